@@ -1,0 +1,68 @@
+"""What runs inside Lambda: our own code as one asset, and third-party packages as one layer, built without Docker."""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+_ROOT = Path(__file__).resolve().parent.parent
+_BUILD = _ROOT / ".build"
+_REQUIREMENTS = _ROOT / "lambdas" / "requirements.txt"
+_PLATFORMS = {"arm64": "aarch64-manylinux_2_34", "x86_64": "x86_64-manylinux_2_34"}
+"""Amazon Linux 2023, on which Lambda's Python 3.12 and later run, has glibc 2.34."""
+
+
+@dataclass(frozen=True)
+class Platform:
+    """The interpreter (`3.13`) and the processor (`arm64`, `x86_64`) that functions run on."""
+
+    python: str
+    architecture: str
+
+    @property
+    def runtime(self) -> lambda_.Runtime:
+        return lambda_.Runtime(f"python{self.python}", lambda_.RuntimeFamily.PYTHON)
+
+    @property
+    def processor(self) -> lambda_.Architecture:
+        return lambda_.Architecture.ARM_64 if self.architecture == "arm64" else lambda_.Architecture.X86_64
+
+
+def own_code() -> lambda_.Code:
+    """The package `lambdas`, as it is imported: `lambdas.actions.verify_backup.handler`."""
+    target = _BUILD / "code"
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(_ROOT / "lambdas", target / "lambdas", ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+    return lambda_.Code.from_asset(str(target))
+
+
+def third_party_layer(scope: Construct, platform: Platform) -> lambda_.LayerVersion:
+    """The layer of third-party packages, built once for each set of requirements and platform."""
+    return lambda_.LayerVersion(
+        scope,
+        "ThirdParty",
+        code=lambda_.Code.from_asset(str(_built_layer(platform))),
+        compatible_runtimes=[platform.runtime],
+        compatible_architectures=[platform.processor],
+        description="Third-party packages of Mailark",
+    )
+
+
+def _built_layer(platform: Platform) -> Path:
+    recipe = f"{platform.python}|{platform.architecture}|{_REQUIREMENTS.read_text()}"
+    target = _BUILD / f"layer-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}"
+    if not target.exists():
+        unfinished = target.with_suffix(".unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-compile-bytecode"]
+        command += ["--target", str(unfinished / "python"), "--requirements", str(_REQUIREMENTS)]
+        command += ["--python-version", platform.python, "--python-platform", _PLATFORMS[platform.architecture]]
+        command += ["--only-binary", ":all:"]
+        subprocess.run(command, check=True)  # noqa: S603  # our own arguments
+        unfinished.rename(target)
+    return target

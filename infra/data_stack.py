@@ -1,0 +1,112 @@
+"""What outlives everything: keys, buckets and tables of one region. Retained, and protected from deletion."""
+
+from typing import Any
+
+from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from infra.keys import PurposeKey
+from infra.names import KEYS, Names
+from lambdas.adapters.audit_trail import BY_EVENT, BY_OPERATION, BY_PERSON
+
+_WORK_DAYS = 7
+_ACCESS_LOG_DAYS = 400
+_ABORT_DAYS = 1
+
+
+class DataStack(Stack):
+    """`primary` is the data stack that the keys of this one are replicas of; None for the primary itself."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        region: str,
+        other_region: str,
+        host_principal: str | None,
+        primary: "DataStack | None" = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(scope, construct_id, termination_protection=True, **kwargs)
+        here, other = Names(region, {}), Names(other_region, {})
+        self.keys = {
+            key: PurposeKey(
+                self,
+                key,
+                here,
+                other,
+                primary_arn=primary.keys[key].arn if primary else None,
+                host_principal=host_principal,
+            )
+            for key in KEYS
+        }
+        if primary is not None:
+            self.add_stack_dependency(primary)
+        access_logs = self._bucket(here, "access-logs", days=_ACCESS_LOG_DAYS)
+        self._bucket(here, "backups", logs=access_logs, locked=True)
+        self._bucket(here, "work", logs=access_logs, days=_WORK_DAYS)
+        self._tables(here)
+
+    @property
+    def key_ids(self) -> dict[str, str]:
+        return {name: key.id for name, key in self.keys.items()}
+
+    def _bucket(
+        self,
+        names: Names,
+        bucket: str,
+        *,
+        logs: s3.Bucket | None = None,
+        days: int | None = None,
+        locked: bool = False,
+    ) -> s3.Bucket:
+        rules = [s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(_ABORT_DAYS))]
+        if days is not None:
+            expiry = Duration.days(days)
+            rules.append(s3.LifecycleRule(expiration=expiry, noncurrent_version_expiration=Duration.days(1)))
+        return s3.Bucket(
+            self,
+            "".join(word.title() for word in bucket.split("-")),
+            bucket_name=names.bucket(bucket),
+            versioned=True,
+            object_lock_enabled=locked or None,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            enforce_ssl=True,
+            minimum_tls_version=1.2,
+            server_access_logs_bucket=logs,
+            server_access_logs_prefix=f"{bucket}/" if logs else None,
+            lifecycle_rules=rules,
+            removal_policy=RemovalPolicy.RETAIN,
+        )
+
+    def _tables(self, names: Names) -> None:
+        text, number = dynamodb.AttributeType.STRING, dynamodb.AttributeType.NUMBER
+        self._table(names, "operations", "id")
+        self._table(names, "leases", "target")
+        self._table(names, "catalog", "id")
+        self._table(names, "audit-heads", "scope")
+        events = self._table(names, "audit-events", "scope", dynamodb.Attribute(name="sequence", type=number))
+        at = dynamodb.Attribute(name="timestamp", type=text)
+        for index, key in ((BY_EVENT, "event"), (BY_OPERATION, "operation_id"), (BY_PERSON, "user_id")):
+            partition = dynamodb.Attribute(name=key, type=text)
+            events.add_global_secondary_index(index_name=index, partition_key=partition, sort_key=at)
+
+    def _table(self, names: Names, table: str, key: str, sort_key: dynamodb.Attribute | None = None) -> dynamodb.Table:
+        return dynamodb.Table(
+            self,
+            "".join(word.title() for word in table.split("-")),
+            table_name=names.table(table),
+            partition_key=dynamodb.Attribute(name=key, type=dynamodb.AttributeType.STRING),
+            sort_key=sort_key,
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            deletion_protection=True,
+            removal_policy=RemovalPolicy.RETAIN,
+        )

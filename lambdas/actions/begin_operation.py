@@ -1,0 +1,62 @@
+"""The first state of every scenario: read the input strictly, take the lease, record the operation."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from lambdas.adapters.estate_parameter import read_estate
+from lambdas.adapters.lambda_handler import Run, action
+from lambdas.adapters.operation_record import OperationRecord
+from lambdas.domain.operation import SYSTEM, UNNAMED, Operation, execution_name
+from lambdas.domain.scenarios import SCENARIOS, VaultBackupInput, VaultRestoreInput, parse_input
+
+
+@dataclass(frozen=True)
+class BeginOperation:
+    """What the state machine knows of itself; `input` is what a person typed or a schedule sent."""
+
+    scenario: str
+    execution: str
+    started_at: str
+    input: Any
+
+
+@dataclass(frozen=True)
+class Begun:
+    """`duplicate_of` names the operation that already has this scheduled run; then nothing else is set."""
+
+    operation: Operation | None = None
+    backup_date: str | None = None
+    backup_id: str | None = None
+    duplicate_of: str | None = None
+
+
+@action(BeginOperation)
+def handler(request: BeginOperation, run: Run) -> Begun:
+    scenario = SCENARIOS[request.scenario]
+    given = parse_input(scenario, request.input)
+    read_estate(run.settings.region)
+    record = OperationRecord(run)
+    operation_id = execution_name(request.execution)
+
+    scheduled_for = given.scheduled_for if isinstance(given, VaultBackupInput) else None
+    if scheduled_for is not None:
+        owner = record.claim_schedule(scenario, scheduled_for, operation_id)
+        if owner != operation_id:
+            return Begun(duplicate_of=owner)
+
+    operation = Operation(
+        id=operation_id,
+        scenario=scenario.name,
+        execution=request.execution,
+        mode="recover",
+        started_at=request.started_at,
+        lease=record.take_lease(scenario, request.execution),
+        reason=given.reason,
+        user_id=SYSTEM if scheduled_for else given.requested_by or UNNAMED,
+        incident_id=given.incident_id,
+    )
+    record.began(operation, scheduled_for)
+    if isinstance(given, VaultRestoreInput):
+        day = given.backup_date.isoformat() if given.backup_date else None
+        return Begun(operation, day, given.backup_id)
+    return Begun(operation)

@@ -1,0 +1,53 @@
+"""Copy a backup to the other region, and prove the copy there with that region's own keys."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from lambdas.adapters.backup_store import BackupStore
+from lambdas.adapters.catalog import Catalog
+from lambdas.adapters.envelope import Envelope
+from lambdas.adapters.estate_parameter import read_estate
+from lambdas.adapters.lambda_handler import Run, action
+from lambdas.adapters.signing import SigningKey
+from lambdas.domain.errors import BackupDamaged, CopyNotProved
+from lambdas.domain.operation import Operation
+from lambdas.domain.proof import prove_intact
+
+
+@dataclass(frozen=True)
+class CopyBackup:
+    operation: Operation
+    backup_id: str
+
+
+@dataclass(frozen=True)
+class BackupCopied:
+    region: str
+    version_id: str
+
+
+@action(CopyBackup)
+def handler(request: CopyBackup, run: Run) -> BackupCopied:
+    settings = run.settings
+    other_region = read_estate(settings.region).other_region(settings.region)
+    catalog = Catalog(settings.region, settings["CATALOG_TABLE"])
+    row = catalog.get(request.backup_id)
+    try:
+        here = BackupStore(settings.region, settings["BACKUP_BUCKET"])
+        there = BackupStore(other_region, settings["OTHER_BACKUP_BUCKET"])
+        copied = dataclasses.replace(row, version_id=there.copy_from(here, row), proof="intact", copy="intact")
+        manifest = there.signed_manifest(row.id, row.key, SigningKey(settings["OTHER_EVIDENCE_KEY"]))
+        envelope = Envelope(settings["OTHER_BACKUP_KEY"])
+        try:
+            prove_intact(
+                manifest, there.read(copied), lambda pieces: envelope.open(pieces, manifest.encryption.context)
+            )
+        except BackupDamaged as damage:
+            problem = str(damage).partition("\n")[0].partition(": ")[2]
+            raise CopyNotProved(backup_id=row.id, region=other_region, problem=problem) from None
+        Catalog(other_region, settings["CATALOG_TABLE"]).put(copied)
+    except Exception:
+        catalog.set_copy(row.id, "failed")
+        raise
+    catalog.set_copy(row.id, "intact")
+    return BackupCopied(other_region, copied.version_id)

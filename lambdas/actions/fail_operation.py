@@ -1,0 +1,37 @@
+"""The state that every failure leads to: record what failed, free the target, and let the execution end red.
+
+The alert is not sent here: it must come even when this state cannot run, so `report_failed_execution` sends it.
+"""
+
+from dataclasses import dataclass
+
+from lambdas.adapters.lambda_handler import Run, action
+from lambdas.adapters.operation_record import OperationRecord
+from lambdas.domain.failure import failure_of_step
+from lambdas.domain.scenarios import SCENARIOS
+
+
+@dataclass(frozen=True)
+class FailOperation:
+    """`failed_state`, `error` and `cause` are what Step Functions caught."""
+
+    scenario: str
+    execution: str
+    failed_state: str
+    error: str
+    cause: str
+
+
+@dataclass(frozen=True)
+class OperationFailed:
+    """What the execution ends with: the class of the error, and the text that says what to do."""
+
+    error: str
+    cause: str
+
+
+@action(FailOperation)
+def handler(request: FailOperation, run: Run) -> OperationFailed:
+    failure = failure_of_step(request.failed_state, request.error, request.cause)
+    OperationRecord(run).failed(SCENARIOS[request.scenario], request.execution, failure, request.failed_state)
+    return OperationFailed(request.error, f"{failure.code}: {failure.sentence}\nNext: {failure.hint}")

@@ -1,0 +1,33 @@
+"""List every secret's version before the snapshot, from metadata alone: what changes afterwards is told apart by it."""
+
+from dataclasses import dataclass
+
+from lambdas.adapters.estate_parameter import read_estate
+from lambdas.adapters.lambda_handler import Run, action
+from lambdas.adapters.signing import SigningKey
+from lambdas.adapters.vault import VaultClient, find_leader
+from lambdas.adapters.work_store import WorkStore
+from lambdas.domain.operation import Operation
+from lambdas.domain.vault_duties import Duty
+
+
+@dataclass(frozen=True)
+class ListVaultSecrets:
+    operation: Operation
+
+
+@dataclass(frozen=True)
+class SecretsListed:
+    """`marks` is the key of the list in the work bucket."""
+
+    marks: str
+    count: int
+
+
+@action(ListVaultSecrets)
+def handler(request: ListVaultSecrets, run: Run) -> SecretsListed:
+    vault = read_estate(run.settings.region).vault
+    key = SigningKey(run.settings["VAULT_BACKUP_KEY"])
+    marks = VaultClient(find_leader(vault).address, vault, Duty("backup"), key).marks(vault.mounts)
+    work = WorkStore(run.settings.region, run.settings["WORK_BUCKET"])
+    return SecretsListed(work.put(request.operation.id, "secrets-before", marks), len(marks))

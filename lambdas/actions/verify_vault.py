@@ -1,0 +1,68 @@
+"""Prove a restored Vault: every secret equals its backup, the canary names that backup, every node serves it."""
+
+from dataclasses import dataclass
+
+from lambdas.adapters.backup_store import BackupStore
+from lambdas.adapters.catalog import Catalog
+from lambdas.adapters.envelope import Envelope
+from lambdas.adapters.estate_parameter import read_estate
+from lambdas.adapters.lambda_handler import Run, action
+from lambdas.adapters.signing import SigningKey
+from lambdas.adapters.vault import VaultClient, find_leader
+from lambdas.domain.backup import Contents
+from lambdas.domain.errors import MailarkError, RestoreNotProved, VaultNodeBehind
+from lambdas.domain.estate import Vault
+from lambdas.domain.inventory import compare, digest_of
+from lambdas.domain.operation import Operation
+from lambdas.domain.vault_duties import Duty
+
+
+@dataclass(frozen=True)
+class VerifyVault:
+    operation: Operation
+    backup_id: str
+
+
+@dataclass(frozen=True)
+class VaultVerified:
+    """`written_meanwhile` counts the secrets that changed while the backup was taken: they are not held against it."""
+
+    secrets_compared: int
+    written_meanwhile: int
+    nodes: int
+
+
+@action(VerifyVault)
+def handler(request: VerifyVault, run: Run) -> VaultVerified:
+    settings = run.settings
+    vault = read_estate(settings.region).vault
+    catalog = Catalog(settings.region, settings["CATALOG_TABLE"])
+    row = catalog.get(request.backup_id)
+    store = BackupStore(settings.region, settings["BACKUP_BUCKET"])
+    manifest = store.signed_manifest(row.id, row.key, SigningKey(settings["EVIDENCE_KEY"]))
+    key = SigningKey(settings["VAULT_INVENTORY_KEY"])
+    contents = manifest.contents
+
+    client = VaultClient(find_leader(vault).address, vault, Duty("inventory"), key)
+    wrapped = contents.digest_key
+    digest_key = Envelope(settings["BACKUP_KEY"]).unwrap(wrapped.message, wrapped.context)
+    digests = client.secrets(contents.mounts, lambda secret: digest_of(secret, digest_key))
+    difference = compare(contents.inventory, digests)
+    if not difference.none:
+        raise RestoreNotProved(backup_id=row.id, problem=str(difference))
+    if (canary := client.canary(contents.canary)) != contents.canary_names:
+        raise RestoreNotProved(backup_id=row.id, problem=f"its canary names {canary or 'no backup'}")
+    _prove_nodes(vault, key, contents)
+    catalog.raise_proof(row.id, "proven")
+    return VaultVerified(difference.compared, len(contents.written_meanwhile), len(vault.all_nodes))
+
+
+def _prove_nodes(vault: Vault, key: SigningKey, contents: Contents) -> None:
+    for address in vault.all_nodes:
+        try:
+            found = VaultClient(address, vault, Duty("inventory"), key).canary(contents.canary)
+        except MailarkError as error:
+            problem = str(error).partition("\n")[0].partition(": ")[2].rstrip(".")
+            raise VaultNodeBehind(node=address, problem=problem) from None
+        if found != contents.canary_names:
+            raise VaultNodeBehind(node=address, problem=f"its canary names {found or 'no backup'}")

@@ -1,0 +1,91 @@
+"""Write the signed manifest beside a stored backup, and its row in the catalog at the level `stored`."""
+
+import base64
+from dataclasses import dataclass
+
+from lambdas.adapters.backup_store import BackupStore
+from lambdas.adapters.catalog import Catalog
+from lambdas.adapters.lambda_handler import Run, action
+from lambdas.adapters.signing import ALGORITHM, SigningKey
+from lambdas.adapters.work_store import WorkStore
+from lambdas.domain.backup import (
+    MANIFEST_FORMAT,
+    Bytes,
+    CatalogRow,
+    Contents,
+    Encryption,
+    Maker,
+    Manifest,
+    Series,
+    Signature,
+    Source,
+    StoredObject,
+    WrappedKey,
+)
+from lambdas.domain.operation import Operation
+
+
+@dataclass(frozen=True)
+class WriteManifest:
+    """What the actions before it measured; `contents` is where `ReadVaultInventory` left its result."""
+
+    operation: Operation
+    backup_id: str
+    series: Series
+    started_at: str
+    finished_at: str
+    source: Source
+    encryption: Encryption
+    stored: StoredObject
+    keys: list[WrappedKey]
+    contents: str
+
+
+@dataclass(frozen=True)
+class ManifestWritten:
+    backup_id: str
+    backup_date: str
+
+
+@action(WriteManifest)
+def handler(request: WriteManifest, run: Run) -> ManifestWritten:
+    settings = run.settings
+    contents = WorkStore(settings.region, settings["WORK_BUCKET"]).get(request.contents, Contents)
+    signer = SigningKey(settings["EVIDENCE_KEY"])
+    stored = request.stored
+    unsigned = Manifest(
+        format=MANIFEST_FORMAT,
+        backup_id=request.backup_id,
+        kind="vault",
+        series=request.series,
+        key=stored.key,
+        started_at=request.started_at,
+        finished_at=request.finished_at,
+        source=request.source,
+        plaintext=Bytes(stored.plaintext_size, stored.plaintext_sha256),
+        ciphertext=Bytes(stored.ciphertext_size, stored.ciphertext_sha256),
+        encryption=request.encryption,
+        keys=request.keys,
+        made_by=Maker(request.operation.id, request.operation.execution, settings.region),
+        contents=contents,
+    )
+    name = unsigned.name
+    value = base64.b64encode(signer.sign(unsigned.signed_bytes())).decode()
+    manifest = unsigned.with_signature(Signature(signer.arn, ALGORITHM, value))
+    BackupStore(settings.region, stored.bucket).put_manifest(manifest)
+    Catalog(settings.region, settings["CATALOG_TABLE"]).put(
+        CatalogRow(
+            id=name.id,
+            kind=name.kind,
+            series=name.series,
+            date=name.date,
+            started_at=request.started_at,
+            key=name.key,
+            version_id=stored.version_id,
+            size=stored.ciphertext_size,
+            proof="stored",
+            copy="pending",
+            operation_id=request.operation.id,
+        )
+    )
+    return ManifestWritten(name.id, name.date)

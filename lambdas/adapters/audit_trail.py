@@ -1,0 +1,181 @@
+"""The audit trail in DynamoDB: one hash chain a scope, appended in transactions, and the questions asked of it.
+
+Two tables: `events` holds the chain and is only ever put into, `heads` holds where each chain ends. The design of
+the chain is `domain/audit.py`; who may write is in `infra/access.py`.
+"""
+
+import json
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from lambdas.adapters.aws import client
+from lambdas.adapters.tables import all_items, from_item, to_item
+from lambdas.domain.audit import GENESIS, Event, Link, link
+from lambdas.domain.canonical import canonical_json
+from lambdas.domain.errors import AuditConflict
+
+BY_EVENT, BY_OPERATION, BY_PERSON = "by-event", "by-operation", "by-person"
+_ATTEMPTS = 12
+_NIGHT_FROM, _NIGHT_TO = 22, 6
+
+
+def tenant_scope(tenant_id: str) -> str:
+    """The chain of a tenant's events."""
+    return f"tenant#{tenant_id}"
+
+
+class AuditTrail:
+    """The trail of one region."""
+
+    def __init__(self, region: str, events_table: str, heads_table: str) -> None:
+        self._events, self._heads = events_table, heads_table
+        self._dynamo: Any = client("dynamodb", region)
+
+    def append(self, scope: str, event: Event) -> None:
+        """Append an event to a chain, once: an event whose id is known already is left as it is.
+
+        Raises `AuditConflict` when other writers of the same chain were faster every time.
+        """
+        for attempt in range(_ATTEMPTS):
+            sequence, previous = self.head(scope)
+            try:
+                self._transact(link(scope, sequence + 1, previous, event), previous)
+                return
+            except ClientError as error:
+                reasons = [r.get("Code") for r in error.response.get("CancellationReasons", [])]
+                if error.response["Error"]["Code"] != "TransactionCanceledException":
+                    raise
+                if reasons[:1] == ["ConditionalCheckFailed"]:
+                    return
+            time.sleep(random.uniform(0, min(1.0, 0.02 * 2**attempt)))  # noqa: S311  # jitter, not cryptography
+        raise AuditConflict(event=event.event, scope=scope, attempts=_ATTEMPTS)
+
+    def head(self, scope: str) -> tuple[int, str]:
+        """Where a chain ends: the sequence and hash of its last event; (0, GENESIS) for an empty one."""
+        answer = self._dynamo.get_item(TableName=self._heads, Key=to_item({"scope": scope}), ConsistentRead=True)
+        if "Item" not in answer:
+            return 0, GENESIS
+        item = from_item(answer["Item"])
+        return int(item["sequence"]), str(item["hash"])
+
+    def _transact(self, new: Link, previous: str) -> None:
+        event = asdict(new.event)
+        event["details"] = canonical_json(new.event.details).decode()
+        item = event | {
+            "scope": new.scope,
+            "sequence": new.sequence,
+            "previous": new.previous,
+            "hash": new.hash,
+        }
+        head = {"scope": new.scope, "sequence": new.sequence, "hash": new.hash}
+        at_end: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(#scope)"}
+        at_end["ExpressionAttributeNames"] = {"#scope": "scope"}
+        if new.sequence > 1:
+            at_end = {
+                "ConditionExpression": "#hash = :previous",
+                "ExpressionAttributeNames": {"#hash": "hash"},
+                "ExpressionAttributeValues": to_item({":previous": previous}),
+            }
+        self._dynamo.transact_write_items(
+            TransactItems=[
+                self._put_once(self._heads, {"scope": f"id#{new.event.id}", "chain": new.scope}, "scope"),
+                self._put_once(self._events, item, "sequence"),
+                {"Put": {"TableName": self._heads, "Item": to_item(head), **at_end}},
+            ]
+        )
+
+    @staticmethod
+    def _put_once(table: str, item: dict[str, Any], key: str) -> dict[str, Any]:
+        return {
+            "Put": {
+                "TableName": table,
+                "Item": to_item(item),
+                "ConditionExpression": "attribute_not_exists(#key)",
+                "ExpressionAttributeNames": {"#key": key},
+            }
+        }
+
+    # --- reading ------------------------------------------------------------------------------------------
+
+    def chain(self, scope: str) -> Iterator[Link]:
+        """Every event of a chain, in order."""
+        for item in self._query(None, "scope", scope):
+            yield Link(scope, item["sequence"], item["previous"], _event(item), item["hash"])
+
+    def of_tenant(self, tenant_id: str) -> list[Event]:
+        """All events of a tenant, oldest first."""
+        return [each.event for each in self.chain(tenant_scope(tenant_id))]
+
+    def of_operation(self, operation_id: str) -> list[Event]:
+        """All events of an operation, oldest first."""
+        return [_event(item) for item in self._query(BY_OPERATION, "operation_id", operation_id)]
+
+    def of_person(self, user_id: str) -> list[Event]:
+        """All actions of one person (or of `system`), oldest first."""
+        return [_event(item) for item in self._query(BY_PERSON, "user_id", user_id)]
+
+    def of_kind(self, event: str, since: datetime) -> list[Event]:
+        """All events of one name since a moment, oldest first."""
+        return [_event(item) for item in self._query(BY_EVENT, "event", event, since)]
+
+    def emergency_resets(self, now: datetime, days: int = 30) -> list[Event]:
+        """All emergency resets of the last `days` days."""
+        return self.of_kind("smtp_credentials_emergency_reset", now - timedelta(days=days))
+
+    def resets_without_incident(self, now: datetime, days: int = 30) -> list[Event]:
+        """Emergency resets that name no incident: each is to be explained."""
+        return [event for event in self.emergency_resets(now, days) if not event.details.get("incident_id")]
+
+    def accesses_per_person(self, now: datetime) -> dict[str, int]:
+        """How many credentials each person has read in the last hour; more than 5 is an alert (`platform-facts.md`)."""
+        counts: dict[str, int] = {}
+        for event in self.of_kind("smtp_credentials_accessed", now - timedelta(hours=1)):
+            counts[event.user_id] = counts.get(event.user_id, 0) + 1
+        return counts
+
+    def accesses_at_night(self, now: datetime, days: int = 30) -> list[Event]:
+        """Reads of credentials between 22:00 and 06:00 UTC."""
+        accesses = self.of_kind("smtp_credentials_accessed", now - timedelta(days=days))
+        hours = ((event, datetime.fromisoformat(event.timestamp).astimezone(UTC).hour) for event in accesses)
+        return [event for event, hour in hours if hour >= _NIGHT_FROM or hour < _NIGHT_TO]
+
+    def _query(
+        self, index: str | None, name: str, value: str, since: datetime | None = None
+    ) -> Iterator[dict[str, Any]]:
+        condition, names, values = "#key = :key", {"#key": name}, {":key": value}
+        if since is not None:
+            condition += " AND #at >= :since"
+            names["#at"] = "timestamp"
+            values[":since"] = timestamp(since)
+        return all_items(
+            self._dynamo.query,
+            TableName=self._events,
+            **({"IndexName": index} if index else {"ConsistentRead": True}),
+            KeyConditionExpression=condition,
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues=to_item(values),
+        )
+
+
+def timestamp(moment: datetime) -> str:
+    """A moment as the trail writes it: RFC 3339 in UTC with milliseconds, which sorts as text."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _event(item: dict[str, Any]) -> Event:
+    fields = ("tenant_id", "operation_id", "ip_address", "user_agent")
+    return Event(
+        id=item["id"],
+        event=item["event"],
+        user_id=item["user_id"],
+        timestamp=item["timestamp"],
+        severity=item["severity"],
+        details=json.loads(item["details"]),
+        **{name: item.get(name) for name in fields},
+    )

@@ -1,0 +1,212 @@
+"""Backups in S3: uploads that leave nothing behind when they fail, reads of one exact version, manifests, copies."""
+
+import base64
+import binascii
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from boto3.s3.transfer import TransferConfig
+from botocore.exceptions import BotoCoreError, ClientError
+
+from lambdas.adapters.aws import client, error_code
+from lambdas.adapters.signing import SigningKey
+from lambdas.domain.backup import CONTENT_TYPE, CatalogRow, Manifest, manifest_key, read_manifest
+from lambdas.domain.errors import BackupMissing, ManifestInvalid, ManifestMissing, StorageRefused
+
+PART_BYTES = 8 * 1024 * 1024
+"""10,000 parts (the limit of S3) of 8 MiB hold 78 GiB, far beyond a Vault; and memory stays small."""
+
+_AT_ONCE = 2
+_MISSING = ("NoSuchKey", "NoSuchVersion", "404")
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    version_id: str
+    size: int
+
+
+class Upload:
+    """A multipart upload under way. `write` in order; nothing is visible before `complete`."""
+
+    def __init__(self, s3: Any, bucket: str, key: str, upload_id: str, pool: ThreadPoolExecutor) -> None:
+        self._s3, self._bucket, self._key, self._upload_id, self._pool = s3, bucket, key, upload_id, pool
+        self._buffer = bytearray()
+        self._parts: list[Future[dict[str, Any]]] = []
+        self._size = 0
+
+    def write(self, piece: bytes) -> None:
+        """Add bytes; waits while too many parts are on their way. Raises `StorageRefused`."""
+        self._buffer += piece
+        self._size += len(piece)
+        while len(self._buffer) >= PART_BYTES:
+            self._send(bytes(self._buffer[:PART_BYTES]))
+            del self._buffer[:PART_BYTES]
+
+    def complete(self) -> Uploaded:
+        """Make the object visible, all of it at once. Raises `StorageRefused`."""
+        if self._buffer or not self._parts:
+            self._send(bytes(self._buffer))
+            self._buffer.clear()
+        parts = [part.result() for part in self._parts]
+        answer = _refused(
+            self._bucket,
+            self._s3.complete_multipart_upload,
+            Bucket=self._bucket,
+            Key=self._key,
+            UploadId=self._upload_id,
+            MultipartUpload={"Parts": parts},
+        )
+        return Uploaded(answer["VersionId"], self._size)
+
+    def _send(self, body: bytes) -> None:
+        if len(self._parts) >= _AT_ONCE:
+            self._parts[len(self._parts) - _AT_ONCE].result()
+        self._parts.append(self._pool.submit(self._put, len(self._parts) + 1, body))
+
+    def _put(self, number: int, body: bytes) -> dict[str, Any]:
+        answer = _refused(
+            self._bucket,
+            self._s3.upload_part,
+            Bucket=self._bucket,
+            Key=self._key,
+            UploadId=self._upload_id,
+            PartNumber=number,
+            Body=body,
+        )
+        return {"PartNumber": number, "ETag": answer["ETag"]}
+
+
+class BackupStore:
+    """The bucket of one region. Every read names a version: what was verified is what is restored."""
+
+    def __init__(self, region: str, bucket: str) -> None:
+        self.region, self.bucket = region, bucket
+        self._s3: Any = client("s3", region)
+
+    @contextmanager
+    def upload(self, key: str) -> Iterator[Upload]:
+        """An upload that is aborted, with all its parts, unless the block ends well. Raises `StorageRefused`."""
+        started = _refused(
+            self.bucket, self._s3.create_multipart_upload, Bucket=self.bucket, Key=key, ContentType=CONTENT_TYPE
+        )
+        pool = ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="part")
+        try:
+            yield Upload(self._s3, self.bucket, key, started["UploadId"], pool)
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            self._s3.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=started["UploadId"])
+            raise
+        finally:
+            pool.shutdown(wait=True)
+
+    def size(self, backup_id: str, key: str, version_id: str) -> int:
+        """The size in bytes of a stored object. Raises `BackupMissing` and `StorageRefused`."""
+        try:
+            answer = self._s3.head_object(Bucket=self.bucket, Key=key, VersionId=version_id)
+        except ClientError as error:
+            if error_code(error) in _MISSING:
+                raise BackupMissing(backup_id=backup_id, key=key) from None
+            raise _storage(self.bucket, "HeadObject", error_code(error)) from None
+        return int(answer["ContentLength"])
+
+    def read(self, row: CatalogRow) -> Iterator[bytes]:
+        """The stored object, in pieces of at most `PART_BYTES`, two ahead. Raises as `size` does."""
+        size = self.size(row.id, row.key, row.version_id)
+        starts = range(0, size, PART_BYTES)
+        with ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="range") as pool:
+            ahead: list[Future[bytes]] = []
+            try:
+                for start in starts:
+                    ahead.append(pool.submit(self._range, row, start, min(start + PART_BYTES, size)))
+                    if len(ahead) > _AT_ONCE:
+                        yield ahead.pop(0).result()
+                while ahead:
+                    yield ahead.pop(0).result()
+            finally:
+                for future in ahead:
+                    future.cancel()
+
+    def _range(self, row: CatalogRow, start: int, end: int) -> bytes:
+        answer = _refused(
+            self.bucket,
+            self._s3.get_object,
+            Bucket=self.bucket,
+            Key=row.key,
+            VersionId=row.version_id,
+            Range=f"bytes={start}-{end - 1}",
+        )
+        try:
+            return bytes(answer["Body"].read())
+        except (BotoCoreError, OSError) as error:
+            raise _storage(self.bucket, "GetObject", type(error).__name__) from None
+
+    def put_manifest(self, manifest: Manifest) -> None:
+        """Write a signed manifest beside its object. Raises `StorageRefused`."""
+        _refused(
+            self.bucket,
+            self._s3.put_object,
+            Bucket=self.bucket,
+            Key=manifest_key(manifest.key),
+            Body=manifest.encode(),
+            ContentType="application/json",
+        )
+
+    def signed_manifest(self, backup_id: str, object_key: str, signer: SigningKey) -> Manifest:
+        """The manifest of a backup, its place and its signature verified.
+
+        Raises `ManifestMissing`, `ManifestInvalid`, `BackupMisplaced`, `KeyUnusable` and `StorageRefused`.
+        """
+        key = manifest_key(object_key)
+        try:
+            raw = self._s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        except ClientError as error:
+            if error_code(error) in _MISSING:
+                raise ManifestMissing(backup_id=backup_id, key=key) from None
+            raise _storage(self.bucket, "GetObject", error_code(error)) from None
+        manifest = read_manifest(raw, backup_id, object_key)
+        assert manifest.signature is not None  # read_manifest refuses an unsigned one
+        try:
+            signature = base64.b64decode(manifest.signature.value, validate=True)
+        except binascii.Error:
+            signature = b""
+        if not signer.verifies(manifest.signed_bytes(), signature):
+            raise ManifestInvalid(backup_id=backup_id, problem="its signature does not match")
+        return manifest
+
+    def copy_from(self, source: "BackupStore", row: CatalogRow) -> str:
+        """Copy an object and its manifest from another region's bucket; the version the object got here.
+
+        Raises `StorageRefused`.
+        """
+        objects = [({"Bucket": source.bucket, "Key": row.key, "VersionId": row.version_id}, row.key)]
+        objects.append(({"Bucket": source.bucket, "Key": manifest_key(row.key)}, manifest_key(row.key)))
+        for original, key in objects:
+            _refused(
+                self.bucket,
+                self._s3.copy,
+                original,
+                self.bucket,
+                key,
+                SourceClient=source._s3,
+                Config=TransferConfig(max_concurrency=_AT_ONCE),
+            )
+        answer = _refused(self.bucket, self._s3.head_object, Bucket=self.bucket, Key=row.key)
+        return str(answer["VersionId"])
+
+
+def _refused(bucket: str, call: Any, *positional: Any, **arguments: Any) -> Any:
+    """Make a call; what it raises becomes `StorageRefused`."""
+    try:
+        return call(*positional, **arguments)
+    except ClientError as error:
+        raise _storage(bucket, error.operation_name, error_code(error)) from None
+    except (BotoCoreError, OSError) as error:
+        raise _storage(bucket, getattr(call, "__name__", "a request"), type(error).__name__) from None
+
+
+def _storage(bucket: str, request: str, problem: str) -> StorageRefused:
+    return StorageRefused(request=request, bucket=bucket, problem=problem)

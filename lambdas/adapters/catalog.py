@@ -1,0 +1,60 @@
+"""The catalog of one region: a row a backup, in DynamoDB. It holds some hundred rows, and is read whole."""
+
+import dataclasses
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from lambdas.adapters.aws import client
+from lambdas.adapters.tables import all_items, condition_failed, from_item, to_item
+from lambdas.domain.backup import CatalogRow, CopyStatus, ProofLevel, reaches
+from lambdas.domain.errors import BackupUnknown
+
+
+class Catalog:
+    def __init__(self, region: str, table: str) -> None:
+        self._table = table
+        self._dynamo: Any = client("dynamodb", region)
+
+    def put(self, row: CatalogRow) -> None:
+        """Write a row, over an earlier one of the same backup."""
+        self._dynamo.put_item(TableName=self._table, Item=to_item(dataclasses.asdict(row)))
+
+    def rows(self) -> list[CatalogRow]:
+        """Every backup, newest first."""
+        items = all_items(self._dynamo.scan, TableName=self._table, ConsistentRead=True)
+        return sorted((CatalogRow(**item) for item in items), key=lambda row: row.started_at, reverse=True)
+
+    def get(self, backup_id: str) -> CatalogRow:
+        """One backup. Raises `BackupUnknown`."""
+        answer = self._dynamo.get_item(TableName=self._table, Key=to_item({"id": backup_id}), ConsistentRead=True)
+        if "Item" not in answer:
+            raise BackupUnknown(backup_id=backup_id, known="see the catalog")
+        return CatalogRow(**from_item(answer["Item"]))
+
+    def raise_proof(self, backup_id: str, level: ProofLevel) -> None:
+        """Record that a backup is proved to `level`; a level that it has passed already stays. Raises `BackupUnknown`."""
+        row = self.get(backup_id)
+        if reaches(row.proof, level):
+            return
+        try:
+            self._set(backup_id, "proof", level, expected=row.proof)
+        except ClientError as error:
+            if not condition_failed(error):
+                raise
+            self.raise_proof(backup_id, level)
+
+    def set_copy(self, backup_id: str, status: CopyStatus) -> None:
+        """Record what became of the copy in the other region."""
+        self._set(backup_id, "copy", status)
+
+    def _set(self, backup_id: str, field: str, value: str, expected: str | None = None) -> None:
+        values = {":new": value, ":old": expected}
+        self._dynamo.update_item(
+            TableName=self._table,
+            Key=to_item({"id": backup_id}),
+            UpdateExpression="SET #field = :new",
+            ConditionExpression="attribute_exists(id)" + (" AND #field = :old" if expected else ""),
+            ExpressionAttributeNames={"#field": field},
+            ExpressionAttributeValues=to_item(values),
+        )

@@ -1,0 +1,65 @@
+"""Executions of state machines, as Step Functions knows them."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from lambdas.adapters.aws import client, error_code
+from lambdas.domain.timeline import Passage
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How an execution ended; times are RFC 3339 in UTC."""
+
+    status: str
+    error: str
+    cause: str
+    started_at: str
+    ended_at: str
+
+
+class Executions:
+    def __init__(self, region: str) -> None:
+        self._states: Any = client("stepfunctions", region)
+
+    def runs(self, arn: str) -> bool:
+        """Whether an execution still runs. One that Step Functions has forgotten (after 90 days) does not."""
+        try:
+            return bool(self._states.describe_execution(executionArn=arn)["status"] == "RUNNING")
+        except ClientError as error:
+            if error_code(error) == "ExecutionDoesNotExist":
+                return False
+            raise
+
+    def ended(self, arn: str) -> Ended:
+        """How an execution ended."""
+        answer = self._states.describe_execution(executionArn=arn)
+        stopped = answer.get("stopDate")
+        return Ended(
+            status=answer["status"],
+            error=answer.get("error") or "",
+            cause=answer.get("cause") or "",
+            started_at=_text(answer["startDate"]),
+            ended_at=_text(stopped) if stopped else "",
+        )
+
+    def passages(self, arn: str) -> list[Passage]:
+        """Each state that the execution entered and left so far, in order."""
+        found: list[Passage] = []
+        arguments: dict[str, Any] = {"executionArn": arn, "maxResults": 1000, "includeExecutionData": False}
+        while True:
+            page = self._states.get_execution_history(**arguments)
+            for event in page["events"]:
+                for field, entered in (("stateEnteredEventDetails", True), ("stateExitedEventDetails", False)):
+                    if field in event:
+                        found.append(Passage(event[field]["name"], event["timestamp"], entered))
+            if not page.get("nextToken"):
+                return found
+            arguments["nextToken"] = page["nextToken"]
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,129 @@
+"""Leases in DynamoDB: taken, confirmed and released by conditional writes; the rule is `domain/lease.py`."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from lambdas.adapters.aws import client
+from lambdas.adapters.tables import condition_failed, from_item, to_item
+from lambdas.domain.errors import LeaseLost, TargetBusy, TargetSettling
+from lambdas.domain.lease import LeaseRow, judge
+from lambdas.domain.operation import Lease, Operation, execution_name
+
+_ATTEMPTS = 5
+
+
+class Leases:
+    """The lease table of one region. Times in it are RFC 3339 in UTC with microseconds, which sort as text."""
+
+    def __init__(self, region: str, table: str) -> None:
+        self._table = table
+        self._dynamo: Any = client("dynamodb", region)
+
+    def take(self, target: str, me: str, runs: Callable[[str], bool]) -> Lease:
+        """Take the lease on `target` for the execution `me`; `runs` tells whether an execution still runs.
+
+        Raises `TargetBusy` while another execution holds it, and `TargetSettling` while a function of an ended
+        one may still be at work.
+        """
+        for _ in range(_ATTEMPTS):
+            row, now = self._read(target), datetime.now(UTC)
+            others = row is not None and row.held and row.owner != me
+            verdict = judge(row, me, now, owner_runs=others and row is not None and runs(row.owner))
+            if row is not None and verdict == "mine":
+                return Lease(target, row.token)
+            if row is not None and verdict == "held":
+                raise TargetBusy(
+                    target=target,
+                    holder=execution_name(row.owner),
+                    since=_text(row.since),
+                    execution=row.owner,
+                )
+            if row is not None and verdict == "settling":
+                raise TargetSettling(target=target, holder=execution_name(row.owner), until=_text(row.busy_until))
+            if self._write(target, me, row, now):
+                return Lease(target, (row.token if row else 0) + 1)
+        raise TargetBusy(target=target, holder="several executions at once", since=_text(now), execution="")
+
+    def _read(self, target: str) -> LeaseRow | None:
+        answer = self._dynamo.get_item(TableName=self._table, Key=to_item({"target": target}), ConsistentRead=True)
+        if "Item" not in answer:
+            return None
+        item = from_item(answer["Item"])
+        for name in ("busy_until", "since"):
+            item[name] = datetime.fromisoformat(item[name])
+        return LeaseRow(**item)
+
+    def _write(self, target: str, me: str, row: LeaseRow | None, now: datetime) -> bool:
+        item = {
+            "target": target,
+            "owner": me,
+            "token": (row.token if row else 0) + 1,
+            "held": True,
+            "busy_until": _text(now),
+            "since": _text(now),
+        }
+        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(target)"}
+        if row is not None:
+            condition = {
+                "ConditionExpression": "#owner = :owner AND #token = :token AND held = :held AND busy_until <= :now",
+                "ExpressionAttributeNames": {"#owner": "owner", "#token": "token"},
+                "ExpressionAttributeValues": to_item(
+                    {":owner": row.owner, ":token": row.token, ":held": row.held, ":now": _text(now)}
+                ),
+            }
+        try:
+            self._dynamo.put_item(TableName=self._table, Item=to_item(item), **condition)
+        except ClientError as error:
+            if condition_failed(error):
+                return False
+            raise
+        return True
+
+    @contextlib.contextmanager
+    def guard(self, operation: Operation, seconds_left: float) -> Iterator[None]:
+        """Hold the lease while the block changes the target; `seconds_left` is how long this function may still run.
+
+        Until that time nobody else may take the target over, however this process ends. Raises `LeaseLost`
+        when another operation has taken it over: nothing has been changed then.
+        """
+        self._set_busy(operation, datetime.now(UTC) + timedelta(seconds=seconds_left))
+        try:
+            yield
+        finally:
+            self._set_busy(operation, datetime.now(UTC))
+
+    def _set_busy(self, operation: Operation, until: datetime) -> None:
+        self._update_mine(operation.lease, operation.execution, "SET busy_until = :until", {":until": _text(until)})
+
+    def release(self, target: str, owner: str) -> None:
+        """Give the lease back, if `owner` holds it. What a function of it may still be doing stays respected."""
+        with contextlib.suppress(LeaseLost):
+            self._update_mine(Lease(target, 0), owner, "SET held = :free", {":free": False})
+
+    def _update_mine(self, lease: Lease, owner: str, update: str, values: dict[str, Any]) -> None:
+        mine = "#owner = :owner AND held = :held" + (" AND #token = :token" if lease.token else "")
+        names = {"#owner": "owner"} | ({"#token": "token"} if lease.token else {})
+        known = {":owner": owner, ":held": True} | ({":token": lease.token} if lease.token else {})
+        try:
+            self._dynamo.update_item(
+                TableName=self._table,
+                Key=to_item({"target": lease.target}),
+                UpdateExpression=update,
+                ConditionExpression=mine,
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues=to_item(values | known),
+            )
+        except ClientError as error:
+            if not condition_failed(error):
+                raise
+            row = self._read(lease.target)
+            holder = execution_name(row.owner) if row else "nobody"
+            raise LeaseLost(target=lease.target, holder=holder) from None
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")

@@ -1,0 +1,104 @@
+"""What is kept of an operation: its row, its events in the audit trail, and its lease, written together.
+
+The first states and the last states of every scenario use it; the order of the writes is such that any of them
+can die after any write, and be run again.
+"""
+
+from typing import Any
+
+from lambdas.adapters.audit_trail import AuditTrail, timestamp
+from lambdas.adapters.executions import Executions
+from lambdas.adapters.lambda_handler import Run
+from lambdas.adapters.leases import Leases
+from lambdas.adapters.operations import OperationRow, Operations
+from lambdas.domain.audit import Event, Severity, event_id
+from lambdas.domain.errors import Failure, OperationUnknown
+from lambdas.domain.operation import UNNAMED, Lease, Operation, execution_name
+from lambdas.domain.scenarios import SCENARIOS, Scenario
+
+
+class OperationRecord:
+    """The record of one region."""
+
+    def __init__(self, run: Run) -> None:
+        settings = run.settings
+        self._now = run.now
+        self._operations = Operations(settings.region, settings["OPERATIONS_TABLE"])
+        self._leases = Leases(settings.region, settings["LEASES_TABLE"])
+        self._trail = AuditTrail(settings.region, settings["AUDIT_EVENTS_TABLE"], settings["AUDIT_HEADS_TABLE"])
+        self._executions = Executions(settings.region)
+
+    def claim_schedule(self, scenario: Scenario, scheduled_for: str, operation_id: str) -> str:
+        """The id of the operation that a scheduled run belongs to: this one, or an earlier one."""
+        return self._operations.claim_schedule(scenario.name, scheduled_for, operation_id)
+
+    def take_lease(self, scenario: Scenario, execution: str) -> Lease:
+        """Take the lease on the scenario's target. Raises `TargetBusy` and `TargetSettling`."""
+        return self._leases.take(scenario.target, execution, self._executions.runs)
+
+    def began(self, operation: Operation, scheduled_for: str | None = None) -> None:
+        """Record that an operation has begun."""
+        self._operations.begin(operation, scheduled_for)
+        details = {
+            "scenario": operation.scenario,
+            "target": operation.lease.target,
+            "mode": operation.mode,
+            "reason": operation.reason,
+            "incident_id": operation.incident_id,
+        }
+        self._append(operation, "operation_started", "info", details)
+
+    def completed(self, operation: Operation, outcome: dict[str, Any], details: dict[str, Any]) -> None:
+        """Record that an operation has succeeded, and free its target."""
+        self._append(operation, SCENARIOS[operation.scenario].completed, "info", details)
+        self._operations.end(operation.id, "succeeded", timestamp(self._now()), outcome)
+        self._leases.release(operation.lease.target, operation.execution)
+
+    def failed(self, scenario: Scenario, execution: str, failure: Failure, state: str | None) -> OperationRow:
+        """Record that an operation has failed, and free its target; an end that was recorded before stands."""
+        try:
+            row = self._operations.get(execution_name(execution))
+        except OperationUnknown:
+            row = self._never_begun(scenario, execution)
+        operation = row.operation
+        if row.status == "running":
+            details = {"code": failure.code, "sentence": failure.sentence, "state": state}
+            self._append(operation, scenario.failed, "critical", details)
+            outcome = {
+                "code": failure.code,
+                "sentence": failure.sentence,
+                "hint": failure.hint,
+                "state": state,
+            }
+            self._operations.end(operation.id, "failed", timestamp(self._now()), outcome)
+        self._leases.release(operation.lease.target, execution)
+        return self._operations.get(operation.id)
+
+    def _never_begun(self, scenario: Scenario, execution: str) -> OperationRow:
+        """Record an operation that failed before `BeginOperation` had recorded it: its input was refused, say."""
+        operation = Operation(
+            id=execution_name(execution),
+            scenario=scenario.name,
+            execution=execution,
+            mode="recover",
+            started_at=timestamp(self._now()),
+            lease=Lease(scenario.target, 0),
+            reason="it never began",
+            user_id=UNNAMED,
+        )
+        self._operations.begin(operation)
+        return OperationRow(operation, "running", {})
+
+    def _append(self, operation: Operation, event: str, severity: Severity, details: dict[str, Any]) -> None:
+        self._trail.append(
+            SCENARIOS[operation.scenario].scope,
+            Event(
+                id=event_id(operation.id, event),
+                event=event,
+                user_id=operation.user_id,
+                timestamp=timestamp(self._now()),
+                severity=severity,
+                operation_id=operation.id,
+                details=details,
+            ),
+        )

@@ -1,0 +1,231 @@
+"""A backup: how it is named, where it lies, what its manifest says, and how far it has been proved."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from lambdas.domain.canonical import canonical_json
+from lambdas.domain.errors import BackupMisplaced, ManifestInvalid
+from lambdas.domain.inventory import Inventory, SecretDigest
+
+ProofLevel = Literal["stored", "intact", "restorable", "proven"]
+PROOF_LEVELS: tuple[ProofLevel, ...] = ("stored", "intact", "restorable", "proven")
+"""How far a backup has been proved: bytes in S3 match the SHA-256; it decrypts, decompresses and its structure is
+valid; restored into a throwaway target; the restored data equals what the manifest recorded."""
+
+Series = Literal["daily", "pre-restore"]
+"""`daily` backups are chosen by themselves; a `pre-restore` one is only ever restored by its id."""
+
+CopyStatus = Literal["pending", "intact", "failed"]
+
+MANIFEST_FORMAT = "mailark-backup/1"
+CONTENT_TYPE = "application/octet-stream"
+
+
+def reaches(level: ProofLevel, wanted: ProofLevel) -> bool:
+    """Whether a backup of `level` is proved at least as far as `wanted`."""
+    return PROOF_LEVELS.index(level) >= PROOF_LEVELS.index(wanted)
+
+
+@dataclass(frozen=True)
+class BackupName:
+    """The identity of a backup. `started_at` has whole seconds, in UTC."""
+
+    kind: str
+    series: Series
+    started_at: datetime
+
+    @property
+    def id(self) -> str:
+        word = "snapshot" if self.series == "daily" else self.series
+        return f"{self.kind}-{word}-{self.started_at:%Y%m%dT%H%M%SZ}"
+
+    @property
+    def date(self) -> str:
+        return f"{self.started_at:%Y-%m-%d}"
+
+    @property
+    def key(self) -> str:
+        """The object's key: `vault/daily/2026-11-22/vault-snapshot-20261122T020000Z.enc`."""
+        return f"{self.kind}/{self.series}/{self.date}/{self.id}.enc"
+
+    @property
+    def encryption_context(self) -> dict[str, str]:
+        """What binds the ciphertext to this backup: no other backup can stand in for it."""
+        return {"purpose": "backup", "backup_id": self.id, "kind": self.kind, "date": self.date}
+
+
+def manifest_key(object_key: str) -> str:
+    """The key of the manifest beside an object."""
+    return object_key.removesuffix(".enc") + ".manifest.json"
+
+
+def wrapping_context(purpose: str, name: str, backup_id: str) -> dict[str, str]:
+    """The encryption context of a small key that is wrapped into a manifest."""
+    return {"purpose": purpose, "name": name, "backup_id": backup_id}
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """What an upload left behind: sizes in bytes, SHA-256 in hex, and the version that S3 gave it."""
+
+    bucket: str
+    key: str
+    version_id: str
+    plaintext_size: int
+    plaintext_sha256: str
+    ciphertext_size: int
+    ciphertext_sha256: str
+
+
+class Bytes(Struct, frozen=True, forbid_unknown_fields=True):
+    size: int
+    sha256: str
+
+
+class Source(Struct, frozen=True, forbid_unknown_fields=True):
+    """The Vault that a snapshot comes from."""
+
+    product_version: str
+    cluster_id: str
+    cluster_name: str
+    seal_type: str
+    seal_key_id: str
+    raft_index: int
+    raft_term: int
+
+
+class Encryption(Struct, frozen=True, forbid_unknown_fields=True):
+    """How the object was encrypted; `format` and `algorithm` are those of the AWS Encryption SDK."""
+
+    format: str
+    algorithm: str
+    frame_bytes: int
+    key_id: str
+    context: dict[str, str]
+
+
+class WrappedKey(Struct, frozen=True, forbid_unknown_fields=True):
+    """A key that the backup needs, wrapped to both recipients: an AWS Encryption SDK message in base64."""
+
+    name: str
+    context: dict[str, str]
+    message: str
+
+
+class Contents(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the source held. `digest_key` opens the digests (`inventory.py`); `canary_names` is the backup that the
+    secret at `canary` named: this very one in a nightly backup, an earlier one or none in one saved before a restore."""
+
+    mounts: list[str]
+    canary: str
+    canary_names: str | None
+    secret_count: int
+    digest_key: WrappedKey
+    secrets: list[SecretDigest]
+    written_meanwhile: list[str]
+
+    @property
+    def inventory(self) -> Inventory:
+        return Inventory(self.secrets, self.written_meanwhile)
+
+
+class Maker(Struct, frozen=True, forbid_unknown_fields=True):
+    operation_id: str
+    execution: str
+    region: str
+
+
+class Signature(Struct, frozen=True, forbid_unknown_fields=True):
+    """ECDSA over the canonical JSON of everything else in the manifest, in base64 (DER)."""
+
+    key_id: str
+    algorithm: str
+    value: str
+
+
+class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
+    """What lies beside a backup. Holds names, sizes, hashes and wrapped keys, and nothing in the clear."""
+
+    format: str
+    backup_id: str
+    kind: str
+    series: Series
+    key: str
+    started_at: str
+    finished_at: str
+    source: Source
+    plaintext: Bytes
+    ciphertext: Bytes
+    encryption: Encryption
+    keys: list[WrappedKey]
+    made_by: Maker
+    contents: Contents
+    signature: Signature | None = None
+
+    def signed_bytes(self) -> bytes:
+        """The bytes that the signature is over."""
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        plain.pop("signature")
+        return canonical_json(plain)
+
+    def with_signature(self, signature: Signature) -> "Manifest":
+        return msgspec.structs.replace(self, signature=signature)
+
+    def encode(self) -> bytes:
+        return canonical_json(msgspec.to_builtins(self))
+
+    @property
+    def started(self) -> datetime:
+        return datetime.fromisoformat(self.started_at)
+
+    @property
+    def name(self) -> BackupName:
+        return BackupName(self.kind, self.series, self.started)
+
+
+def read_manifest(raw: bytes, backup_id: str, object_key: str) -> Manifest:
+    """Parse a manifest and hold it to the place where it was found; its signature is for the caller to verify.
+
+    Raises `ManifestInvalid` and `BackupMisplaced`.
+    """
+    try:
+        manifest = msgspec.json.decode(raw, type=Manifest)
+        name = manifest.name
+    except (msgspec.MsgspecError, ValueError):
+        raise ManifestInvalid(backup_id=backup_id, problem="it cannot be read") from None
+    if manifest.format != MANIFEST_FORMAT:
+        raise ManifestInvalid(backup_id=backup_id, problem="it has another format than this version reads")
+    if manifest.backup_id != backup_id or manifest.key != object_key:
+        raise BackupMisplaced(key=manifest_key(object_key), found=manifest.backup_id, backup_id=backup_id)
+    if manifest.key != name.key or dict(manifest.encryption.context) != name.encryption_context:
+        raise ManifestInvalid(backup_id=backup_id, problem="its parts name different backups")
+    if manifest.signature is None:
+        raise ManifestInvalid(backup_id=backup_id, problem="it is not signed")
+    return manifest
+
+
+@dataclass(frozen=True)
+class CatalogRow:
+    """A backup as the catalog of one region knows it. `version_id` is the object's in that region's bucket."""
+
+    id: str
+    kind: str
+    series: Series
+    date: str
+    started_at: str
+    key: str
+    version_id: str
+    size: int
+    proof: ProofLevel
+    copy: CopyStatus
+    operation_id: str
+
+
+def describe(row: CatalogRow) -> Mapping[str, object]:
+    """The part of a row that actions pass along and the audit trail keeps."""
+    return {"backup_id": row.id, "backup_date": row.date, "proof": row.proof, "size": row.size}

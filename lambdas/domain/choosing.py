@@ -1,0 +1,49 @@
+"""Which backup a restore takes: the newest good one, the newest of a date, or the very one that was named."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from lambdas.domain.backup import CatalogRow, reaches
+from lambdas.domain.errors import BackupOfOtherKind, BackupUnknown, NoBackupOnDate, NoUsableBackup
+
+_SHOWN = 10
+
+
+def choose_backup(
+    rows: Sequence[CatalogRow], kind: str, backup_date: date | None = None, backup_id: str | None = None
+) -> CatalogRow:
+    """Choose among all rows of a catalog, given newest first.
+
+    Without a date or an id it is the newest daily backup that is proved intact. A date takes the newest of that
+    day (UTC) that is; an id takes that one whatever its level, since it is verified again before anything is touched.
+    Raises `NoUsableBackup`, `NoBackupOnDate`, `BackupUnknown` and `BackupOfOtherKind`.
+    """
+    if backup_id is not None:
+        return _by_id(rows, kind, backup_id)
+    usable = [row for row in rows if row.kind == kind and row.series == "daily" and reaches(row.proof, "intact")]
+    if not usable:
+        raise NoUsableBackup(kind=kind)
+    if backup_date is None:
+        return usable[0]
+    of_day = [row for row in usable if row.date == backup_date.isoformat()]
+    if not of_day:
+        dates = sorted({row.date for row in usable}, reverse=True)
+        raise NoBackupOnDate(kind=kind, date=backup_date.isoformat(), dates=_listed(dates))
+    return of_day[0]
+
+
+def _by_id(rows: Sequence[CatalogRow], kind: str, backup_id: str) -> CatalogRow:
+    known = _listed([row.id for row in rows if row.kind == kind])
+    found = next((row for row in rows if row.id == backup_id), None)
+    if found is None:
+        raise BackupUnknown(backup_id=backup_id, known=known)
+    if found.kind != kind:
+        raise BackupOfOtherKind(backup_id=backup_id, found=found.kind, wanted=kind, known=known)
+    return found
+
+
+def _listed(names: Sequence[str]) -> str:
+    if not names:
+        return "none"
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,335 @@
+"""Every failure that Mailark can name: a stable code, one sentence of fact, a hint that names the cure.
+
+One class a failure. The class name is what Step Functions sees (`Retry` and `Catch` match on it), the code is
+what people search for, and the text is what they read at night. `tests/domain/test_errors.py` holds every
+text word for word, and a test holds the transient ones against the `Retry` lists of the state machines.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar
+
+_TEXT = re.compile(r"(?P<code>[a-z0-9-]+): (?P<sentence>.*?)\nNext: (?P<hint>.*)", re.DOTALL)
+
+
+class MailarkError(Exception):
+    """A failure with a code, a sentence and a hint; `str()` gives all three.
+
+    The keyword arguments fill the blanks in `sentence` and `hint`. They are shown to people and kept in
+    logs, executions and the audit trail: never pass a secret.
+    """
+
+    code: ClassVar[str]
+    sentence: ClassVar[str]
+    hint: ClassVar[str]
+    transient: ClassVar[bool] = False
+
+    def __init__(self, **facts: object) -> None:
+        super().__init__(f"{self.code}: {self.sentence.format(**facts)}\nNext: {self.hint.format(**facts)}")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An error as data: what `FailOperation` records and an alert says."""
+
+    code: str
+    sentence: str
+    hint: str
+
+    @staticmethod
+    def parse(text: str) -> "Failure | None":
+        """Read back the text of a `MailarkError`; None for any other text."""
+        match = _TEXT.fullmatch(text.strip())
+        return Failure(match["code"], match["sentence"], match["hint"]) if match else None
+
+
+# --- what a person typed ----------------------------------------------------------------------------------
+
+
+class InputInvalid(MailarkError):
+    code = "input-invalid"
+    sentence = "The input of {scenario} is not valid: {problem}."
+    hint = "Start the execution again with an input such as {example}."
+
+
+class EstateInvalid(MailarkError):
+    code = "estate-invalid"
+    sentence = "{file}, {key}: {problem}."
+    hint = "Correct that line; docs/operating.md describes every key of the estate."
+
+
+class BackupChoiceAmbiguous(MailarkError):
+    code = "backup-choice-ambiguous"
+    sentence = "Both backup_date and backup_id were given."
+    hint = "Give one of them, or neither for the newest backup that is proved intact."
+
+
+class NoBackupOnDate(MailarkError):
+    code = "no-backup-on-date"
+    sentence = "There is no {kind} backup of {date}."
+    hint = "Dates with a backup that can be restored: {dates}."
+
+
+class NoUsableBackup(MailarkError):
+    code = "no-usable-backup"
+    sentence = "No {kind} backup is proved intact."
+    hint = (
+        "Run {kind}_backup if the {kind} still works; otherwise name one with backup_id, "
+        "or look in the other region's catalog."
+    )
+
+
+class BackupUnknown(MailarkError):
+    code = "backup-unknown"
+    sentence = "The catalog has no backup with the id {backup_id}."
+    hint = "Newest ids of this kind: {known}."
+
+
+class BackupOfOtherKind(MailarkError):
+    code = "backup-of-other-kind"
+    sentence = "{backup_id} is a backup of kind {found}, and this scenario restores {wanted}."
+    hint = "Newest ids of the right kind: {known}."
+
+
+# --- operations and leases --------------------------------------------------------------------------------
+
+
+class TargetBusy(MailarkError):
+    code = "target-busy"
+    sentence = "{target} is being changed by {holder}, which started at {since}."
+    hint = "Wait for that execution to end, or stop it if it hangs, and start this one again: {execution}"
+
+
+class TargetSettling(MailarkError):
+    code = "target-settling"
+    sentence = "{holder} has ended, but a function it started may still be changing {target} until {until}."
+    hint = "Start this again after that time; nothing else has to be done."
+
+
+class LeaseLost(MailarkError):
+    code = "lease-lost"
+    sentence = "This operation no longer holds {target}: {holder} has taken it over."
+    hint = "Follow the execution that took over; this one has stopped before changing anything more."
+
+
+class StepTimedOut(MailarkError):
+    code = "step-timed-out"
+    sentence = "The step {state} did not end within its time limit."
+    hint = (
+        "What it started may still be running: look at the target before anything else. "
+        "Then start the scenario again; every step finds what is done already."
+    )
+
+
+class StepFailed(MailarkError):
+    code = "step-failed"
+    sentence = "The step {state} could not be run ({error})."
+    hint = "Read the execution's last event and the function's log; then start the scenario again."
+
+
+class OperationTimedOut(MailarkError):
+    code = "operation-timed-out"
+    sentence = "{scenario} did not end within the time limit of its state machine."
+    hint = "Look at the step it hung in, and at the target; then start the scenario again."
+
+
+class OperationStopped(MailarkError):
+    code = "operation-stopped"
+    sentence = "{scenario} was stopped from outside before it ended."
+    hint = "Find out who stopped it and why, look at the target, and start the scenario again if it is still needed."
+
+
+class OperationUnknown(MailarkError):
+    code = "operation-unknown"
+    sentence = "No operation is recorded under the id {operation_id}."
+    hint = "Start the scenario from its first state; single actions are not meant to be started by hand."
+
+
+# --- Vault ------------------------------------------------------------------------------------------------
+
+
+class VaultUnreachable(MailarkError):
+    code = "vault-unreachable"
+    sentence = "Vault at {address} does not answer ({problem})."
+    hint = (
+        "Check that the server runs and that the estate names its address, network and CA; "
+        "if it is lost, start an empty one with the generated configuration and run vault_restore."
+    )
+    transient = True
+
+
+class VaultSealed(MailarkError):
+    code = "vault-sealed"
+    sentence = "Vault at {address} is sealed."
+    hint = (
+        "Restart it, so that it unseals with its KMS-wrapped key, and check that its host may decrypt that key; "
+        "a Vault with Shamir keys needs them entered."
+    )
+
+
+class VaultUninitialized(MailarkError):
+    code = "vault-uninitialized"
+    sentence = "Vault at {address} has never been initialised."
+    hint = "Start it with the generated configuration, whose initialize block sets up the login; nobody types a key."
+
+
+class VaultLeaderless(MailarkError):
+    code = "vault-leaderless"
+    sentence = "No node of Vault knows a leader (asked: {nodes})."
+    hint = "Start the missing nodes, or restart all of them; a cluster of three needs two to elect a leader."
+    transient = True
+
+
+class VaultLoginRefused(MailarkError):
+    code = "vault-login-refused"
+    sentence = "Vault at {address} refuses the login for the duty {duty}."
+    hint = (
+        "Paste the configuration that `python -m lambdas.vault_configuration` prints into this Vault: "
+        "the login method {mount}, its key or its policy is missing or differs."
+    )
+
+
+class VaultRequestFailed(MailarkError):
+    code = "vault-request-failed"
+    sentence = "Vault at {address} answered {status} to {request}."
+    hint = "Read Vault's own log at that time; the policy of the duty {duty} may lack this path."
+
+
+class CanaryPathTaken(MailarkError):
+    code = "canary-path-taken"
+    sentence = "The canary path {path} holds a secret that Mailark did not write."
+    hint = "Set vault.canary in the estate to a path that nothing else uses; nothing has been overwritten."
+
+
+class VaultChangedDuringBackup(MailarkError):
+    code = "vault-changed-during-backup"
+    sentence = "The canary written before the snapshot of {backup_id} was gone when the secrets were read."
+    hint = "Vault was restored or replaced while the backup ran; start vault_backup again."
+
+
+class SnapshotDamaged(MailarkError):
+    code = "snapshot-damaged"
+    sentence = "The snapshot stream is not a whole Vault snapshot: {problem}."
+    hint = "Nothing was stored. Start vault_backup again; if it repeats, read Vault's log and its disk."
+    transient = True
+
+
+class SealKeyMissing(MailarkError):
+    code = "seal-key-missing"
+    sentence = "No sealed key is stored under the name {name}."
+    hint = "Run `python -m lambdas.vault_configuration`: it makes or asks for the missing key and seals it with KMS."
+
+
+class SealMismatch(MailarkError):
+    code = "seal-mismatch"
+    sentence = "The snapshot was taken under a {wanted} seal, and Vault at {address} runs under a {found} seal."
+    hint = "Start an empty Vault with the seal configuration of that backup, and run vault_restore again."
+
+
+class SealKeyMismatch(MailarkError):
+    code = "seal-key-mismatch"
+    sentence = "Vault at {address} cannot open the snapshot with its seal key."
+    hint = "Start an empty Vault under the seal key {key_id}, which that backup was taken under, and run this again."
+
+
+class UnsealKeysNeeded(MailarkError):
+    code = "unseal-keys-needed"
+    sentence = "The snapshot comes from another cluster with a Shamir seal, so its unseal keys are needed."
+    hint = "Put them into the secret that vault.unseal_keys_secret in the estate names, and run this again."
+
+
+class VaultRestoreUnfinished(MailarkError):
+    code = "vault-restore-unfinished"
+    sentence = "Vault at {address} accepted the snapshot but was not ready again after {seconds} s."
+    hint = "Read Vault's log and restart the node; then run vault_restore again, it starts from the beginning."
+
+
+class VaultNodeBehind(MailarkError):
+    code = "vault-node-behind"
+    sentence = "Node {node} does not serve the restored data: {problem}."
+    hint = "Restart that node, so that it takes the restored state over from the leader, and run this again."
+
+
+class RestoreNotProved(MailarkError):
+    code = "restore-not-proved"
+    sentence = "The restored Vault does not equal {backup_id}: {problem}."
+    hint = "Do not use it yet. Run vault_restore with another backup_id, and keep this Vault's disk for inspection."
+
+
+# --- backups and encryption -------------------------------------------------------------------------------
+
+
+class ManifestMissing(MailarkError):
+    code = "manifest-missing"
+    sentence = "{backup_id} has no manifest at {key}."
+    hint = "Restore another backup, or bring the manifest back from the other region's bucket."
+
+
+class ManifestInvalid(MailarkError):
+    code = "manifest-invalid"
+    sentence = "The manifest of {backup_id} is not what was signed: {problem}."
+    hint = "Treat it as tampered with. Restore another backup, and tell the security team."
+
+
+class BackupMissing(MailarkError):
+    code = "backup-missing"
+    sentence = "The object of {backup_id} is not at {key}."
+    hint = "Restore another backup, or bring the object back from the other region's bucket."
+
+
+class BackupMisplaced(MailarkError):
+    code = "backup-misplaced"
+    sentence = "The manifest at {key} belongs to {found}, not to {backup_id}."
+    hint = "Treat it as tampered with. Restore another backup, and tell the security team."
+
+
+class BackupDamaged(MailarkError):
+    code = "backup-damaged"
+    sentence = "{backup_id} is damaged: {problem}."
+    hint = "Restore another backup; this one stays where it is, as evidence. The other region's copy may be whole."
+
+
+class KeyUnusable(MailarkError):
+    code = "key-unusable"
+    sentence = "KMS does not let this function use {key}: {problem}."
+    hint = (
+        "Enable the key, or cancel its deletion, and check its policy; then start the execution again. "
+        "Without KMS, docs/break-glass.md opens a backup with the offline key."
+    )
+
+
+class StorageRefused(MailarkError):
+    code = "storage-refused"
+    sentence = "S3 refused {request} in {bucket}: {problem}."
+    hint = (
+        "Check the bucket, its policy and the role of this function; then start the execution again. "
+        "No partial backup is left behind."
+    )
+    transient = True
+
+
+class CopyNotProved(MailarkError):
+    code = "copy-not-proved"
+    sentence = "The copy of {backup_id} in {region} does not equal the original: {problem}."
+    hint = "The backup in this region is good. Start vault_backup again once the other region answers."
+
+
+# --- the house itself -------------------------------------------------------------------------------------
+
+
+class AuditConflict(MailarkError):
+    code = "audit-conflict"
+    sentence = "Event {event} could not be appended to {scope} after {attempts} attempts."
+    hint = "Start the execution again; if it repeats, something else writes to the audit tables."
+    transient = True
+
+
+class Unexpected(MailarkError):
+    code = "unexpected"
+    sentence = "{action} failed in a way that Mailark does not know: {problem}."
+    hint = "Read the function's log at that time, where the traceback is; then start the execution again."
+
+
+def all_errors() -> list[type[MailarkError]]:
+    """Every class of failure, in the order of this file."""
+    return list(MailarkError.__subclasses__())

@@ -1,0 +1,218 @@
+"""The estate: everything that is protected, read strictly from `estate.yaml`.
+
+An estate is refused with the file, the key and what was expected there. Nothing in it is secret: secrets are
+named (an ARN, a path), never written down.
+"""
+
+import re
+from typing import Annotated, Any
+
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from msgspec import Meta, Struct
+
+from lambdas.domain.errors import EstateInvalid
+from lambdas.domain.objectives import Objective
+from lambdas.domain.parsing import Problem, parse
+
+_HTTPS = r"^https://[^/\s]+$"
+_REGION = r"^[a-z]{2}(-[a-z]+)+-\d$"
+_EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
+_PHONE = r"^\+[1-9]\d{6,14}$"
+_WEBHOOK = r"^https://\S+$"
+_DOMAIN = r"^[a-z0-9-]+(\.[a-z0-9-]+)+$"
+_ARN = r"^arn:aws[a-z-]*:.+$"
+_MOUNT = r"^[a-z0-9_-]+$"
+_PATH = r"^[a-z0-9_-]+(/[A-Za-z0-9_.-]+)+$"
+_KEY_ID = r"^[A-Za-z0-9_.-]{1,32}$"
+_NAME = r"^[a-z][a-z0-9-]{1,30}$"
+_SEAL = r"^(static|awskms|shamir)$"
+
+_PATTERNS = {
+    _HTTPS: "an address without a path such as https://vault.example.org:8200",
+    _REGION: "a region such as eu-central-1",
+    _EMAIL: "an e-mail address such as ops@example.net",
+    _PHONE: "a phone number such as +4915112345678, in quotes",
+    _WEBHOOK: "an https:// URL",
+    _DOMAIN: "a domain such as example.org",
+    _ARN: "an ARN",
+    _MOUNT: "the name of a KV v2 mount such as smtp",
+    _PATH: "a path of the form mount/path such as smtp/test-tenant-id/admin",
+    _KEY_ID: "a key id such as k1",
+    _NAME: "a short name in lower case such as example",
+    _SEAL: "static, awskms or shamir",
+}
+
+OFFLINE_KEY_BITS = 3072
+"""NIST SP 800-57 part 1, table 2: RSA-3072 is the smallest with 128 bits of strength."""
+
+
+class Regions(Struct, frozen=True, forbid_unknown_fields=True):
+    """The region that works, and the one that recovers when it is gone."""
+
+    primary: Annotated[str, Meta(pattern=_REGION)]
+    standby: Annotated[str, Meta(pattern=_REGION)]
+
+
+class Subnetwork(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where in a VPC the functions that reach Vault run."""
+
+    vpc_id: str
+    subnet_ids: Annotated[list[str], Meta(min_length=1)]
+    security_group_ids: Annotated[list[str], Meta(min_length=1)]
+    availability_zones: Annotated[list[str], Meta(min_length=1)]
+
+
+class Network(Struct, frozen=True, forbid_unknown_fields=True):
+    """The VPC of each region; left out, the functions use public endpoints with TLS."""
+
+    primary: Subnetwork
+    standby: Subnetwork
+
+
+class Contacts(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who is told. At least one channel that needs no e-mail: the mail platform may be what has failed."""
+
+    email: Annotated[list[Annotated[str, Meta(pattern=_EMAIL)]], Meta(min_length=1)]
+    sms: list[Annotated[str, Meta(pattern=_PHONE)]] = []
+    webhook: list[Annotated[str, Meta(pattern=_WEBHOOK)]] = []
+
+
+class Alerts(Struct, frozen=True, forbid_unknown_fields=True):
+    """One list of contacts for operations, one for security."""
+
+    operations: Contacts
+    security: Contacts
+
+
+class Seal(Struct, frozen=True, forbid_unknown_fields=True):
+    """How Vault is unsealed. `key_id` names the static key (or the KMS key of an awskms seal)."""
+
+    type: Annotated[str, Meta(pattern=_SEAL)]
+    key_id: Annotated[str, Meta(pattern=_KEY_ID)] = ""
+
+
+class Vault(Struct, frozen=True, forbid_unknown_fields=True):
+    """One Vault cluster with integrated (raft) storage."""
+
+    address: Annotated[str, Meta(pattern=_HTTPS)]
+    seal: Seal
+    mounts: Annotated[list[Annotated[str, Meta(pattern=_MOUNT)]], Meta(min_length=1)]
+    nodes: list[Annotated[str, Meta(pattern=_HTTPS)]] = []
+    ca: str = ""
+    canary: Annotated[str, Meta(pattern=_PATH)] = "smtp/test-tenant-id/admin"
+    host_principal: Annotated[str, Meta(pattern=_ARN)] | None = None
+    unseal_keys_secret: Annotated[str, Meta(pattern=_ARN)] | None = None
+
+    @property
+    def all_nodes(self) -> list[str]:
+        """The address of every node; a single node needs no list."""
+        return self.nodes or [self.address]
+
+
+class ObjectiveSetting(Struct, frozen=True, forbid_unknown_fields=True):
+    """A promise that differs from the plan's."""
+
+    rto_minutes: Annotated[int, Meta(gt=0)]
+    rpo_hours: Annotated[int, Meta(ge=0)]
+
+
+class Estate(Struct, frozen=True, forbid_unknown_fields=True):
+    """All that is protected."""
+
+    name: Annotated[str, Meta(pattern=_NAME)]
+    regions: Regions
+    alerts: Alerts
+    protected_domains: list[Annotated[str, Meta(pattern=_DOMAIN)]]
+    offline_public_key: str
+    vault: Vault
+    network: Network | None = None
+    objectives: dict[str, ObjectiveSetting] = {}
+
+    def objective(self, scenario: str, planned: Objective) -> Objective:
+        """The promise for `scenario`: the estate's where it names one, the plan's otherwise."""
+        own = self.objectives.get(scenario)
+        return Objective(own.rto_minutes * 60, own.rpo_hours * 3600) if own else planned
+
+    def other_region(self, region: str) -> str:
+        """The region that `region` copies to: each is the other's."""
+        return self.regions.standby if region == self.regions.primary else self.regions.primary
+
+
+class _LoaderWithoutDoubles(yaml.SafeLoader):
+    """YAML keeps the last of two equal keys in silence; a person means one of them."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[object] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise Problem(str(key), f"this key stands twice, again on line {key_node.start_mark.line + 1}")
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def parse_estate(text: str, file: str = "estate.yaml", scenarios: frozenset[str] = frozenset()) -> Estate:
+    """Read an estate; `scenarios` are the names that `objectives` may use (none given: not checked).
+
+    Raises `EstateInvalid` for the first mistake, with the file, the key and what was expected.
+    """
+    try:
+        data = yaml.load(text, Loader=_LoaderWithoutDoubles)  # noqa: S506  # a SafeLoader
+        estate = parse(data, Estate, _PATTERNS)
+        _check(estate, scenarios)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else "?"
+        raise EstateInvalid(file=file, key=f"line {line}", problem=f"this is not YAML: {error.problem}") from None
+    except Problem as problem:
+        raise EstateInvalid(file=file, key=problem.key, problem=problem.text) from None
+    return estate
+
+
+def _check(estate: Estate, scenarios: frozenset[str]) -> None:
+    """What one key alone cannot show."""
+    if estate.regions.primary == estate.regions.standby:
+        raise Problem("regions.standby", "expected another region than regions.primary")
+    for name, contacts in (("operations", estate.alerts.operations), ("security", estate.alerts.security)):
+        if not contacts.sms and not contacts.webhook:
+            raise Problem(f"alerts.{name}", "expected at least one sms or webhook: e-mail may be what has failed")
+        for i, address in enumerate(contacts.email):
+            domain = address.rpartition("@")[2].lower()
+            for protected in estate.protected_domains:
+                if domain == protected or domain.endswith("." + protected):
+                    raise Problem(
+                        f"alerts.{name}.email[{i}]",
+                        f"expected an address outside the protected domain {protected}, got '{address}'",
+                    )
+    vault = estate.vault
+    if vault.canary.split("/")[0] not in vault.mounts:
+        raise Problem("vault.canary", f"expected a path in one of vault.mounts ({', '.join(vault.mounts)})")
+    if vault.seal.type != "shamir" and not vault.seal.key_id:
+        raise Problem("vault.seal.key_id", f"a {vault.seal.type} seal needs the id of its key")
+    if vault.ca:
+        _check_certificates(vault.ca)
+    _check_offline_key(estate.offline_public_key)
+    for name in estate.objectives:
+        if scenarios and name not in scenarios:
+            raise Problem(f"objectives.{name}", f"expected the name of a scenario ({', '.join(sorted(scenarios))})")
+
+
+def _check_certificates(pem: str) -> None:
+    try:
+        x509.load_pem_x509_certificates(pem.encode())
+    except ValueError:
+        raise Problem("vault.ca", "expected one or more certificates in PEM") from None
+
+
+def _check_offline_key(pem: str) -> None:
+    expected = f"expected an RSA public key in PEM of at least {OFFLINE_KEY_BITS} bits"
+    if re.search(r"PRIVATE KEY", pem):
+        raise Problem("offline_public_key", f"{expected}; this is a private key, keep it offline and replace it")
+    try:
+        key = load_pem_public_key(pem.encode())
+    except ValueError:
+        raise Problem("offline_public_key", expected) from None
+    if not isinstance(key, rsa.RSAPublicKey) or key.key_size < OFFLINE_KEY_BITS:
+        raise Problem("offline_public_key", expected)

@@ -1,0 +1,78 @@
+"""The proof that a stored backup is the one its manifest describes, byte by byte, without restoring it."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+
+from lambdas.domain.backup import Manifest
+from lambdas.domain.errors import BackupDamaged, SnapshotDamaged
+from lambdas.domain.snapshot import SnapshotVerifier
+
+
+class CiphertextDamaged(Exception):
+    """A message that does not open: its bytes, order, length, context or key are not those it was sealed with."""
+
+
+class Measured:
+    """Counts and hashes a stream as it passes: size in bytes, SHA-256 in hex."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._hash = hashlib.sha256()
+
+    def update(self, piece: bytes) -> None:
+        self.size += len(piece)
+        self._hash.update(piece)
+
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
+
+    def through(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            self.update(piece)
+            yield piece
+
+
+Opener = Callable[[Iterable[bytes]], Iterator[bytes]]
+"""Turns ciphertext into authenticated plaintext; raises `CiphertextDamaged`."""
+
+
+def plaintext_of(manifest: Manifest, ciphertext: Iterable[bytes], opener: Opener) -> Iterator[bytes]:
+    """The plaintext of a backup, piece by piece; the last piece comes only when all of it has been verified.
+
+    Raises `BackupDamaged` when a size or a hash differs from the manifest, or the message does not open: whoever
+    passes the pieces on must treat that as a cut, and let its receiver throw away what it has.
+    """
+    encrypted, plain = Measured(), Measured()
+    held = b""
+    try:
+        for piece in plain.through(opener(encrypted.through(ciphertext))):
+            if held:
+                yield held
+            held = piece
+    except CiphertextDamaged as damage:
+        raise BackupDamaged(backup_id=manifest.backup_id, problem=str(damage)) from None
+    for what, measured, wanted in (
+        ("stored object", encrypted, manifest.ciphertext),
+        ("snapshot inside it", plain, manifest.plaintext),
+    ):
+        if measured.size != wanted.size:
+            problem = f"the {what} has {measured.size} bytes, and its manifest says {wanted.size}"
+            raise BackupDamaged(backup_id=manifest.backup_id, problem=problem)
+        if measured.sha256 != wanted.sha256:
+            problem = f"the {what} has another SHA-256 than its manifest says"
+            raise BackupDamaged(backup_id=manifest.backup_id, problem=problem)
+    yield held
+
+
+def prove_intact(manifest: Manifest, ciphertext: Iterable[bytes], opener: Opener) -> None:
+    """Level `intact`: it decrypts, its hashes match, and its structure is a whole snapshot. Raises `BackupDamaged`."""
+    verifier = SnapshotVerifier()
+    try:
+        for piece in plaintext_of(manifest, ciphertext, opener):
+            verifier.update(piece)
+        facts = verifier.finish()
+    except SnapshotDamaged as damage:
+        raise BackupDamaged(backup_id=manifest.backup_id, problem=str(damage).partition("\n")[0]) from None
+    if (facts.index, facts.term) != (manifest.source.raft_index, manifest.source.raft_term):
+        raise BackupDamaged(backup_id=manifest.backup_id, problem="it holds another snapshot than its manifest says")

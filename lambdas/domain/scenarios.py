@@ -1,0 +1,92 @@
+"""The scenarios that exist: what each changes, what it takes as input, and what the audit trail calls its ends.
+
+A new scenario is one entry here, one state machine in `statemachines/`, and its actions.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from lambdas.domain.errors import BackupChoiceAmbiguous, InputInvalid
+from lambdas.domain.objectives import PLANS, Plan
+from lambdas.domain.parsing import Problem, parse
+
+Reason = Annotated[str, Meta(min_length=1, max_length=500)]
+ShortText = Annotated[str, Meta(min_length=1, max_length=120)]
+
+
+class VaultBackupInput(Struct, frozen=True, forbid_unknown_fields=True):
+    """`scheduled_for` comes from the schedule; a person gives a reason, or nothing."""
+
+    reason: Reason = "nightly backup"
+    incident_id: ShortText | None = None
+    requested_by: ShortText | None = None
+    scheduled_for: ShortText | None = None
+
+
+class VaultRestoreInput(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the on-call engineer types."""
+
+    reason: Reason
+    incident_id: ShortText | None = None
+    requested_by: ShortText | None = None
+    backup_date: date | None = None
+    backup_id: ShortText | None = None
+
+
+ScenarioInput = VaultBackupInput | VaultRestoreInput
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """`target` is what the lease is on; `scope` is the chain of the audit trail that its events belong to."""
+
+    name: str
+    input: type[VaultBackupInput] | type[VaultRestoreInput]
+    target: str
+    scope: str
+    completed: str
+    failed: str
+    example: str
+
+    @property
+    def plan(self) -> Plan:
+        return PLANS[self.name]
+
+
+SCENARIOS: dict[str, Scenario] = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario(
+            name="vault_backup",
+            input=VaultBackupInput,
+            target="backup#vault",
+            scope="platform#vault",
+            completed="vault_backup_completed",
+            failed="vault_backup_failed",
+            example='{"reason": "before the upgrade"}',
+        ),
+        Scenario(
+            name="vault_restore",
+            input=VaultRestoreInput,
+            target="vault",
+            scope="platform#vault",
+            completed="vault_restored_from_backup",
+            failed="vault_restoration_failed",
+            example='{"reason": "Vault lost its disk"}',
+        ),
+    )
+}
+
+
+def parse_input(scenario: Scenario, data: object) -> ScenarioInput:
+    """Read what a person or a schedule gave. Raises `InputInvalid` or `BackupChoiceAmbiguous`."""
+    try:
+        given = parse(data, scenario.input)
+    except Problem as problem:
+        raise InputInvalid(scenario=scenario.name, problem=str(problem), example=scenario.example) from None
+    if isinstance(given, VaultRestoreInput) and given.backup_date and given.backup_id:
+        raise BackupChoiceAmbiguous()
+    return given
