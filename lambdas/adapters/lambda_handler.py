@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 
 import msgspec
 from aws_lambda_powertools import Logger
+from botocore.exceptions import ClientError
 
+from lambdas.adapters.aws import error_code
 from lambdas.adapters.settings import Settings, read_settings
 from lambdas.domain.errors import MailarkError, Unexpected
 
@@ -64,13 +66,20 @@ def action(
                 logger.error(
                     "action failed unexpectedly",
                     action=name,
-                    error=type(error).__name__,
+                    error=_problem(error),
                     frames=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in where],
                 )
-                raise Unexpected(action=name, problem=type(error).__name__) from None
+                raise Unexpected(action=name, problem=_problem(error)) from None
             logger.info("action done", action=name, seconds=round(time.monotonic() - started, 3))
             return result
 
         return handler
 
     return decorate
+
+
+def _problem(error: Exception) -> str:
+    """What went wrong, without any value of the call: the class, and for AWS the code and the operation."""
+    if isinstance(error, ClientError):
+        return f"{error_code(error)} from {error.operation_name}"
+    return type(error).__name__

@@ -1,0 +1,29 @@
+"""Start MiniStack with the mends: `python -m lab.emulator`. The environment variable LEAVE_OUT names mends to skip."""
+
+import importlib
+import os
+
+MENDS = (
+    "lambda_errors",
+    "lambda_layers",
+    "executions",
+    "cross_region_outputs",
+    "replica_keys",
+    "condition_keys",
+    "schedule_now",
+)
+
+
+def main() -> None:
+    """Apply every mend, then serve until a signal comes."""
+    left_out = os.environ.get("LEAVE_OUT", "").split(",")
+    for mend in MENDS:
+        if mend not in left_out:
+            importlib.import_module(f"lab.emulator.{mend}").apply()
+    from ministack.app import main as serve
+
+    serve()
+
+
+if __name__ == "__main__":
+    main()

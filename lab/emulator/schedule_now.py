@@ -1,0 +1,43 @@
+"""A way for the lab to let a schedule's time come: `POST /_lab/schedule/{region}/{rule}`.
+
+The rule's last firing is set a day back, and the emulator's own scheduler then finds it due: it fires the deployed
+rule at its deployed target with its deployed input, as it would have done at the hour. A rule that is off stays off.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from ministack import app
+from ministack.core.responses import get_account_id
+from ministack.services import eventbridge
+
+_PREFIX = "/_lab/schedule/"
+_DAY = 86_400
+
+
+def apply() -> None:
+    serve = app.app
+
+    async def serve_with_lab(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(_PREFIX):
+            region, _, rule = scope["path"].removeprefix(_PREFIX).partition("/")
+            await _answer(send, 200 if _make_due(region, rule) else 404)
+            return
+        await serve(scope, receive, send)
+
+    app.app = serve_with_lab
+    eventbridge._SCHEDULER_TICK_INTERVAL = 0.5
+
+
+def _make_due(region: str, rule: str) -> bool:
+    for account, of_region, key in eventbridge._rules._data:
+        found = eventbridge._rules._data[account, of_region, key]
+        if of_region == region and found["Name"] == rule and account == get_account_id():
+            eventbridge._rule_last_fired[account, of_region, key] = datetime.now(UTC).timestamp() - _DAY
+            return True
+    return False
+
+
+async def _answer(send: Any, status: int) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": []})
+    await send({"type": "http.response.body", "body": b""})

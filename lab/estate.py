@@ -1,0 +1,50 @@
+"""The lab's estate: the example estate with the addresses, keys and CA of this very lab."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from lab.aws import ACCOUNT, ROOT
+from lab.certificates import CertificateAuthority
+
+HOST_USER = "vault-host"
+
+
+@dataclass(frozen=True)
+class OfflineKey:
+    """The operator's key pair, whose private half stays out of AWS."""
+
+    private: Path
+    public_pem: str
+
+
+def make_offline_key(folder: Path) -> OfflineKey:
+    """A fresh RSA pair, as docs/operating.md has the operator make one."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=3072)
+    file = folder / "offline-key.pem"
+    file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    file.chmod(0o600)
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return OfflineKey(file, public.decode())
+
+
+def write_estate(
+    folder: Path, authority: CertificateAuthority, offline: OfflineKey, addresses: list[str], seal: dict[str, str]
+) -> Path:
+    """Write `estate.yaml` for Vault nodes at `addresses`."""
+    estate: dict[str, Any] = yaml.safe_load((ROOT / "estate.yaml").read_text())
+    estate["offline_public_key"] = offline.public_pem
+    estate["vault"] |= {
+        "address": addresses[0],
+        "nodes": addresses,
+        "ca": authority.pem,
+        "seal": seal,
+        "host_principal": f"arn:aws:iam::{ACCOUNT}:user/{HOST_USER}",
+    }
+    file = folder / "estate.yaml"
+    file.write_text(yaml.safe_dump(estate, sort_keys=False))
+    return file

@@ -1,0 +1,200 @@
+"""The whole lab: the embedded AWS with Mailark deployed to it, a real Vault, and the platform that uses it.
+
+    with Lab.started() as lab:
+        ...
+
+Everything is on loopback and in one temporary folder, and gone when the block ends.
+"""
+
+import contextlib
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import hvac
+
+from lab.aws import ROOT, Aws
+from lab.certificates import CertificateAuthority
+from lab.deployment import bootstrap, deploy
+from lab.estate import HOST_USER, OfflineKey, make_offline_key, write_estate
+from lab.gate import Gate
+from lab.processes import LabError, free_port, require_free
+from lab.tenants import Platform
+from lab.vault import VaultNode
+from lambdas.domain.estate import Estate, parse_estate
+
+Progress = Callable[[str], None]
+
+_HOST_POLICY = """{"Version": "2012-10-17", "Statement": [
+  {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*"}]}"""
+
+
+@dataclass
+class Lab:
+    """What a test or the demo works with. Restart Vault with `restart_vault`, lose it with `lose_vault`."""
+
+    folder: Path
+    aws: Aws
+    gate: Gate
+    authority: CertificateAuthority
+    vault: VaultNode
+    offline: OfflineKey
+    estate_file: Path
+    estate: Estate
+    master_key: bytes
+    host_key: tuple[str, str]
+    configuration: Path
+    _platform_password: str
+    _cluster_port: int
+
+    @property
+    def primary(self) -> str:
+        return self.estate.regions.primary
+
+    @property
+    def standby(self) -> str:
+        return self.estate.regions.standby
+
+    def client(self, service: str, region: str | None = None) -> Any:
+        """A client of the embedded AWS, as the account's root."""
+        return self.aws.client(service, region or self.primary)
+
+    def platform(self) -> Platform:
+        """The platform, freshly logged in to Vault."""
+        return Platform(self.vault_client(), self.master_key)
+
+    def vault_client(self) -> hvac.Client:
+        """A client of Vault with the platform's login."""
+        client = hvac.Client(url=self.vault.address, verify=str(self.authority.file), timeout=10)
+        client.auth.userpass.login("platform", self._platform_password)
+        return client
+
+    def start_vault(self) -> None:
+        """Start Vault as its host does: KMS opens the seal key, in either region."""
+        self.vault.start(self.configuration, self.aws, self.host_key, self._cluster_port)
+        self.vault.wait_until_serving()
+
+    def lose_vault(self) -> None:
+        """Kill Vault with SIGKILL and delete its disk."""
+        self.vault.kill()
+        self.vault.lose_disk()
+
+    @staticmethod
+    @contextlib.contextmanager
+    def started(progress: Progress = lambda step: None, keep: bool = False) -> Iterator["Lab"]:
+        """Start everything and deploy; stop everything and remove it at the end (unless `keep`, which leaves the folder).
+
+        Raises `LabError` with what to do.
+        """
+        folder = Path(tempfile.mkdtemp(prefix="mailark-lab-"))
+        with contextlib.ExitStack() as stack:
+            if not keep:
+                stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            progress("Starting the embedded AWS")
+            authority = CertificateAuthority(folder)
+            aws = Aws(folder, _port("MAILARK_AWS_PORT", "the embedded AWS"), authority)
+            stack.callback(aws.stop)
+            gate = stack.enter_context(Gate(aws, authority.issue("gate"), free_port()).open())
+            lab = _prepare(folder, aws, gate, authority)
+            stack.callback(lambda: lab.vault.stop())
+            regions = (lab.primary, lab.standby)
+            progress("Bootstrapping the CDK in two regions")
+            bootstrap(aws, folder, regions)
+            progress("Deploying four stacks with `cdk deploy --all`")
+            deploy(aws, folder, regions, lab.estate_file, gate.endpoint)
+            progress("Starting Vault, whose seal key KMS opens")
+            _write_vault_configuration(lab)
+            lab.start_vault()
+            yield lab
+
+
+def _port(variable: str, purpose: str) -> int:
+    chosen = os.environ.get(variable)
+    return require_free(int(chosen), purpose, variable) if chosen else free_port()
+
+
+def _prepare(folder: Path, aws: Aws, gate: Gate, authority: CertificateAuthority) -> Lab:
+    password = secrets.token_urlsafe(24)
+    node = VaultNode(
+        "vault",
+        _port("MAILARK_VAULT_PORT", "Vault"),
+        folder,
+        authority,
+        own_configuration=_platform_login(password),
+    )
+    offline = make_offline_key(folder)
+    estate_file = write_estate(folder, authority, offline, [node.address], {"type": "static", "key_id": "k1"})
+    iam = aws.client("iam", "us-east-1")
+    iam.create_user(UserName=HOST_USER)
+    iam.put_user_policy(UserName=HOST_USER, PolicyName="open-the-seal-key", PolicyDocument=_HOST_POLICY)
+    key = iam.create_access_key(UserName=HOST_USER)["AccessKey"]
+    return Lab(
+        folder=folder,
+        aws=aws,
+        gate=gate,
+        authority=authority,
+        vault=node,
+        offline=offline,
+        estate_file=estate_file,
+        estate=parse_estate(estate_file.read_text()),
+        master_key=secrets.token_bytes(32),
+        host_key=(key["AccessKeyId"], key["SecretAccessKey"]),
+        configuration=folder / "vault-configuration",
+        _platform_password=password,
+        _cluster_port=free_port(),
+    )
+
+
+def _write_vault_configuration(lab: Lab) -> None:
+    """What a user does after `cdk deploy`: one command."""
+    key_file = lab.folder / "master-key"
+    key_file.write_text(lab.master_key.hex())
+    key_file.chmod(0o600)
+    command = [sys.executable, "-m", "lambdas.vault_configuration"]
+    command += ["--estate", str(lab.estate_file), "--output", str(lab.configuration)]
+    command += ["--master-key-file", str(key_file)]
+    environment = lab.aws.environment() | {"PATH": os.environ["PATH"], "AWS_REGION": lab.primary}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    key_file.unlink()
+    if done.returncode != 0:
+        raise LabError(f"`python -m lambdas.vault_configuration` failed:\n{done.stderr}")
+
+
+def _platform_login(password: str) -> str:
+    """The platform's own login and policy, which are none of Mailark's business: the lab's Vault has them from the start."""
+    rule = (
+        'path \\"smtp/*\\" { capabilities = [\\"create\\", \\"read\\", \\"update\\", \\"delete\\", \\"list\\"] }'
+    )
+    return f"""
+audit "file" "main" {{
+  options {{
+    file_path = "/dev/null"
+  }}
+}}
+initialize "platform" {{
+  request "login" {{
+    operation = "update"
+    path      = "sys/auth/userpass"
+    data      = {{ type = "userpass" }}
+  }}
+  request "policy" {{
+    operation = "update"
+    path      = "sys/policies/acl/platform"
+    data      = {{ policy = "{rule}" }}
+  }}
+  request "user" {{
+    operation = "update"
+    path      = "auth/userpass/users/platform"
+    data      = {{ password = "{password}", token_policies = ["platform"], token_ttl = "2h" }}
+  }}
+}}
+"""
