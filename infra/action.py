@@ -83,11 +83,9 @@ class Action(Construct):
             role=self.role,
             log_group=log_group,
             environment=environment,
-            **(
-                {"vpc": network.vpc, "vpc_subnets": network.subnets, "security_groups": network.security_groups}
-                if network
-                else {}
-            ),
+            vpc=network.vpc if network else None,
+            vpc_subnets=network.subnets if network else None,
+            security_groups=network.security_groups if network else None,
         )
         acknowledge(self.function, "AwsSolutions-L1", _RUNTIME_REASON)
 

@@ -32,7 +32,7 @@ class DataStack(Stack):
     ) -> None:
         super().__init__(scope, construct_id, termination_protection=True, **kwargs)
         here, other = Names(region, {}), Names(other_region, {})
-        self.keys = {
+        self.keys: dict[str, PurposeKey] = {
             key: PurposeKey(
                 self,
                 key,

@@ -58,7 +58,9 @@ class TableUse:
     def statements(self, region: Region) -> list[iam.PolicyStatement]:
         names = region.other if self.other else region.here
         condition = (
-            {"ForAnyValue:StringEquals": {"dynamodb:EnclosingOperation": ["TransactWriteItems"]}} if self.in_transaction else {}
+            {"ForAnyValue:StringEquals": {"dynamodb:EnclosingOperation": ["TransactWriteItems"]}}
+            if self.in_transaction
+            else {}
         )
         return [
             iam.PolicyStatement(

@@ -113,7 +113,7 @@ class Gate:
             await runner.setup()
             await web.TCPSite(runner, LOOPBACK, self.port, ssl_context=server_tls).start()
             ready.set()
-            while not stop.is_set():  # noqa: ASYNC110  # set by another thread
+            while not stop.is_set():  # set by another thread
                 await asyncio.sleep(0.05)
             await runner.cleanup()
 

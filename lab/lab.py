@@ -88,15 +88,11 @@ class Lab:
 
     @staticmethod
     @contextlib.contextmanager
-    def started(progress: Progress = lambda step: None, keep: bool = False) -> Iterator["Lab"]:
-        """Start everything and deploy; stop everything and remove it at the end (unless `keep`, which leaves the folder).
-
-        Raises `LabError` with what to do.
-        """
+    def started(progress: Progress) -> Iterator["Lab"]:
+        """Start everything and deploy; stop and remove everything at the end. Raises `LabError` with what to do."""
         folder = Path(tempfile.mkdtemp(prefix="mailark-lab-"))
         with contextlib.ExitStack() as stack:
-            if not keep:
-                stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
             progress("Starting the embedded AWS")
             authority = CertificateAuthority(folder)
             aws = Aws(folder, _port("MAILARK_AWS_PORT", "the embedded AWS"), authority)
@@ -161,19 +157,15 @@ def _write_vault_configuration(lab: Lab) -> None:
     command += ["--estate", str(lab.estate_file), "--output", str(lab.configuration)]
     command += ["--master-key-file", str(key_file)]
     environment = lab.aws.environment() | {"PATH": os.environ["PATH"], "AWS_REGION": lab.primary}
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
-    )
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
     key_file.unlink()
     if done.returncode != 0:
         raise LabError(f"`python -m lambdas.vault_configuration` failed:\n{done.stderr}")
 
 
 def _platform_login(password: str) -> str:
-    """The platform's own login and policy, which are none of Mailark's business: the lab's Vault has them from the start."""
-    rule = (
-        'path \\"smtp/*\\" { capabilities = [\\"create\\", \\"read\\", \\"update\\", \\"delete\\", \\"list\\"] }'
-    )
+    """The platform's own login and policy, which are none of Mailark's business, set up with the lab's Vault."""
+    rule = 'path \\"smtp/*\\" { capabilities = [\\"create\\", \\"read\\", \\"update\\", \\"delete\\", \\"list\\"] }'
     return f"""
 audit "file" "main" {{
   options {{

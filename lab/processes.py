@@ -56,7 +56,7 @@ class Server:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509  # nothing else runs in this process yet
+                preexec_fn=_die_with_parent,
             )
 
     @property

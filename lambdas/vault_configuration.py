@@ -29,7 +29,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--estate", default="estate.yaml", type=Path, help="the estate that was deployed")
     parser.add_argument("--output", default="vault-configuration", type=Path, help="the folder to write to")
     parser.add_argument(
-        "--master-key-file", type=Path, help="a file with the platform's master key in base64 or hex; asked for otherwise"
+        "--master-key-file",
+        type=Path,
+        help="a file with the platform's master key in base64 or hex; asked for otherwise",
     )
     given = parser.parse_args(arguments)
     try:
@@ -55,9 +57,9 @@ def _write(estate: Estate, folder: Path) -> None:
     public_keys = {name: SigningKey(_alias_arn(region, Duty(name).title)).public_pem() for name in DUTIES}
     (folder / "policies").mkdir(parents=True, exist_ok=True)
     (folder / "mailark.hcl").write_text(server_configuration(vault, public_keys))
-    for name, text in policies(vault).items():
-        (folder / "policies" / f"{Duty(name).title}.hcl").write_text(text)
-    _script(folder / "apply.sh", apply_script(vault, public_keys))
+    for duty, text in policies(vault).items():
+        (folder / "policies" / f"{Duty(duty).title}.hcl").write_text(text)
+    _script(folder / "apply.sh", apply_script(public_keys))
     if vault.seal.type == "static":
         name = seal_key_name(vault.seal.key_id)
         (folder / f"{vault.seal.key_id}.sealed").write_bytes(_in_both_regions(estate, name, _SEAL_ALIAS, None))
@@ -77,7 +79,7 @@ def _alias_arn(region: str, title: str) -> str:
 
 
 def _in_both_regions(estate: Estate, name: str, alias: str, key: bytes | None) -> bytes:
-    """The ciphertext of a sealed key, the same in both regions: kept if there is one, else made, or sealed from `key`."""
+    """The ciphertext of a sealed key, the same in both regions: kept, else made, or sealed from `key`."""
     stores = [SealedKeys(region, alias) for region in (estate.regions.primary, estate.regions.standby)]
     holding = next((store for store in stores if store.has(name)), None)
     if holding is not None:
@@ -107,7 +109,9 @@ def _read_master_key(file: Path | None) -> bytes:
             continue
         if len(key) == MASTER_KEY_BYTES:
             return key
-    raise ValueError(f"That is not a master key: expected {MASTER_KEY_BYTES} bytes in base64 or hex. Nothing was stored.")
+    raise ValueError(
+        f"That is not a master key: expected {MASTER_KEY_BYTES} bytes in base64 or hex. Nothing was stored."
+    )
 
 
 if __name__ == "__main__":

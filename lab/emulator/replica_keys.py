@@ -34,9 +34,7 @@ def _create(logical_id: str, properties: dict[str, Any], stack_name: str) -> tup
     return key_id, {"Arn": f"arn:aws:kms:{region}:{get_account_id()}:key/{key_id}", "KeyId": key_id}
 
 
-def _update(
-    physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str
-) -> tuple[str, dict[str, str]]:
+def _update(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str) -> tuple[str, dict[str, str]]:
     del old, stack_name
     record = kms._keys[physical_id]
     record["Policy"] = json.dumps(new["KeyPolicy"])

@@ -64,7 +64,7 @@ def handler(request: RestoreVaultSnapshot, run: Run) -> SnapshotRestored:
 
 
 def _unseal_keys(vault: Vault, source: Source, cluster_id: str, region: str) -> list[str]:
-    """The Shamir keys of the snapshot's cluster, where the restore will need them; asked for before anything is touched."""
+    """The Shamir keys of the snapshot's cluster, if the restore will need them: known before anything is touched."""
     if source.seal_type != "shamir" or source.cluster_id == cluster_id:
         return []
     if vault.unseal_keys_secret is None:

@@ -33,7 +33,7 @@ class Catalog:
         return CatalogRow(**from_item(answer["Item"]))
 
     def raise_proof(self, backup_id: str, level: ProofLevel) -> None:
-        """Record that a backup is proved to `level`; a level that it has passed already stays. Raises `BackupUnknown`."""
+        """Record that a backup is proved to `level`; a higher level stays. Raises `BackupUnknown`."""
         row = self.get(backup_id)
         if reaches(row.proof, level):
             return

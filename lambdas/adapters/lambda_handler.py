@@ -61,7 +61,7 @@ def action(
             except MailarkError as error:
                 logger.error("action failed", action=name, error=error.code)
                 raise
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  # whatever is not known leaves as Unexpected, without its values
                 where = traceback.extract_tb(error.__traceback__)
                 logger.error(
                     "action failed unexpectedly",

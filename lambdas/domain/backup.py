@@ -118,8 +118,11 @@ class WrappedKey(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Contents(Struct, frozen=True, forbid_unknown_fields=True):
-    """What the source held. `digest_key` opens the digests (`inventory.py`); `canary_names` is the backup that the
-    secret at `canary` named: this very one in a nightly backup, an earlier one or none in one saved before a restore."""
+    """What the source held. `digest_key` opens the digests (`inventory.py`).
+
+    `canary_names` is the backup that the secret at `canary` named: this very one in a nightly backup, an earlier one
+    or none in one that was saved before a restore.
+    """
 
     mounts: list[str]
     canary: str

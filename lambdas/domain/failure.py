@@ -23,7 +23,7 @@ def failure_of_step(state: str, error: str, cause: str) -> Failure:
         message = cause
     if known := Failure.parse(message):
         return known
-    if error == "States.Timeout":
+    if error in ("States.Timeout", "Sandbox.Timedout"):
         return as_failure(StepTimedOut(state=state))
     return as_failure(StepFailed(state=state, error=error))
 

@@ -58,7 +58,7 @@ def _in_words(message: str, data: object, kind: type, patterns: Mapping[str, str
     what, path = (match["what"], match["path"] or "") if match else (message, "")
     key = path.removeprefix(".")
     if unknown := _UNKNOWN.fullmatch(what):
-        known = _fields_at(data, kind, path)
+        known = _fields_at(kind, path)
         close = difflib.get_close_matches(unknown["field"], known, n=1)
         advice = f"; did you mean {close[0]}?" if close else f"; known here: {', '.join(known)}" if known else ""
         return Problem(_join(key, unknown["field"]), f"this key is not known{advice}")
@@ -99,7 +99,7 @@ def _value_at(data: object, path: str) -> object:
     return data
 
 
-def _fields_at(data: object, kind: Any, path: str) -> list[str]:
+def _fields_at(kind: Any, path: str) -> list[str]:
     info: Any = msgspec.inspect.type_info(kind)
     for step in _steps(path):
         info = _innermost(info)

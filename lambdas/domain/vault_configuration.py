@@ -18,9 +18,8 @@ def server_configuration(vault: Vault, public_keys: Mapping[DutyName, str]) -> s
 
     `public_keys` are those of the duties' signing keys, in PEM.
     """
-    requests: list[tuple[str, str, Mapping[str, object]]] = []
-    for mount in vault.mounts:
-        requests.append((f"mount-{mount}", f"sys/mounts/{mount}", {"type": "kv", "options": {"version": "2"}}))
+    kv: Mapping[str, object] = {"type": "kv", "options": {"version": "2"}}
+    requests = [(f"mount-{mount}", f"sys/mounts/{mount}", kv) for mount in vault.mounts]
     for name in DUTIES:
         duty = Duty(name)
         requests += [
@@ -46,7 +45,7 @@ def policies(vault: Vault) -> dict[DutyName, str]:
     return {name: _policy(vault, name) + "\n" for name in DUTIES}
 
 
-def apply_script(vault: Vault, public_keys: Mapping[DutyName, str]) -> str:
+def apply_script(public_keys: Mapping[DutyName, str]) -> str:
     """A shell script that gives a running Vault the same logins and policies; it may run twice."""
     lines = [
         "#!/bin/sh",

@@ -1,0 +1,45 @@
+# make demo   a Vault backed up, lost, and recovered, before your eyes (KEEP=1 leaves the lab up until Ctrl-C)
+# make test   the whole suite
+# make bench  speed, as ratios (comes with the next slice)
+# make clean  remove everything that was installed and built here
+
+PYTHON ?= python3
+CDK_VERSION := 2.1148.1
+UV_VERSION := 0.13.9
+MANIFESTS := requirements.txt lambdas/requirements.txt lab/emulator-requirements.txt Makefile
+INSTALLED := .build/installed
+
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 1
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: install demo test lint synth docs clean
+
+install: $(INSTALLED)
+
+$(INSTALLED): $(MANIFESTS)
+	@lab/check-tools.sh $(PYTHON)
+	@echo "Installing into this checkout: .venv, .venv-emulator, .node"
+	@$(PYTHON) -m venv .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@.venv/bin/python -m uv pip install --quiet --python .venv/bin/python --requirements requirements.txt
+	@$(PYTHON) -m venv .venv-emulator
+	@.venv/bin/python -m uv pip install --quiet --python .venv-emulator/bin/python --requirements lab/emulator-requirements.txt
+	@npm install --silent --no-save --no-package-lock --no-audit --no-fund --prefix .node aws-cdk@$(CDK_VERSION)
+	@mkdir -p .build && touch $(INSTALLED)
+
+demo: $(INSTALLED)
+	@.venv/bin/python -m lab.demo $(if $(KEEP),--keep)
+
+test: $(INSTALLED) lint
+	@.venv/bin/python -m pytest
+
+lint: $(INSTALLED)
+	@.venv/bin/ruff format --check --quiet . || (echo "Run: .venv/bin/ruff format ." && exit 1)
+	@.venv/bin/ruff check --quiet .
+	@.venv/bin/mypy --no-error-summary
+
+synth: $(INSTALLED)
+	@.node/node_modules/.bin/cdk synth --quiet
+
+clean:
+	@rm -rf .venv .venv-emulator .node .build cdk.out .mypy_cache .pytest_cache .ruff_cache .hypothesis
