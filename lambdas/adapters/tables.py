@@ -1,6 +1,7 @@
 """Plain values to DynamoDB's attribute values and back."""
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
@@ -21,7 +22,7 @@ def from_item(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    return int(value) if hasattr(value, "as_integer_ratio") and value == int(value) else value
+    return int(value) if isinstance(value, Decimal) and value == int(value) else value
 
 
 def all_items(call: Any, **arguments: Any) -> Iterator[dict[str, Any]]:
