@@ -38,6 +38,9 @@ lint: $(INSTALLED)
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/mypy --no-error-summary
 
+docs: $(INSTALLED)
+	@.venv/bin/python -m docs.generate
+
 synth: $(INSTALLED)
 	@.node/node_modules/.bin/cdk synth --quiet
 

@@ -13,7 +13,7 @@ from constructs import Construct
 
 from infra.code import Platform
 from infra.nag import acknowledge, wildcard_finding
-from infra.permissions import ActionSpec, KeyUse, Region, SecretUse, TableUse, TopicUse
+from infra.permissions import ActionSpec, KeyUse, NetworkUse, Region, SecretUse, TableUse, TopicUse
 
 _RUNTIME_REASON = (
     "Every library of the layer is tested on this version, which AWS supports until 2029 (Lambda runtimes page)."
@@ -34,6 +34,8 @@ class Workplace:
 
 @dataclass(frozen=True)
 class Network:
+    """Where in the estate's VPC the functions that reach Vault run."""
+
     vpc: ec2.IVpc
     subnets: ec2.SubnetSelection
     security_groups: list[ec2.ISecurityGroup]
@@ -60,14 +62,14 @@ class Action(Construct):
         )
         log_group.grant_write(self.role)
         environment = dict(workplace.environment)
-        for use in spec.uses:
+        network = workplace.network if spec.reaches_vault else None
+        for use in [*spec.uses, NetworkUse(action)] if network else spec.uses:
             for statement in use.statements(region):
                 self.role.add_to_policy(statement)
                 for resource in statement.resources:
                     if "*" in resource and not isinstance(use, KeyUse | TableUse | SecretUse | TopicUse):
                         acknowledge(self.role, wildcard_finding(resource), use.reason)
             environment |= {f"MAILARK_{name}": value for name, value in use.environment(region).items()}
-        network = workplace.network if spec.reaches_vault else None
         self.function = lambda_.Function(
             self,
             "Function",

@@ -59,7 +59,7 @@ class AppStack(Stack):
             layer=third_party_layer(self, deployed.platform),
             platform=deployed.platform,
             network=self._network(subnetwork) if subnetwork else None,
-            environment={"POWERTOOLS_LOG_LEVEL": "INFO"} | deployed.environment,
+            environment={"MAILARK_ESTATE_NAME": estate.name, "POWERTOOLS_LOG_LEVEL": "INFO"} | deployed.environment,
         )
         actions = {
             name: Action(self, name, _with_estate(name, spec, estate), Region(here, other), workplace)

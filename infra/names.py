@@ -52,6 +52,9 @@ class Names:
     def function(self, action: str) -> str:
         return f"{PREFIX}-{action.replace('_', '-')}"
 
+    def function_arn(self, action: str) -> str:
+        return f"arn:{Aws.PARTITION}:lambda:{self.region}:{Aws.ACCOUNT_ID}:function:{self.function(action)}"
+
     def role(self, action: str) -> str:
         """A role's name is global in an account, so it carries the region."""
         return f"{self.function(action)}-{self.region}"

@@ -160,7 +160,35 @@ class TopicUse:
         return {f"{self.topic.upper()}_TOPIC": region.here.topic_arn(self.topic)}
 
 
-Use = KeyUse | TableUse | ObjectUse | ParameterUse | ExecutionUse | SecretUse | TopicUse
+@dataclass(frozen=True)
+class NetworkUse:
+    """What Lambda does, with the function's role, to put the function into a VPC; the function's own code may not."""
+
+    action: str
+    reason: str = "Lambda makes network interfaces before they have a name, and lists them (Lambda guide, VPC)."
+
+    def statements(self, region: Region) -> list[iam.PolicyStatement]:
+        by_own_code = {"ArnEquals": {"lambda:SourceFunctionArn": region.here.function_arn(self.action)}}
+        return [
+            iam.PolicyStatement(actions=_INTERFACES, resources=["*"]),
+            iam.PolicyStatement(effect=iam.Effect.DENY, actions=_INTERFACES, resources=["*"], conditions=by_own_code),
+        ]
+
+    def environment(self, region: Region) -> dict[str, str]:
+        del region
+        return {}
+
+
+_INTERFACES = [
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+]
+
+Use = KeyUse | TableUse | ObjectUse | ParameterUse | ExecutionUse | SecretUse | TopicUse | NetworkUse
 
 
 @dataclass(frozen=True)

@@ -109,6 +109,6 @@ def _bundle(folder: Path, authority: CertificateAuthority) -> Path:
     """The system's CAs and the lab's: the variables that name a bundle replace the system's."""
     system = ssl.get_default_verify_paths()
     own = next((path for path in (system.cafile, system.openssl_cafile) if path and Path(path).exists()), None)
-    bundle = folder / "ca-bundle.pem"
+    bundle = folder / "trusted.pem"  # not ca-bundle.pem: MiniStack writes that one beside its certificate
     bundle.write_text((Path(own).read_text() if own else "") + "\n" + authority.pem)
     return bundle

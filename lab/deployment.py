@@ -23,7 +23,7 @@ def cdk_environment(aws: Aws, region: str) -> dict[str, str]:
             "AWS_DEFAULT_REGION": region,
             "CDK_DEFAULT_ACCOUNT": ACCOUNT,
             "CDK_DISABLE_VERSION_CHECK": "1",
-            "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1",
+            "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
             "CI": "true",
         }
     )

@@ -8,6 +8,7 @@ import contextlib
 import re
 import ssl
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -105,17 +106,25 @@ class Gate:
         async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:
             app = web.Application(client_max_size=_LARGEST)
 
+            connections: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
+
             async def handle(request: web.Request) -> web.StreamResponse:
+                if request.transport is not None:
+                    connections.add(request.transport)
                 return await self._pass(session, request)
 
             app.router.add_route("*", "/{path:.*}", handle)
-            runner = web.AppRunner(app, access_log=None)
+            runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
             await runner.setup()
             await web.TCPSite(runner, LOOPBACK, self.port, ssl_context=server_tls).start()
             ready.set()
             while not stop.is_set():  # set by another thread
                 await asyncio.sleep(0.05)
+            for connection in connections:
+                connection.abort()
             await runner.cleanup()
+        # TLS connections say good-bye in the loop's next rounds (aiohttp documentation, "Graceful shutdown").
+        await asyncio.sleep(0.25)
 
     async def _pass(self, session: aiohttp.ClientSession, request: web.Request) -> web.StreamResponse:
         call = _call(request)

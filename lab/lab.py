@@ -7,6 +7,7 @@ Everything is on loopback and in one temporary folder, and gone when the block e
 """
 
 import contextlib
+import json
 import os
 import secrets
 import shutil
@@ -19,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import hvac
+import requests
+from requests.adapters import HTTPAdapter
 
 from lab.aws import ROOT, Aws
 from lab.certificates import CertificateAuthority
@@ -66,20 +69,48 @@ class Lab:
         """A client of the embedded AWS, as the account's root."""
         return self.aws.client(service, region or self.primary)
 
-    def platform(self) -> Platform:
-        """The platform, freshly logged in to Vault."""
-        return Platform(self.vault_client(), self.master_key)
+    def platform(self, address: str | None = None) -> Platform:
+        """The platform, freshly logged in to Vault, or to another one that the lab has started."""
+        return Platform(self.vault_client(address), self.master_key)
 
-    def vault_client(self) -> hvac.Client:
+    def vault_client(self, address: str | None = None) -> hvac.Client:
         """A client of Vault with the platform's login."""
-        client = hvac.Client(url=self.vault.address, verify=str(self.authority.file), timeout=10)
+        session = requests.Session()
+        session.verify = str(self.authority.file)
+        session.mount("https://", HTTPAdapter(pool_maxsize=32))
+        client = hvac.Client(url=address or self.vault.address, session=session, timeout=10)
         client.auth.userpass.login("platform", self._platform_password)
         return client
 
-    def start_vault(self) -> None:
+    def canary(self) -> object:
+        """What the canary in Vault holds, or None."""
+        kv = self.vault_client().secrets.kv.v2
+        mount, _, path = self.estate.vault.canary.partition("/")
+        try:
+            return kv.read_secret_version(path, mount_point=mount, raise_on_deleted_version=True)["data"]["data"]
+        except hvac.exceptions.InvalidPath:
+            return None
+
+    @contextlib.contextmanager
+    def as_root(self) -> Iterator[None]:
+        """Let this very process call the embedded AWS with its default clients while the block runs."""
+        before = dict(os.environ)
+        os.environ.update(self.aws.environment())
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+    def start_vault(self, endpoint: str | None = None) -> None:
         """Start Vault as its host does: KMS opens the seal key, in either region."""
-        self.vault.start(self.configuration, self.aws, self.host_key, self._cluster_port)
+        endpoint = endpoint or self.aws.endpoint
+        self.vault.start(self.configuration, self.aws, self.host_key, self._cluster_port, endpoint)
         self.vault.wait_until_serving()
+
+    def seal_vault(self) -> None:
+        """Seal Vault, as an operator may in a breach; it unseals itself at its next start."""
+        self.vault_client().sys.seal()
 
     def lose_vault(self) -> None:
         """Kill Vault with SIGKILL and delete its disk."""
@@ -165,7 +196,13 @@ def _write_vault_configuration(lab: Lab) -> None:
 
 def _platform_login(password: str) -> str:
     """The platform's own login and policy, which are none of Mailark's business, set up with the lab's Vault."""
-    rule = 'path \\"smtp/*\\" { capabilities = [\\"create\\", \\"read\\", \\"update\\", \\"delete\\", \\"list\\"] }'
+    rules = {
+        mount: ["create", "read", "update", "delete", "list"] for mount in ("smtp/*", "vps/*", "dkim/*", "api_keys/*")
+    }
+    rules["sys/seal"] = ["update", "sudo"]
+    policy = json.dumps(
+        "\n".join(f'path "{path}" {{ capabilities = {json.dumps(able)} }}' for path, able in rules.items())
+    )
     return f"""
 audit "file" "main" {{
   options {{
@@ -181,7 +218,7 @@ initialize "platform" {{
   request "policy" {{
     operation = "update"
     path      = "sys/policies/acl/platform"
-    data      = {{ policy = "{rule}" }}
+    data      = {{ policy = {policy} }}
   }}
   request "user" {{
     operation = "update"

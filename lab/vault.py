@@ -37,10 +37,11 @@ class VaultNode:
         self._folder = folder / name
         self._server: Server | None = None
 
-    def start(self, configuration: Path, aws: Aws, host_key: tuple[str, str], cluster_port: int) -> None:
+    def start(self, configuration: Path, aws: Aws, host_key: tuple[str, str], cluster_port: int, endpoint: str) -> None:
         """Start the server with the generated configuration, as the host's systemd unit would."""
         self._prepare(cluster_port)
         environment = aws.environment(host_key) | {
+            "AWS_ENDPOINT_URL": endpoint,
             "PATH": os.pathsep.join([*(str(tools) for tools in _TOOLS), os.environ["PATH"]]),
             "HOME": str(self._folder),
         }
@@ -108,6 +109,12 @@ cluster_addr = "https://{LOOPBACK}:{cluster_port}"
     @property
     def log(self) -> str:
         return (self._folder / "vault.log").read_text(errors="replace")
+
+    @property
+    def pid(self) -> int:
+        """The process, and its process group."""
+        assert self._server is not None
+        return self._server.pid
 
     def stop(self) -> None:
         if self._server is not None:

@@ -6,7 +6,6 @@ Started by EventBridge, not by a state machine: a stopped or timed-out execution
 from dataclasses import dataclass
 from typing import Any
 
-from lambdas.adapters.estate_parameter import read_estate
 from lambdas.adapters.executions import Executions
 from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.notifications import Topic
@@ -40,7 +39,7 @@ def handler(request: ReportFailedExecution, run: Run) -> FailedExecutionReported
     operation, recorded = row.operation, row.outcome
     message = failure_message(
         FailedOperation(
-            estate=read_estate(settings.region).name,
+            estate=settings["ESTATE_NAME"],
             region=settings.region,
             scenario=scenario,
             target=operation.lease.target,

@@ -12,7 +12,7 @@ from lambdas.adapters.estate_parameter import read_estate
 from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.leases import Leases
 from lambdas.adapters.signing import SigningKey
-from lambdas.adapters.vault import VaultClient, await_restored, find_leader, submit_unseal_keys
+from lambdas.adapters.vault import VaultClient, await_restored, find_leader
 from lambdas.domain.backup import Source
 from lambdas.domain.errors import SealMismatch, UnsealKeysNeeded
 from lambdas.domain.estate import Vault
@@ -56,10 +56,8 @@ def handler(request: RestoreVaultSnapshot, run: Run) -> SnapshotRestored:
             manifest, store.read(row), lambda pieces: envelope.open(pieces, manifest.encryption.context)
         )
         client.restore(snapshot, manifest.plaintext.size, manifest.source.seal_key_id, force=bool(unseal_keys))
-        if unseal_keys:
-            submit_unseal_keys(vault, leader.address, unseal_keys)
         seconds = min(_READY_SECONDS, run.seconds_left() - _MARGIN_SECONDS)
-        await_restored(vault, leader.address, leader.active_time, seconds)
+        await_restored(vault, leader.address, leader.active_time, seconds, unseal_keys)
     return SnapshotRestored(leader.address, datetime.now(UTC).isoformat(timespec="milliseconds"))
 
 

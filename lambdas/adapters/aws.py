@@ -4,7 +4,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session as BotocoreSession
 
 CALL_LIMITS = Config(
@@ -28,6 +28,12 @@ def botocore_session() -> BotocoreSession:
     return session
 
 
-def error_code(error: ClientError) -> str:
-    """The code of an AWS error, such as `AccessDenied`."""
-    return str(error.response.get("Error", {}).get("Code", "unknown"))
+AWS_ERRORS = (ClientError, BotoCoreError)
+"""What a call raises: AWS has refused it, or has not answered."""
+
+
+def error_code(error: Exception) -> str:
+    """The code of an AWS error, such as `AccessDenied`; the class of an error that is not an answer of AWS."""
+    if isinstance(error, ClientError):
+        return str(error.response.get("Error", {}).get("Code", "unknown"))
+    return type(error).__name__

@@ -140,9 +140,12 @@ class BackupStore:
             Range=f"bytes={start}-{end - 1}",
         )
         try:
-            return bytes(answer["Body"].read())
+            piece = bytes(answer["Body"].read())
         except (BotoCoreError, OSError) as error:
             raise _storage(self.bucket, "GetObject", type(error).__name__) from None
+        if len(piece) != end - start:
+            raise _storage(self.bucket, "GetObject", f"it answered {len(piece)} bytes, and {end - start} were asked for")
+        return piece
 
     def put_manifest(self, manifest: Manifest) -> None:
         """Write a signed manifest beside its object. Raises `StorageRefused`."""

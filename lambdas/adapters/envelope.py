@@ -15,9 +15,10 @@ from aws_encryption_sdk.identifiers import Algorithm, CommitmentPolicy, Encrypti
 from aws_encryption_sdk.internal.crypto.wrapping_keys import WrappingKey
 from aws_encryption_sdk.key_providers.kms import MRKAwareStrictAwsKmsMasterKeyProvider
 from aws_encryption_sdk.key_providers.raw import RawMasterKeyProvider
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError
+from cryptography.exceptions import InvalidTag
 
-from lambdas.adapters.aws import botocore_session, client, error_code
+from lambdas.adapters.aws import AWS_ERRORS, botocore_session, client, error_code
 from lambdas.adapters.streams import IteratorReader
 from lambdas.domain.backup import Encryption
 from lambdas.domain.errors import KeyUnusable
@@ -31,6 +32,8 @@ FRAME_BYTES = 1024 * 1024
 OFFLINE_PROVIDER = "mailark-offline"
 OFFLINE_KEY_NAME = b"offline"
 _RECIPIENTS = 2
+_OTHER_CIPHERTEXT = ("InvalidCiphertextException", "IncorrectKeyException")
+"""KMS, Decrypt: what it answers to a ciphertext that it did not make under this key and in this context."""
 
 
 class OfflineKeyProvider(RawMasterKeyProvider):  # type: ignore[misc]  # the SDK ships no types
@@ -73,14 +76,23 @@ class Envelope:
         """How `seal` encrypts, as a manifest says it."""
         return Encryption(FORMAT, ALGORITHM.name, FRAME_BYTES, self._key, dict(context))
 
-    def _kms(self) -> Any:
-        return MRKAwareStrictAwsKmsMasterKeyProvider(key_ids=[self._key], botocore_session=botocore_session())
+    def _kms(self, refusals: list[str]) -> Any:
+        """The KMS key as the SDK takes it; `refusals` gets the error codes of KMS, which the SDK swallows."""
+
+        def note(**answer: Any) -> None:
+            if "Error" in answer["parsed"]:
+                refusals.append(answer["parsed"]["Error"]["Code"])
+
+        session = botocore_session()
+        session.register("after-call.kms", note)
+        return MRKAwareStrictAwsKmsMasterKeyProvider(key_ids=[self._key], botocore_session=session)
 
     def seal(self, plaintext: Iterable[bytes], context: Mapping[str, str]) -> Iterator[bytes]:
         """Encrypt a stream, piece by piece, in memory that does not grow with it. Raises `KeyUnusable`."""
         if self._offline is None:
             raise ValueError("sealing needs the offline public key")
-        provider = self._kms()
+        refusals: list[str] = []
+        provider = self._kms(refusals)
         provider.add_master_key_provider(OfflineKeyProvider.of(self._offline, EncryptionKeyType.PUBLIC))
         try:
             with self._sdk.stream(
@@ -94,6 +106,8 @@ class Envelope:
                 while piece := encryptor.read(FRAME_BYTES):
                     yield piece
         except GenerateKeyError as error:
+            raise self._key_trouble(refusals) or self._unusable(error) from None
+        except BotoCoreError as error:
             raise self._unusable(error) from None
 
     def open(self, ciphertext: Iterable[bytes], context: Mapping[str, str]) -> Iterator[bytes]:
@@ -103,9 +117,10 @@ class Envelope:
         `KeyUnusable` when KMS refuses the key.
         """
         source = IteratorReader(ciphertext)
+        refusals: list[str] = []
         try:
             with self._sdk.stream(
-                mode="d", source=source, key_provider=self._kms(), max_body_length=FRAME_BYTES
+                mode="d", source=source, key_provider=self._kms(refusals), max_body_length=FRAME_BYTES
             ) as decryptor:
                 found = decryptor.header.encryption_context
                 if any(found.get(name) != value for name, value in context.items()):
@@ -113,8 +128,11 @@ class Envelope:
                 while piece := decryptor.read(FRAME_BYTES):
                     yield piece
         except DecryptKeyError as error:
-            raise self._key_trouble() or CiphertextDamaged("it does not open under the backup key") from error
-        except (AWSEncryptionSDKClientError, ValueError, KeyError, IndexError, TypeError) as error:
+            damaged = CiphertextDamaged("it does not open under the backup key")
+            raise self._key_trouble(refusals) or damaged from error
+        except BotoCoreError as error:
+            raise self._unusable(error) from None
+        except (AWSEncryptionSDKClientError, InvalidTag, ValueError, KeyError, IndexError, TypeError) as error:
             raise CiphertextDamaged(f"its encryption does not verify ({type(error).__name__})") from None
         if source.read(1):
             raise CiphertextDamaged("there are bytes after its end")
@@ -127,18 +145,19 @@ class Envelope:
         """Open a small key that `wrap` sealed. Raises as `open` does."""
         return b"".join(self.open([base64.b64decode(message)], context))
 
-    def _key_trouble(self) -> KeyUnusable | None:
-        """Why KMS may have refused: the SDK swallows its answer."""
+    def _key_trouble(self, refusals: list[str]) -> KeyUnusable | None:
+        """What keeps KMS from using the key; None when it refused a ciphertext, and not the key."""
         try:
             state = client("kms", self._key.split(":")[3]).describe_key(KeyId=self._key)["KeyMetadata"]["KeyState"]
-        except ClientError as error:
-            return KeyUnusable(key=self._key, problem=error_code(error))
-        return None if state == "Enabled" else KeyUnusable(key=self._key, problem=f"it is {_words(state)}")
+        except AWS_ERRORS as error:
+            return self._unusable(error)
+        if state != "Enabled":
+            return KeyUnusable(key=self._key, problem=f"it is {_words(state)}")
+        refused = next((code for code in refusals if code not in _OTHER_CIPHERTEXT), None)
+        return KeyUnusable(key=self._key, problem=refused) if refused else None
 
-    def _unusable(self, error: GenerateKeyError) -> KeyUnusable:
-        cause = error.__cause__
-        problem = error_code(cause) if isinstance(cause, ClientError) else type(error).__name__
-        return self._key_trouble() or KeyUnusable(key=self._key, problem=problem)
+    def _unusable(self, error: Exception) -> KeyUnusable:
+        return KeyUnusable(key=self._key, problem=error_code(error))
 
 
 def _words(key_state: str) -> str:

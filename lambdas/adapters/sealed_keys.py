@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lambdas.adapters.aws import client, error_code
+from lambdas.adapters.aws import AWS_ERRORS, client, error_code
 from lambdas.domain.errors import KeyUnusable, SealKeyMissing
 
 _PREFIX = "/mailark/sealed-keys/"
@@ -79,5 +79,5 @@ class SealedKeys:
     def _kms_call(self, call: str, **arguments: Any) -> Any:
         try:
             return getattr(client("kms", self.region), call)(KeyId=self.kms_key, **arguments)
-        except ClientError as error:
+        except AWS_ERRORS as error:
             raise KeyUnusable(key=self.kms_key, problem=error_code(error)) from None

@@ -5,11 +5,10 @@ import hashlib
 import json
 from typing import Any
 
-from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
-from lambdas.adapters.aws import client, error_code
+from lambdas.adapters.aws import AWS_ERRORS, client, error_code
 from lambdas.domain.errors import KeyUnusable
 
 ALGORITHM = "ECDSA_SHA_256"
@@ -31,7 +30,7 @@ class SigningKey:
                     KeyId=self.arn, Message=_digest(message), MessageType="DIGEST", SigningAlgorithm=ALGORITHM
                 )["Signature"]
             )
-        except ClientError as error:
+        except AWS_ERRORS as error:
             raise KeyUnusable(key=self.arn, problem=error_code(error)) from None
 
     def verifies(self, message: bytes, signature: bytes) -> bool:
@@ -44,7 +43,7 @@ class SigningKey:
                 Signature=signature,
                 SigningAlgorithm=ALGORITHM,
             )
-        except ClientError as error:
+        except AWS_ERRORS as error:
             if error_code(error) in ("KMSInvalidSignatureException", "ValidationException"):
                 return False
             raise KeyUnusable(key=self.arn, problem=error_code(error)) from None
@@ -54,7 +53,7 @@ class SigningKey:
         """The public half, in PEM. Raises `KeyUnusable`."""
         try:
             der = self._kms.get_public_key(KeyId=self.arn)["PublicKey"]
-        except ClientError as error:
+        except AWS_ERRORS as error:
             raise KeyUnusable(key=self.arn, problem=error_code(error)) from None
         return load_der_public_key(der).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 

@@ -1,19 +1,18 @@
 """A file-like reader over an iterator of bytes, for libraries that want `read(n)`."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 
 class IteratorReader:
-    """Reads what an iterator yields, in order, holding one piece at a time; `seen` gets every piece as it is read.
+    """Reads what an iterator yields, in order, holding one piece at a time; an empty piece is not an end.
 
     It has no end that can be sought: a reader that needs the length in advance does not work with it.
     """
 
     closed = False
 
-    def __init__(self, pieces: Iterable[bytes], *seen: Callable[[bytes], object]) -> None:
+    def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces: Iterator[bytes] = iter(pieces)
-        self._seen = seen
         self._rest = memoryview(b"")
 
     def read(self, size: int = -1) -> bytes:
@@ -22,11 +21,9 @@ class IteratorReader:
         missing = size
         while size < 0 or missing > 0:
             if not self._rest:
-                piece = next(self._pieces, b"")
-                if not piece:
+                piece = next(self._pieces, None)
+                if piece is None:
                     break
-                for watch in self._seen:
-                    watch(piece)
                 self._rest = memoryview(piece)
             part = self._rest if size < 0 else self._rest[:missing]
             self._rest = self._rest[len(part) :]

@@ -118,9 +118,10 @@ def find_leader(vault: Vault) -> NodeState:
         states.append(state)
     for state in states:
         if state.leader_address and not state.sealed:
-            leader = node_state(state.leader_address, vault.ca)
-            if leader.is_leader:
-                return leader
+            with contextlib.suppress(VaultUnreachable):  # a standby names a dead leader for a while
+                leader = node_state(state.leader_address, vault.ca)
+                if leader.is_leader:
+                    return leader
     if silent and not states:
         raise silent
     if not any(state.initialized for state in states):
@@ -165,8 +166,8 @@ class VaultClient:
                 self._client.adapter.post(
                     path, data=_Sized(snapshot, size), timeout=(_CONNECT_SECONDS, _TRANSFER_SECONDS)
                 )
-            except VaultError as error:
-                if "could not verify hash file" in str(error) or "seal" in str(error).lower():
+            except InvalidRequest as error:
+                if "could not verify hash file" in str(error):
                     raise SealKeyMismatch(address=self._address, key_id=key_id) from None
                 raise
 
@@ -224,7 +225,10 @@ class VaultClient:
         return list(answer["data"]["keys"])
 
     def _mark(self, mount: str, name: str) -> SecretMark:
-        data = self._client.secrets.kv.v2.read_secret_metadata(name, mount_point=mount)["data"]
+        try:
+            data = self._client.secrets.kv.v2.read_secret_metadata(name, mount_point=mount)["data"]
+        except InvalidPath:  # removed since it was listed
+            return mark_of(f"{mount}/{name}", 0, "", "", False, {})
         version = int(data["current_version"])
         state = data["versions"].get(str(version), {})
         return mark_of(
@@ -239,10 +243,12 @@ class VaultClient:
     def _read(self, mount: str, name: str) -> Secret:
         try:
             answer = self._client.secrets.kv.v2.read_secret_version(
-                name, mount_point=mount, raise_on_deleted_version=False
+                name, mount_point=mount, raise_on_deleted_version=True
             )
-        except InvalidPath:
-            return Secret(f"{mount}/{name}", 0, "", "", False, {}, None)
+        except InvalidPath as error:  # for a version that is deleted or destroyed, with its metadata
+            answer = error.json or {}
+            if not (answer.get("data") or {}).get("metadata"):
+                return Secret(f"{mount}/{name}", 0, "", "", False, {}, None)
         metadata = answer["data"]["metadata"]
         return Secret(
             path=f"{mount}/{name}",
@@ -270,10 +276,13 @@ class VaultClient:
             raise VaultUnreachable(address=self._address, problem=_reason(error)) from None
 
 
-def await_restored(vault: Vault, address: str, active_before: str, seconds: float) -> NodeState:
+def await_restored(
+    vault: Vault, address: str, active_before: str, seconds: float, unseal_keys: Sequence[str] = ()
+) -> NodeState:
     """Wait for the true end of a restore: the node leads again, unsealed, and since another moment than before.
 
-    Raises `VaultRestoreUnfinished` after `seconds`.
+    `unseal_keys` are entered whenever the node has sealed itself, which a forced restore makes it do some time after
+    it was accepted. Raises `VaultRestoreUnfinished` after `seconds`.
     """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -281,6 +290,8 @@ def await_restored(vault: Vault, address: str, active_before: str, seconds: floa
             state = node_state(address, vault.ca)
             if state.is_leader and not state.sealed and state.active_time != active_before:
                 return state
+            if state.sealed and unseal_keys:
+                submit_unseal_keys(vault, address, unseal_keys)
         time.sleep(0.25)
     raise VaultRestoreUnfinished(address=address, seconds=round(seconds))
 

@@ -6,7 +6,7 @@ from lambdas.domain.errors import Failure
 from lambdas.domain.operation import console_link
 
 _SUBJECT_LIMIT = 100
-"""Amazon SNS, Publish: a subject has at most 100 ASCII characters."""
+"""Amazon SNS, Publish: a subject has at most 100 ASCII characters, and no line break or control character."""
 
 
 @dataclass(frozen=True)
@@ -53,4 +53,5 @@ Reason given:   {failed.reason}
 Error code:     {failed.failure.code}
 Execution:      {console_link(failed.execution)}
 """
-    return Message(subject.encode("ascii", "replace").decode()[:_SUBJECT_LIMIT], body)
+    plain = "".join(each if each.isascii() and each.isprintable() else "?" for each in subject)
+    return Message(plain[:_SUBJECT_LIMIT], body)

@@ -69,13 +69,16 @@ def faults(links: Iterable[Link], head: tuple[int, str] | None = None) -> list[s
     found: list[str] = []
     expected, previous = 1, GENESIS
     for each in links:
-        if each.sequence != expected:
+        if each.sequence > expected:
             found.append(f"event {expected} is missing before event {each.sequence}")
+        elif each.sequence < expected:
+            found.append(f"event {each.sequence} stands after event {expected - 1}")
         elif each.previous != previous:
             found.append(f"event {each.sequence} does not follow the event before it")
         if _hash(each.scope, each.sequence, each.previous, each.event) != each.hash:
             found.append(f"event {each.sequence} was changed")
         expected, previous = each.sequence + 1, each.hash
     if head is not None and head != (expected - 1, previous):
-        found.append(f"the chain ends at event {expected - 1}, and its head is event {head[0]}")
+        other = f"event {head[0]}" if head[0] != expected - 1 else "another event of that number"
+        found.append(f"the chain ends at event {expected - 1}, and its head is {other}")
     return found

@@ -203,9 +203,11 @@ def read_manifest(raw: bytes, backup_id: str, object_key: str) -> Manifest:
         raise ManifestInvalid(backup_id=backup_id, problem="it cannot be read") from None
     if manifest.format != MANIFEST_FORMAT:
         raise ManifestInvalid(backup_id=backup_id, problem="it has another format than this version reads")
-    if manifest.backup_id != backup_id or manifest.key != object_key:
+    if manifest.backup_id != backup_id:
         raise BackupMisplaced(key=manifest_key(object_key), found=manifest.backup_id, backup_id=backup_id)
-    if manifest.key != name.key or dict(manifest.encryption.context) != name.encryption_context:
+    if manifest.key != object_key:
+        raise ManifestInvalid(backup_id=backup_id, problem=f"it belongs beside {manifest.key}")
+    if (name.id, name.key, name.encryption_context) != (backup_id, object_key, manifest.encryption.context):
         raise ManifestInvalid(backup_id=backup_id, problem="its parts name different backups")
     if manifest.signature is None:
         raise ManifestInvalid(backup_id=backup_id, problem="it is not signed")

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import yaml
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from msgspec import Meta, Struct
@@ -17,18 +18,18 @@ from lambdas.domain.errors import EstateInvalid
 from lambdas.domain.objectives import Objective
 from lambdas.domain.parsing import Problem, parse
 
-_HTTPS = r"^https://[^/\s]+$"
-_REGION = r"^[a-z]{2}(-[a-z]+)+-\d$"
-_EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
-_PHONE = r"^\+[1-9]\d{6,14}$"
-_WEBHOOK = r"^https://\S+$"
-_DOMAIN = r"^[a-z0-9-]+(\.[a-z0-9-]+)+$"
-_ARN = r"^arn:aws[a-z-]*:.+$"
-_MOUNT = r"^[a-z0-9_-]+$"
-_PATH = r"^[a-z0-9_-]+(/[A-Za-z0-9_.-]+)+$"
-_KEY_ID = r"^[A-Za-z0-9_.-]{1,32}$"
-_NAME = r"^[a-z][a-z0-9-]{1,30}$"
-_SEAL = r"^(static|awskms|shamir)$"
+_HTTPS = r"^https://[^/\s]+\Z"
+_REGION = r"^[a-z]{2}(-[a-z]+)+-\d\Z"
+_EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+\Z"
+_PHONE = r"^\+[1-9]\d{6,14}\Z"
+_WEBHOOK = r"^https://\S+\Z"
+_DOMAIN = r"^[a-z0-9-]+(\.[a-z0-9-]+)+\Z"
+_ARN = r"^arn:aws[a-z-]*:.+\Z"
+_MOUNT = r"^[a-z0-9_-]+\Z"
+_PATH = r"^[a-z0-9_-]+(/[A-Za-z0-9_.-]+)+\Z"
+_KEY_ID = r"^[A-Za-z0-9_.-]{1,64}\Z"
+_NAME = r"^[a-z][a-z0-9-]{1,30}\Z"
+_SEAL = r"^(static|awskms|shamir)\Z"
 
 _PATTERNS = {
     _HTTPS: "an address without a path such as https://vault.example.org:8200",
@@ -141,17 +142,31 @@ class Estate(Struct, frozen=True, forbid_unknown_fields=True):
         return self.regions.standby if region == self.regions.primary else self.regions.primary
 
 
-class _LoaderWithoutDoubles(yaml.SafeLoader):
-    """YAML keeps the last of two equal keys in silence; a person means one of them."""
+class _StrictLoader(yaml.SafeLoader):
+    """YAML keeps the last of two equal keys in silence; a person means one of them. And every key here is text."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[object] = set()
+        seen: set[str] = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise Problem(str(key), f"this key stands twice, again on line {key_node.start_mark.line + 1}")
-            seen.add(key)
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
+            if key_node.tag != "tag:yaml.org,2002:str":
+                raise Problem(_line(key_node.start_mark), "expected a key that is text; put it in quotes")
+            if key_node.value in seen:
+                raise Problem(key_node.value, f"this key stands twice, again on {_line(key_node.start_mark)}")
+            seen.add(key_node.value)
         return super().construct_mapping(node, deep)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except ValueError:
+            problem = f"YAML takes '{node.value}' for a date or a number that does not exist; put it in quotes"
+            raise Problem(_line(node.start_mark), problem) from None
+
+
+def _line(mark: yaml.Mark) -> str:
+    return f"line {mark.line + 1}"
 
 
 def parse_estate(text: str, file: str = "estate.yaml", scenarios: frozenset[str] = frozenset()) -> Estate:
@@ -160,15 +175,23 @@ def parse_estate(text: str, file: str = "estate.yaml", scenarios: frozenset[str]
     Raises `EstateInvalid` for the first mistake, with the file, the key and what was expected.
     """
     try:
-        data = yaml.load(text, Loader=_LoaderWithoutDoubles)  # noqa: S506  # a SafeLoader
-        estate = parse(data, Estate, _PATTERNS)
+        estate = parse(_read_yaml(text), Estate, _PATTERNS)
         _check(estate, scenarios)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else "?"
-        raise EstateInvalid(file=file, key=f"line {line}", problem=f"this is not YAML: {error.problem}") from None
     except Problem as problem:
-        raise EstateInvalid(file=file, key=problem.key, problem=problem.text) from None
+        raise EstateInvalid(file=file, key=problem.key or "the whole file", problem=problem.text) from None
     return estate
+
+
+def _read_yaml(text: str) -> object:
+    try:
+        return yaml.load(text, Loader=_StrictLoader)  # noqa: S506  # a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        where = _line(error.problem_mark) if error.problem_mark else "the whole file"
+        what = ", ".join(part for part in (error.context, error.problem) if part)
+        raise Problem(where, f"this is not YAML: {what}") from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise Problem(f"line {line}", "this is not YAML: it holds a character that no text has") from None
 
 
 def _check(estate: Estate, scenarios: frozenset[str]) -> None:
@@ -179,7 +202,7 @@ def _check(estate: Estate, scenarios: frozenset[str]) -> None:
         if not contacts.sms and not contacts.webhook:
             raise Problem(f"alerts.{name}", "expected at least one sms or webhook: e-mail may be what has failed")
         for i, address in enumerate(contacts.email):
-            domain = address.rpartition("@")[2].lower()
+            domain = address.rpartition("@")[2].lower().rstrip(".")
             for protected in estate.protected_domains:
                 if domain == protected or domain.endswith("." + protected):
                     raise Problem(
@@ -190,7 +213,7 @@ def _check(estate: Estate, scenarios: frozenset[str]) -> None:
     if vault.canary.split("/")[0] not in vault.mounts:
         raise Problem("vault.canary", f"expected a path in one of vault.mounts ({', '.join(vault.mounts)})")
     if vault.seal.type != "shamir" and not vault.seal.key_id:
-        raise Problem("vault.seal.key_id", f"a {vault.seal.type} seal needs the id of its key")
+        raise Problem("vault.seal.key_id", f"the {vault.seal.type} seal needs the id of its key")
     if vault.ca:
         _check_certificates(vault.ca)
     _check_offline_key(estate.offline_public_key)
@@ -212,7 +235,7 @@ def _check_offline_key(pem: str) -> None:
         raise Problem("offline_public_key", f"{expected}; this is a private key, keep it offline and replace it")
     try:
         key = load_pem_public_key(pem.encode())
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         raise Problem("offline_public_key", expected) from None
     if not isinstance(key, rsa.RSAPublicKey) or key.key_size < OFFLINE_KEY_BITS:
         raise Problem("offline_public_key", expected)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from lambdas.domain.backup import Manifest
 from lambdas.domain.errors import BackupDamaged, SnapshotDamaged
+from lambdas.domain.failure import as_failure
 from lambdas.domain.snapshot import SnapshotVerifier
 
 
@@ -44,12 +45,17 @@ def plaintext_of(manifest: Manifest, ciphertext: Iterable[bytes], opener: Opener
     passes the pieces on must treat that as a cut, and let its receiver throw away what it has.
     """
     encrypted, plain = Measured(), Measured()
+    sealed = encrypted.through(ciphertext)
     held = b""
     try:
-        for piece in plain.through(opener(encrypted.through(ciphertext))):
+        for piece in plain.through(opener(sealed)):
+            if not piece:
+                continue
             if held:
                 yield held
             held = piece
+        for _ in sealed:
+            pass  # what the opener left unread counts too
     except CiphertextDamaged as damage:
         raise BackupDamaged(backup_id=manifest.backup_id, problem=str(damage)) from None
     for what, measured, wanted in (
@@ -73,6 +79,7 @@ def prove_intact(manifest: Manifest, ciphertext: Iterable[bytes], opener: Opener
             verifier.update(piece)
         facts = verifier.finish()
     except SnapshotDamaged as damage:
-        raise BackupDamaged(backup_id=manifest.backup_id, problem=str(damage).partition("\n")[0]) from None
+        problem = as_failure(damage).sentence.removesuffix(".")
+        raise BackupDamaged(backup_id=manifest.backup_id, problem=problem) from None
     if (facts.index, facts.term) != (manifest.source.raft_index, manifest.source.raft_term):
         raise BackupDamaged(backup_id=manifest.backup_id, problem="it holds another snapshot than its manifest says")

@@ -59,11 +59,8 @@ class SnapshotVerifier:
 
     def finish(self) -> SnapshotFacts:
         """The verdict after the last byte. Raises `SnapshotDamaged`."""
-        while not self._inflate.eof:
-            more = self._inflate.decompress(b"", _INFLATED_AT_ONCE)
-            if not more:
-                raise SnapshotDamaged(problem="it ends before its gzip trailer")
-            self._walk(more)
+        if not self._inflate.eof:
+            raise SnapshotDamaged(problem="it ends before its gzip trailer")
         if not self._ended:
             raise SnapshotDamaged(problem="it ends in the middle of its archive")
         for name in ("meta.json", "state.bin", "SHA256SUMS"):
@@ -87,7 +84,7 @@ class SnapshotVerifier:
             meta = json.loads(self._small["meta.json"])
             facts = SnapshotFacts(int(meta["Index"]), int(meta["Term"]), self._state_bytes)
             size = int(meta["Size"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             raise SnapshotDamaged(problem="its meta.json cannot be read") from None
         if size != self._state_bytes:
             raise SnapshotDamaged(problem="its state has another size than meta.json says")
@@ -110,7 +107,7 @@ class SnapshotVerifier:
             member = tarfile.TarInfo.frombuf(block, "utf-8", "strict")
         except (tarfile.HeaderError, UnicodeDecodeError):
             raise SnapshotDamaged(problem="its archive cannot be read") from None
-        if member.name not in _MEMBERS or not member.isreg():
+        if member.name not in _MEMBERS or not member.isreg() or member.size < 0:
             raise SnapshotDamaged(problem="its archive holds a member that does not belong there")
         if member.name in self._sums:
             raise SnapshotDamaged(problem=f"its archive holds {member.name} twice")

@@ -35,11 +35,11 @@ def encrypt_password(password: str, master_key: bytes, tenant_id: str, iv: bytes
 
 def decrypt_password(stored: str, master_key: bytes, tenant_id: str) -> str:
     """The password of a stored value. Raises `ValueError` when it is not one, or not this tenant's."""
+    key = tenant_key(master_key, tenant_id)
     try:
         raw = base64.b64decode(stored, validate=True)
         iv, tag, ciphertext = raw[:_IV], raw[_IV : _IV + _TAG], raw[_IV + _TAG :]
-        mode = modes.GCM(iv, tag)
-        decryptor = Cipher(algorithms.AES(tenant_key(master_key, tenant_id)), mode).decryptor()
+        decryptor = Cipher(algorithms.AES(key), modes.GCM(iv, tag)).decryptor()
         return (decryptor.update(ciphertext) + decryptor.finalize()).decode()
     except (InvalidTag, binascii.Error, ValueError):
         raise ValueError(f"the stored password of {tenant_id} does not decrypt") from None

@@ -66,7 +66,7 @@ def recovery_point(objective: Objective, started: datetime, backup_taken: dateti
 
 def in_words(seconds: float) -> str:
     """A duration for people: `0.4 s`, `42 s`, `12 min 5 s`, `26 h 3 min`."""
-    if seconds < 10:
+    if round(seconds, 1) < 10:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < 60:

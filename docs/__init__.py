@@ -1,0 +1,1 @@
+"""The documents of Mailark; `generate` writes the parts of them that follow from the code."""

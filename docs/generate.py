@@ -1,0 +1,216 @@
+"""`make docs`: write what follows from the code into the documents: pictures, runbooks, the list of errors.
+
+A test holds that the documents are what this writes, so that neither can change without the other.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+
+from infra.names import BUCKETS, KEYS, TABLES
+from infra.permissions import ACTIONS
+from infra.scenario import definition, scenario_names
+from infra.schedule import SCHEDULES
+from lambdas.domain.errors import all_errors
+from lambdas.domain.operation import machine_name
+from lambdas.domain.scenarios import SCENARIOS, Scenario
+from lambdas.domain.timeline import expected_in_words, in_words
+
+ROOT = Path(__file__).resolve().parent.parent
+
+_ABOUT = {
+    "reason": "why, in your own words; it goes into the audit trail and the alert",
+    "incident_id": "the incident that this answers to",
+    "requested_by": "who asks for it, as the audit trail shall have it",
+    "backup_date": "the newest good backup of this day (UTC)",
+    "backup_id": "this very backup; also the only way to restore one that was saved before a restore",
+    "scheduled_for": "set by the schedule; leave it out",
+}
+
+
+def house_picture() -> str:
+    """The house in both regions, as a Mermaid flowchart."""
+    schedules = "<br/>".join(f"{name} {_at(expression)}" for name, (expression, _) in SCHEDULES.items())
+    machines = "<br/>".join(scenario_names())
+    lines = ["flowchart LR"]
+    for region, title, schedule in (("P", "primary region", "on"), ("S", "standby region", "off until it is told")):
+        lines += [
+            f'  subgraph {region}["{title}"]',
+            f'    {region}e["EventBridge, schedules {schedule}<br/>{schedules}"] --> {region}m',
+            f'    {region}m["Step Functions<br/>{machines}"] --> {region}l["Lambda<br/>{len(ACTIONS)} actions"]',
+            f'    {region}l --> {region}k["KMS, multi-Region<br/>{_listed(KEYS, 2)}"]',
+            f'    {region}l --> {region}b[("S3<br/>{_listed(BUCKETS, 3)}")]',
+            f'    {region}l --> {region}d[("DynamoDB<br/>{_listed(TABLES, 2)}")]',
+            f'    {region}m -. "failed, timed out, stopped" .-> {region}a["SNS<br/>operations, security"]',
+            "  end",
+        ]
+    lines += [
+        '  person(["on-call engineer"]) -- "console: reason" --> Pm',
+        '  person -- "primary is gone" --> Sm',
+        '  Pl -- "one login a duty, signed by KMS" --> vault[("Vault")]',
+        "  Sl --> vault",
+        '  Pb -- "copied, and proved there" --> Sb',
+        '  Pk -. "replicas" .-> Sk',
+        '  Pa -- "e-mail, SMS, webhook" --> person',
+    ]
+    return "\n".join(lines)
+
+
+def scenario_picture(scenario: str) -> str:
+    """A scenario's states in order, as a Mermaid flowchart; every failure leads to `FailOperation`."""
+    states = _states(scenario)
+    lines = ["flowchart TD", f'  start(["{machine_name(scenario)}"]) --> {definition(scenario)["StartAt"]}']
+    for name, state in states.items():
+        label = f"<b>{name}</b>" + (f"<br/>{state['Comment']}" if "Comment" in state else "")
+        shape = {"Choice": f'{name}{{"{label}"}}', "Fail": f'{name}(["red"])'}.get(state["Type"], f'{name}["{label}"]')
+        lines.append(f"  {shape}")
+        lines += [f"  {name} -- yes --> {choice['Next']}" for choice in state.get("Choices", [])]
+        if "Default" in state:
+            lines.append(f"  {name} -- no --> {state['Default']}")
+        if "Next" in state:
+            lines.append(f"  {name} --> {state['Next']}")
+        if state.get("End"):
+            lines.append(f'  {name} --> green(["green"])')
+    lines.append("  any(any step fails) -.-> FailOperation")
+    return "\n".join(lines)
+
+
+def runbook(scenario: Scenario) -> str:
+    """The page that the on-call engineer opens."""
+    plan = scenario.plan
+    asl: dict[str, Any] = definition(scenario.name)
+    return f"""<!-- Written by `make docs` from the state machine and the code. -->
+# {scenario.name}
+
+{asl["Comment"]}
+
+| | |
+| --- | --- |
+| State machine | `{machine_name(scenario.name)}` |
+| Starts | {_starts(scenario)} |
+| Changes | `{scenario.target}`: one execution at a time |
+| Promise | {in_words(plan.objective.rto)} until done, data at most {in_words(plan.objective.rpo)} old |
+| Stopped after | {in_words(asl["TimeoutSeconds"])} |
+| In the audit trail | `{scenario.completed}`, or `{scenario.failed}` |
+
+## Start it
+
+In the console: Step Functions, `{machine_name(scenario.name)}`, *Start execution*, with this input:
+
+```json
+{scenario.example}
+```
+
+| Field | Type | |
+| --- | --- | --- |
+{_fields(scenario)}
+
+## What it does
+
+| Step | | Time limit | Plan |
+| --- | --- | --- | --- |
+{_steps(scenario)}
+
+```mermaid
+{scenario_picture(scenario.name)}
+```
+
+## When it fails
+
+The execution ends red, an alert says what happened and what to do, and the lease is free. Do what the alert says,
+then start it again with the same input: every step finds what is done already. All errors: [errors.md](../errors.md).
+"""
+
+
+def error_list() -> str:
+    """Every error, its sentence and its cure."""
+    rows = "\n".join(
+        f"| `{error.code}` | {error.sentence} | {error.hint} | {'yes' if error.transient else ''} |"
+        for error in sorted(all_errors(), key=lambda error: error.code)
+    )
+    return f"""<!-- Written by `make docs` from lambdas/domain/errors.py. -->
+# Errors
+
+What `{{…}}` stands for is in the message itself. A transient error is tried again by the state machine.
+
+| Code | What happened | What to do | Transient |
+| --- | --- | --- | --- |
+{rows}
+"""
+
+
+def documents() -> dict[Path, str]:
+    """Every generated document, and every document with a generated part, as it should be."""
+    found = {ROOT / "docs" / "errors.md": error_list()}
+    for scenario in SCENARIOS.values():
+        found[ROOT / "docs" / "runbooks" / f"{scenario.name}.md"] = runbook(scenario)
+    readme = ROOT / "README.md"
+    text = readme.read_text()
+    for name, picture in (("house", house_picture()), ("recovery", scenario_picture("vault_restore"))):
+        text = _between(text, name, f"```mermaid\n{picture}\n```")
+    found[readme] = text
+    return found
+
+
+def _between(text: str, name: str, content: str) -> str:
+    start, end = f"<!-- picture: {name} -->", f"<!-- end: {name} -->"
+    before, _, rest = text.partition(start)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise ValueError(f"README.md lacks {start} … {end}")
+    return f"{before}{start}\n{content}\n{end}{after}"
+
+
+def _states(scenario: str) -> dict[str, Any]:
+    found: Any = definition(scenario)["States"]
+    return dict(found)
+
+
+def _at(expression: str) -> str:
+    minute, hour = expression.removeprefix("cron(").split()[:2]
+    return f"{int(hour):02}:{int(minute):02} UTC"
+
+
+def _starts(scenario: Scenario) -> str:
+    by_person = "by a person, in the console"
+    if scenario.name not in SCHEDULES:
+        return by_person
+    return f"daily at {_at(SCHEDULES[scenario.name][0])}, and {by_person}"
+
+
+def _fields(scenario: Scenario) -> str:
+    rows = []
+    for field in msgspec.structs.fields(scenario.input):
+        kinds = [kind for kind in get_args(field.type) if kind is not type(None)]
+        name = "date" if any(getattr(kind, "__name__", "") == "date" for kind in kinds) else "text"
+        need = ", required" if field.required else ""
+        rows.append(f"| `{field.encode_name}` | {name}{need} | {_ABOUT[field.encode_name]} |")
+    return "\n".join(rows)
+
+
+def _steps(scenario: Scenario) -> str:
+    rows = []
+    for name, state in _states(scenario.name).items():
+        if state["Type"] == "Task" and name != "FailOperation":
+            plan = expected_in_words(scenario.plan.steps.get(name))
+            rows.append(f"| {name} | {state['Comment']} | {in_words(state['TimeoutSeconds'])} | {plan} |")
+    return "\n".join(rows)
+
+
+def _listed(names: tuple[str, ...], a_line: int) -> str:
+    lines = [", ".join(names[i : i + a_line]) for i in range(0, len(names), a_line)]
+    return "<br/>".join(lines)
+
+
+def main() -> int:
+    """The command; returns its exit code."""
+    for path, text in documents().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""Constant memory, whatever the size: a snapshot of 200 MB passes through each action under 256 MB resident."""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lab.aws import ROOT
+from lab.processes import free_port
+from lab.tenants import make_tenants
+from lab.vault import VaultNode
+from lambdas.adapters.leases import Leases
+from tests.scenarios.house import House
+
+pytestmark = pytest.mark.last
+
+SNAPSHOT_BYTES = 200 * 1000 * 1000
+PEAK_BYTES = 256 * 1000 * 1000
+
+_SECRET_BYTES = 700_000
+
+_RUN = """
+import importlib, json, resource, sys
+handler = importlib.import_module(f"lambdas.actions.{sys.argv[1]}").handler
+context = type("Context", (), {"get_remaining_time_in_millis": lambda self: 900_000})()
+result = handler(json.loads(sys.argv[2]), context)
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+print("RESULT " + json.dumps({"result": result, "peak": peak}))
+"""
+
+
+class Actions:
+    """Runs an action as Lambda does: a process of its own, with the settings that are deployed."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self.peaks: dict[str, int] = {}
+
+    def run(self, action: str, event: dict[str, Any]) -> Any:
+        lab = self._house.lab
+        name = f"mailark-{action.replace('_', '-')}"
+        deployed = lab.client("lambda").get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "AWS_REGION": lab.primary}
+        environment |= deployed | lab.aws.environment()
+        done = subprocess.run(
+            [sys.executable, "-c", _RUN, action, json.dumps(event)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        line = next(each for each in done.stdout.splitlines() if each.startswith("RESULT "))
+        answer = json.loads(line.removeprefix("RESULT "))
+        self.peaks[action] = answer["peak"]
+        return answer["result"]
+
+
+@pytest.fixture
+def large_vault(house: House, tmp_path: Path) -> Iterator[VaultNode]:
+    """A second Vault, holding more than 200 MB, that the deployed estate points to for a while."""
+    lab = house.lab
+    text = (lab.folder / "vault" / "server.hcl").read_text()
+    node = VaultNode("large", free_port(), tmp_path, lab.authority, own_configuration=text[text.index("audit ") :])
+    node.start(lab.configuration, lab.aws, lab.host_key, free_port(), lab.aws.endpoint)
+    node.wait_until_serving()
+    kv = lab.vault_client(node.address).secrets.kv.v2
+    for number in range(SNAPSHOT_BYTES // _SECRET_BYTES + 20):
+        value = base64.b64encode(os.urandom(_SECRET_BYTES // 4 * 3)).decode()
+        kv.create_or_update_secret(f"large/{number}", {"value": value}, mount_point="api_keys")
+    assert list(lab.platform(node.address).store(make_tenants(5)))
+    estate = yaml.safe_load(lab.estate_file.read_text())
+    estate["vault"] |= {"address": node.address, "nodes": [node.address]}
+    _put_estate(house, yaml.safe_dump(estate))
+    yield node
+    _put_estate(house, lab.estate_file.read_text())
+    node.stop()
+
+
+def _put_estate(house: House, text: str) -> None:
+    ssm = house.lab.client("ssm")
+    ssm.put_parameter(Name="/mailark/estate", Value=text, Type="String", Overwrite=True)
+
+
+def test_a_snapshot_of_200_mb_is_taken_proved_copied_and_restored_under_256_mb(
+    house: House, large_vault: VaultNode
+) -> None:
+    execution = "arn:aws:states:eu-central-1:000000000000:execution:mailark-vault-restore:memory"
+    with house.lab.as_root():
+        leases = Leases(house.lab.primary, "mailark-leases")
+        lease = leases.take("vault", execution, lambda _: False)
+    operation = {
+        "id": "memory",
+        "scenario": "vault_restore",
+        "execution": execution,
+        "mode": "recover",
+        "started_at": "2026-11-22T02:00:00+00:00",
+        "lease": {"target": lease.target, "token": lease.token},
+        "reason": "a large Vault",
+        "user_id": "system",
+    }
+    actions = Actions(house)
+    run = {"operation": operation}
+
+    canary = actions.run("plant_canary", run)
+    marks = actions.run("list_vault_secrets", run)["marks"]
+    snapshot = actions.run("take_vault_snapshot", run | {"started_at": canary["started_at"]})
+    named = {"backup_id": snapshot["backup_id"]}
+    inventory = actions.run("read_vault_inventory", run | named | {"series": "daily", "marks": marks})
+    keys = actions.run("wrap_keys", run | named | {"source": snapshot["source"]})["keys"]
+    actions.run("write_manifest", run | snapshot | {"keys": keys, "contents": inventory["contents"]})
+    actions.run("verify_backup", run | named)
+    actions.run("copy_backup", run | named)
+    actions.run("restore_vault_snapshot", run | named)
+    actions.run("verify_vault", run | named)
+
+    assert snapshot["stored"]["plaintext_size"] > SNAPSHOT_BYTES
+    assert {action: peak for action, peak in actions.peaks.items() if peak > PEAK_BYTES} == {}
+    assert len(actions.peaks) == 10
+    with house.lab.as_root():
+        leases.release("vault", execution)
+    house.note("peak resident memory, 200 MB snapshot", {k: f"{v / 1e6:.0f} MB" for k, v in actions.peaks.items()})
+    assert large_vault.health() == 200
