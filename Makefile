@@ -31,7 +31,7 @@ demo: $(INSTALLED)
 	@.venv/bin/python -m lab.demo $(if $(KEEP),--keep)
 
 test: $(INSTALLED) lint
-	@.venv/bin/python -m pytest
+	@.venv/bin/python -m pytest -n 2 --dist loadgroup
 
 lint: $(INSTALLED)
 	@.venv/bin/ruff format --check --quiet . || (echo "Run: .venv/bin/ruff format ." && exit 1)

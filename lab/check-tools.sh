@@ -13,7 +13,7 @@ elif ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
 fi
 if ! command -v node >/dev/null 2>&1; then
   say "Node.js is missing: the AWS CDK runs on it. Install it: apt-get install nodejs npm"
-elif ! node -e 'process.exit(parseInt(process.versions.node) < 20)'; then
+elif ! node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)'; then
   say "Node.js is $(node --version), and 20 or later is needed: see nodejs.org, or your distribution's newer packages"
 elif ! command -v npm >/dev/null 2>&1; then
   say "npm is missing. Install it: apt-get install npm"
