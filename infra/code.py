@@ -4,6 +4,7 @@ import hashlib
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,11 +34,25 @@ class Platform:
         return lambda_.Architecture.ARM_64 if self.architecture == "arm64" else lambda_.Architecture.X86_64
 
 
-def own_code() -> lambda_.Code:
-    """The package `lambdas`, as it is imported: `lambdas.actions.verify_backup.handler`."""
-    target = _BUILD / "code"
-    shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(_ROOT / "lambdas", target / "lambdas", ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+def own_code() -> lambda_.AssetCode:
+    """The package `lambdas`, as it is imported: `lambdas.actions.verify_backup.handler`.
+
+    Its folder is named after its content and never written again: another synth may be reading it.
+    """
+    source = _ROOT / "lambdas"
+    files = sorted(path for path in source.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    content = hashlib.sha256()
+    for file in files:
+        content.update(f"{file.relative_to(source)}|{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+    target = _BUILD / f"code-{content.hexdigest()[:16]}"
+    if not target.exists():
+        _BUILD.mkdir(exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(dir=_BUILD))
+        shutil.copytree(source, unfinished / "lambdas", ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+        try:
+            unfinished.rename(target)
+        except OSError:  # another synth was faster
+            shutil.rmtree(unfinished)
     return lambda_.Code.from_asset(str(target))
 
 

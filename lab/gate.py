@@ -5,6 +5,7 @@ It runs in a thread of the lab. A request that no fault matches passes unchanged
 
 import asyncio
 import contextlib
+import io
 import re
 import ssl
 import threading
@@ -138,11 +139,12 @@ class Gate:
                 return web.Response(status=fault.status, text=fault.body, content_type="application/json")
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
         url = URL(self.aws.endpoint + request.raw_path, encoded=True)
+        given = await request.read()
         async with session.request(
             request.method,
             url,
             headers=headers,
-            data=await request.read(),
+            data=io.BytesIO(given) if given else None,
             allow_redirects=False,
             skip_auto_headers=("User-Agent", "Content-Type", "Accept", "Accept-Encoding"),
         ) as answer:

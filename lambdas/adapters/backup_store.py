@@ -4,15 +4,15 @@ import base64
 import binascii
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lambdas.adapters.aws import client, error_code
-from lambdas.adapters.signing import SigningKey
+from lambdas.adapters.aws import AWS_ERRORS, client, error_code
+from lambdas.adapters.signing import ALGORITHM, SigningKey, key_id
 from lambdas.domain.backup import CONTENT_TYPE, CatalogRow, Manifest, manifest_key, read_manifest
 from lambdas.domain.errors import BackupMissing, ManifestInvalid, ManifestMissing, StorageRefused
 
@@ -98,7 +98,8 @@ class BackupStore:
             yield Upload(self._s3, self.bucket, key, started["UploadId"], pool)
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
-            self._s3.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=started["UploadId"])
+            with suppress(*AWS_ERRORS):  # the bucket's own rule clears what stays; the first error is the one to tell
+                self._s3.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=started["UploadId"])
             raise
         finally:
             pool.shutdown(wait=True)
@@ -144,7 +145,9 @@ class BackupStore:
         except (BotoCoreError, OSError) as error:
             raise _storage(self.bucket, "GetObject", type(error).__name__) from None
         if len(piece) != end - start:
-            raise _storage(self.bucket, "GetObject", f"it answered {len(piece)} bytes, and {end - start} were asked for")
+            raise _storage(
+                self.bucket, "GetObject", f"it answered {len(piece)} bytes, and {end - start} were asked for"
+            )
         return piece
 
     def put_manifest(self, manifest: Manifest) -> None:
@@ -172,12 +175,16 @@ class BackupStore:
             raise _storage(self.bucket, "GetObject", error_code(error)) from None
         manifest = read_manifest(raw, backup_id, object_key)
         assert manifest.signature is not None  # read_manifest refuses an unsigned one
+        if (manifest.signature.algorithm, key_id(manifest.signature.key_id)) != (ALGORITHM, key_id(signer.arn)):
+            raise ManifestInvalid(backup_id=backup_id, problem="its signature names another key or algorithm")
         try:
             signature = base64.b64decode(manifest.signature.value, validate=True)
         except binascii.Error:
             signature = b""
         if not signer.verifies(manifest.signed_bytes(), signature):
             raise ManifestInvalid(backup_id=backup_id, problem="its signature does not match")
+        if raw != manifest.encode():  # a key that stands twice, an entry too many: both are read over
+            raise ManifestInvalid(backup_id=backup_id, problem="its text differs")
         return manifest
 
     def copy_from(self, source: "BackupStore", row: CatalogRow) -> str:

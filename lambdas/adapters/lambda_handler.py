@@ -54,7 +54,7 @@ def action(
         def handler(event: Any, context: Any) -> Any:
             run = Run(name, read_settings(), time.monotonic() + context.get_remaining_time_in_millis() / 1000)
             operation = event.get("operation") if isinstance(event, dict) else None
-            logger.set_correlation_id(operation["id"] if isinstance(operation, dict) else None)
+            logger.set_correlation_id(operation.get("id") if isinstance(operation, dict) else None)
             started = time.monotonic()
             try:
                 result = msgspec.to_builtins(function(msgspec.convert(event, kind), run))

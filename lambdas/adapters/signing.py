@@ -65,6 +65,11 @@ class SigningKey:
         return (body + b"." + base64.urlsafe_b64encode(raw).rstrip(b"=")).decode()
 
 
+def key_id(arn: str) -> str:
+    """The id of a key: the same in both regions."""
+    return arn.rpartition("/")[2]
+
+
 def _digest(message: bytes) -> bytes:
     """KMS takes at most 4,096 bytes of message; a manifest is larger, so its digest is sent."""
     return hashlib.sha256(message).digest()

@@ -4,5 +4,5 @@ import json
 
 
 def canonical_json(value: object) -> bytes:
-    """UTF-8 JSON with sorted keys and no white space (the subset of RFC 8785 that has no floating point)."""
+    """UTF-8 JSON without white space, its keys sorted by code point (as RFC 8785 does for keys in the Basic Plane)."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()

@@ -97,7 +97,7 @@ class BackupOfOtherKind(MailarkError):
 class TargetBusy(MailarkError):
     code = "target-busy"
     sentence = "{target} is being changed by {holder}, which started at {since}."
-    hint = "Wait for that execution to end, or stop it if it hangs, and start this one again: {execution}"
+    hint = "Wait for {execution} to end, or stop it if it hangs; then start yours again."
 
 
 class TargetSettling(MailarkError):
