@@ -10,7 +10,7 @@ from typing import Any, get_args
 import msgspec
 
 from infra.names import BUCKETS, KEYS, TABLES
-from infra.permissions import ACTIONS
+from infra.permissions import ACTIONS, TableUse
 from infra.scenario import definition, scenario_names
 from infra.schedule import SCHEDULES
 from lambdas.domain.errors import all_errors
@@ -31,30 +31,45 @@ _ABOUT = {
 
 
 def house_picture() -> str:
-    """The house in both regions, as a Mermaid flowchart."""
-    schedules = "<br/>".join(f"{name} {_at(expression)}" for name, (expression, _) in SCHEDULES.items())
+    """The house, as a Mermaid flowchart: one region in full, and the other, which is the same."""
+    schedules = "<br/>".join(f"{name}, {_at(expression)}" for name, (expression, _) in SCHEDULES.items())
     machines = "<br/>".join(scenario_names())
-    lines = ["flowchart LR"]
-    for region, title, schedule in (("P", "primary region", "on"), ("S", "standby region", "off until it is told")):
-        lines += [
-            f'  subgraph {region}["{title}"]',
-            f'    {region}e["EventBridge, schedules {schedule}<br/>{schedules}"] --> {region}m',
-            f'    {region}m["Step Functions<br/>{machines}"] --> {region}l["Lambda<br/>{len(ACTIONS)} actions"]',
-            f'    {region}l --> {region}k["KMS, multi-Region<br/>{_listed(KEYS, 2)}"]',
-            f'    {region}l --> {region}b[("S3<br/>{_listed(BUCKETS, 3)}")]',
-            f'    {region}l --> {region}d[("DynamoDB<br/>{_listed(TABLES, 2)}")]',
-            f'    {region}m -. "failed, timed out, stopped" .-> {region}a["SNS<br/>operations, security"]',
-            "  end",
-        ]
-    lines += [
-        '  person(["on-call engineer"]) -- "console: reason" --> Pm',
-        '  person -- "primary is gone" --> Sm',
-        '  Pl -- "one login a duty, signed by KMS" --> vault[("Vault")]',
-        "  Sl --> vault",
-        '  Pb -- "copied, and proved there" --> Sb',
-        '  Pk -. "replicas" .-> Sk',
-        '  Pa -- "e-mail, SMS, webhook" --> person',
-    ]
+    return f"""flowchart LR
+  person(["on-call engineer"])
+  subgraph primary["primary region"]
+    schedule["EventBridge<br/>{schedules}"] --> machines
+    machines["Step Functions<br/>{machines}"] --> actions["Lambda<br/>{len(ACTIONS)} actions, one role each"]
+    machines -. "failed, timed out, stopped" .-> alerts["SNS<br/>operations, security"]
+    actions --> keys["KMS, multi-Region keys<br/>{_listed(KEYS, 3)}"]
+    actions --> objects[("S3<br/>{_listed(BUCKETS, 3)}")]
+    actions --> tables[("DynamoDB<br/>{_listed(TABLES, 3)}")]
+  end
+  vault[("Vault")]
+  standby["standby region<br/>the same house, schedules off:<br/>recovers with the primary gone"]
+  person -- "console: a reason" --> machines
+  actions -- "one login a duty,<br/>signed by KMS" --> vault
+  alerts -- "e-mail, SMS, webhook" --> person
+  objects -- "every backup is copied,<br/>and proved there" --> standby
+  keys -. "replicas" .-> standby
+  standby --> vault"""
+
+
+def phases_picture(scenario: str) -> str:
+    """A scenario in phases, as a Mermaid flowchart: what only looks, what changes the target, what proves it."""
+    tasks = [name for name, state in _states(scenario).items() if state["Type"] == "Task" and name != "FailOperation"]
+    changing = [i for i, name in enumerate(tasks) if _changes_target(name)]
+    first, last = changing[0], changing[-1] + 1
+    phases = (
+        ("look", "nothing live is touched", tasks[:first]),
+        ("change", "under the lease, checked again", tasks[first:last]),
+        ("prove", "green only after this", tasks[last:]),
+    )
+    lines = ["flowchart TD"]
+    for name, title, states in phases:
+        lines += [f'  subgraph {name}["{title}"]', "    direction LR", "    " + " --> ".join(states), "  end"]
+    lines += ["  look --> change --> prove", '  prove --> green(["green"])']
+    lines += [f'  {name} -. "any failure" .-> FailOperation' for name, _, _ in phases]
+    lines.append('  FailOperation --> red(["red, and an alert"])')
     return "\n".join(lines)
 
 
@@ -148,7 +163,7 @@ def documents() -> dict[Path, str]:
         found[ROOT / "docs" / "runbooks" / f"{scenario.name}.md"] = runbook(scenario)
     readme = ROOT / "README.md"
     text = readme.read_text()
-    for name, picture in (("house", house_picture()), ("recovery", scenario_picture("vault_restore"))):
+    for name, picture in (("house", house_picture()), ("recovery", phases_picture("vault_restore"))):
         text = _between(text, name, f"```mermaid\n{picture}\n```")
     found[readme] = text
     return found
@@ -166,6 +181,13 @@ def _between(text: str, name: str, content: str) -> str:
 def _states(scenario: str) -> dict[str, Any]:
     found: Any = definition(scenario)["States"]
     return dict(found)
+
+
+def _changes_target(state: str) -> bool:
+    """Whether the action of a state works under the lease: those that change what lives do, and no others."""
+    uses = ACTIONS["".join("_" + c.lower() if c.isupper() else c for c in state).removeprefix("_")].uses
+    tables = [use.table for use in uses if isinstance(use, TableUse)]
+    return "leases" in tables and "operations" not in tables
 
 
 def _at(expression: str) -> str:
