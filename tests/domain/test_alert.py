@@ -1,0 +1,77 @@
+"""The message that somebody reads at night."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdas.domain.alert import FailedOperation, failure_message
+from lambdas.domain.errors import Failure
+
+FAILED = FailedOperation(
+    estate="example",
+    region="eu-central-1",
+    scenario="vault_restore",
+    target="vault",
+    status="FAILED",
+    started_at="2026-11-22T03:04:05Z",
+    ended_at="2026-11-22T03:09:41Z",
+    execution="arn:aws:states:eu-central-1:111122223333:execution:mailark-vault-restore:op-1",
+    reason="Vault lost its disk",
+    started_by="ada",
+    failure=Failure("vault-sealed", "Vault at https://vault.example.org:8200 is sealed.", "Restart it."),
+    failed_state="RestoreVaultSnapshot",
+)
+
+
+def test_an_alert_says_what_failed_and_what_to_do_now_and_where_to_look() -> None:
+    message = failure_message(FAILED)
+    assert message.subject == "[example] vault_restore failed: vault-sealed"
+    assert (
+        message.body
+        == """\
+vault_restore failed in the step RestoreVaultSnapshot.
+
+What happened:  Vault at https://vault.example.org:8200 is sealed.
+What to do now: Restart it.
+
+On:             vault of example, region eu-central-1
+Started:        2026-11-22T03:04:05Z by ada
+Ended:          2026-11-22T03:09:41Z
+Reason given:   Vault lost its disk
+Error code:     vault-sealed
+Execution:      https://eu-central-1.console.aws.amazon.com/states/home?region=eu-central-1\
+#/v2/executions/details/arn:aws:states:eu-central-1:111122223333:execution:mailark-vault-restore:op-1
+"""
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [("FAILED", "failed"), ("TIMED_OUT", "ran out of time"), ("ABORTED", "was stopped")],
+)
+def test_an_alert_says_how_the_execution_ended(status: str, words: str) -> None:
+    message = failure_message(dataclasses.replace(FAILED, status=status, failed_state=None))
+    assert message.subject == f"[example] vault_restore {words}: vault-sealed"
+    assert message.body.startswith(f"vault_restore {words}.\n")
+
+
+texts = st.text(max_size=60)
+
+
+@given(texts, texts, st.sampled_from(["FAILED", "TIMED_OUT", "ABORTED"]), texts)
+def test_a_subject_is_at_most_100_printable_ascii_characters(
+    estate: str, scenario: str, status: str, code: str
+) -> None:
+    failure = Failure(code, "It failed.", "Try again.")
+    failed = dataclasses.replace(FAILED, estate=estate, scenario=scenario, status=status, failure=failure)
+    subject = failure_message(failed).subject
+    assert len(subject) <= 100
+    assert subject.isascii()
+    assert subject.isprintable()
+
+
+def test_a_letter_that_a_subject_cannot_hold_becomes_a_question_mark() -> None:
+    message = failure_message(dataclasses.replace(FAILED, estate="Zürich\n"))
+    assert message.subject == "[Z?rich?] vault_restore failed: vault-sealed"

@@ -1,0 +1,106 @@
+"""What Step Functions says of a failure, turned into what a person needs."""
+
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdas.domain.errors import Failure, MailarkError, VaultSealed, all_errors
+from lambdas.domain.failure import as_failure, failure_of_execution, failure_of_step
+
+SEALED = VaultSealed(address="https://vault.example.org:8200")
+KNOWN = Failure(
+    "vault-sealed",
+    "Vault at https://vault.example.org:8200 is sealed.",
+    "Restart it, so that it unseals with its KMS-wrapped key, and check that its host may decrypt that key; "
+    "a Vault with Shamir keys needs them entered.",
+)
+TIMED_OUT = Failure(
+    "step-timed-out",
+    "The step VerifyVault did not end within its time limit.",
+    "What it started may still be running: look at the target before anything else. "
+    "Then start the scenario again; every step finds what is done already.",
+)
+
+
+def could_not_run(error: str) -> Failure:
+    return Failure(
+        "step-failed",
+        f"The step VerifyVault could not be run ({error}).",
+        "Read the execution's last event and the function's log; then start the scenario again.",
+    )
+
+
+def lambda_cause(message: object) -> str:
+    """The cause of a failed task, as Lambda gives it."""
+    return json.dumps({"errorMessage": message, "errorType": "VaultSealed", "stackTrace": ["the password is hunter2"]})
+
+
+def test_an_error_of_ours_is_known_again() -> None:
+    assert failure_of_step("VerifyVault", "VaultSealed", lambda_cause(str(SEALED))) == KNOWN
+
+
+def test_an_error_of_ours_is_known_again_outside_of_a_function() -> None:
+    assert failure_of_step("VerifyVault", "VaultSealed", str(SEALED)) == KNOWN
+
+
+@pytest.mark.parametrize("error", ["States.Timeout", "Sandbox.Timedout"])
+def test_a_step_that_ran_out_of_time_may_still_be_at_work(error: str) -> None:
+    assert failure_of_step("VerifyVault", error, "") == TIMED_OUT
+    assert failure_of_step("VerifyVault", error, lambda_cause("Task timed out after 900.00 seconds")) == TIMED_OUT
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        "",
+        "boom",
+        "null",
+        "[]",
+        "{}",
+        "7",
+        '"text"',
+        '{"errorMessage": null}',
+        "{",
+        lambda_cause("boom"),
+        lambda_cause({}),
+    ],
+)
+def test_any_other_failure_names_its_step_and_nothing_of_its_cause(cause: str) -> None:
+    assert failure_of_step("VerifyVault", "States.TaskFailed", cause) == could_not_run("States.TaskFailed")
+
+
+@given(st.text())
+def test_whatever_the_cause_says_there_is_a_failure(cause: str) -> None:
+    assert failure_of_step("VerifyVault", "Runtime.ExitError", cause) == could_not_run("Runtime.ExitError")
+
+
+def test_a_failed_execution_fails_as_its_step_did() -> None:
+    assert failure_of_execution("vault_restore", "FAILED", "VaultSealed", lambda_cause(str(SEALED))) == KNOWN
+
+
+def test_an_execution_that_ran_out_of_time_says_so() -> None:
+    assert failure_of_execution("vault_restore", "TIMED_OUT", "States.Timeout", "") == Failure(
+        "operation-timed-out",
+        "vault_restore did not end within the time limit of its state machine.",
+        "Look at the step it hung in, and at the target; then start the scenario again.",
+    )
+
+
+def test_a_stopped_execution_says_so() -> None:
+    assert failure_of_execution("vault_restore", "ABORTED", "", "") == Failure(
+        "operation-stopped",
+        "vault_restore was stopped from outside before it ended.",
+        "Find out who stopped it and why, look at the target, and start the scenario again if it is still needed.",
+    )
+
+
+@pytest.mark.parametrize("kind", all_errors())
+def test_every_error_can_be_had_as_data(kind: type[MailarkError]) -> None:
+    facts = {name: f"the {name}" for name in re.findall(r"{(\w+)}", kind.sentence + kind.hint)}
+    failure = as_failure(kind(**facts))
+    assert failure.code == kind.code
+    assert failure.sentence == kind.sentence.format(**facts)
+    assert failure.hint == kind.hint.format(**facts)

@@ -1,0 +1,135 @@
+"""What a scenario takes as input, and how a mistake in it is refused."""
+
+import json
+from datetime import date
+from typing import Any
+
+import pytest
+
+from lambdas.domain.errors import BackupChoiceAmbiguous, InputInvalid
+from lambdas.domain.scenarios import SCENARIOS, VaultBackupInput, VaultRestoreInput, parse_input
+
+BACKUP, RESTORE = SCENARIOS["vault_backup"], SCENARIOS["vault_restore"]
+
+
+def test_the_scenarios_are_these() -> None:
+    assert list(SCENARIOS) == ["vault_backup", "vault_restore"]
+    assert [scenario.name for scenario in SCENARIOS.values()] == list(SCENARIOS)
+
+
+def test_a_backup_and_a_restore_do_not_wait_for_each_other_but_share_a_chain_of_evidence() -> None:
+    assert (BACKUP.target, RESTORE.target) == ("backup#vault", "vault")
+    assert BACKUP.scope == RESTORE.scope == "platform#vault"
+
+
+def test_the_ends_of_a_scenario_are_called_what_the_platform_calls_them() -> None:
+    # platform-facts.md, "Event names in use"
+    assert (BACKUP.completed, BACKUP.failed) == ("vault_backup_completed", "vault_backup_failed")
+    assert (RESTORE.completed, RESTORE.failed) == ("vault_restored_from_backup", "vault_restoration_failed")
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_example_in_a_hint_is_itself_a_valid_input(name: str) -> None:
+    scenario = SCENARIOS[name]
+    assert isinstance(parse_input(scenario, json.loads(scenario.example)), scenario.input)
+
+
+def test_a_restore_takes_a_reason_and_the_newest_backup() -> None:
+    assert parse_input(RESTORE, {"reason": "lost"}) == VaultRestoreInput("lost")
+
+
+def test_a_restore_takes_a_date() -> None:
+    given = parse_input(RESTORE, {"reason": "lost", "backup_date": "2026-11-22"})
+    assert given == VaultRestoreInput("lost", backup_date=date(2026, 11, 22))
+
+
+def test_a_restore_takes_everything_else_too() -> None:
+    given = parse_input(RESTORE, {"reason": "lost", "backup_id": "b", "incident_id": "i", "requested_by": "ada"})
+    assert given == VaultRestoreInput("lost", incident_id="i", requested_by="ada", backup_id="b")
+
+
+def test_null_is_as_good_as_nothing() -> None:
+    given = parse_input(RESTORE, {"reason": "lost", "backup_id": None, "backup_date": None, "incident_id": None})
+    assert given == VaultRestoreInput("lost")
+
+
+def test_a_backup_takes_nothing_at_all() -> None:
+    assert parse_input(BACKUP, {}) == VaultBackupInput("nightly backup")
+
+
+def test_a_reason_may_be_as_long_as_500_characters() -> None:
+    assert parse_input(RESTORE, {"reason": "x" * 500}).reason == "x" * 500
+
+
+MISTAKES: dict[str, tuple[Any, str]] = {
+    "a list": (["lost"], "expected a group of keys, got a list"),
+    "an empty list": ([], "expected a group of keys, got an empty list"),
+    "a text": ("lost", "expected a group of keys, got 'lost'"),
+    "a number": (7, "expected a group of keys, got 7"),
+    "null": (None, "expected a group of keys, got nothing"),
+    "no reason": ({}, "reason: this key is required and missing"),
+    "null as a reason": ({"reason": None}, "reason: expected text, got nothing"),
+    "an empty reason": ({"reason": ""}, "reason: expected at least 1 character, got none"),
+    "too long a reason": ({"reason": "x" * 501}, "reason: expected at most 500 characters, got 501"),
+    "a number as a reason": ({"reason": 3}, "reason: expected text, got 3; put it in quotes"),
+    "an unknown field": (
+        {"reason": "x", "backupdate": "2026-11-22"},
+        "backupdate: this key is not known (did you mean backup_date?)",
+    ),
+    "a field like no other": (
+        {"reason": "x", "force": True},
+        "force: this key is not known (known here: reason, incident_id, requested_by, backup_date, backup_id)",
+    ),
+    "an impossible date": (
+        {"reason": "x", "backup_date": "2026-02-30"},
+        "backup_date: expected a date such as 2026-11-22, got '2026-02-30'",
+    ),
+    "a date with a time": (
+        {"reason": "x", "backup_date": "2026-11-22T02:00:00Z"},
+        "backup_date: expected a date such as 2026-11-22, got '2026-11-22T02:00:00Z'",
+    ),
+    "a date as people write it": (
+        {"reason": "x", "backup_date": "22.11.2026"},
+        "backup_date: expected a date such as 2026-11-22, got '22.11.2026'",
+    ),
+    "a date as a number": (
+        {"reason": "x", "backup_date": 20261122},
+        "backup_date: expected a date such as 2026-11-22, got 20261122",
+    ),
+    "an empty id": ({"reason": "x", "backup_id": ""}, "backup_id: expected at least 1 character, got none"),
+    "a list of ids": ({"reason": "x", "backup_id": ["a", "b"]}, "backup_id: expected text, got a list"),
+    "too long an incident": (
+        {"reason": "x", "incident_id": "i" * 121},
+        "incident_id: expected at most 120 characters, got 121",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_in_the_input_of_a_restore_is_named_with_an_example_of_how_it_is_right(mistake: str) -> None:
+    data, problem = MISTAKES[mistake]
+    with pytest.raises(InputInvalid) as caught:
+        parse_input(RESTORE, data)
+    assert str(caught.value) == (
+        f"input-invalid: The input of vault_restore is not valid: {problem}.\n"
+        'Next: Start the execution again with an input such as {"reason": "Vault lost its disk"}.'
+    )
+
+
+def test_a_mistake_in_the_input_of_a_backup_has_an_example_of_its_own() -> None:
+    with pytest.raises(InputInvalid) as caught:
+        parse_input(BACKUP, {"backup_id": "b"})
+    assert str(caught.value) == (
+        "input-invalid: The input of vault_backup is not valid: backup_id: this key is not known "
+        "(known here: reason, incident_id, requested_by, scheduled_for).\n"
+        'Next: Start the execution again with an input such as {"reason": "before the upgrade"}.'
+    )
+
+
+def test_a_date_and_an_id_together_are_one_too_many() -> None:
+    with pytest.raises(BackupChoiceAmbiguous) as caught:
+        parse_input(RESTORE, {"reason": "x", "backup_date": "2026-11-22", "backup_id": "b"})
+    assert str(caught.value) == (
+        "backup-choice-ambiguous: Both backup_date and backup_id were given.\n"
+        "Next: Give one of them, or neither for the newest backup that is proved intact."
+    )
