@@ -1,0 +1,161 @@
+"""`begin_operation`: strict about its input, alone on its target, and recorded once."""
+
+from typing import Any
+
+import pytest
+
+from lambdas.domain.errors import (
+    BackupChoiceAmbiguous,
+    EstateInvalid,
+    InputInvalid,
+    OperationUnknown,
+    TargetBusy,
+    TargetSettling,
+    Unexpected,
+)
+from tests.actions.house import House, execution_arn, start_execution
+from tests.servers.aws import aws, refused
+
+AT = "2026-11-22T02:00:00.123Z"
+DUE = "2026-11-22T02:00:00Z"
+
+
+def _event(scenario: str, given: object, name: str = "op-1") -> dict[str, object]:
+    return {"scenario": scenario, "execution": execution_arn(scenario, name), "started_at": AT, "input": given}
+
+
+def _is_untouched(house: House) -> bool:
+    """Nothing is recorded, and nobody holds a target."""
+    leases = aws("dynamodb").scan(TableName="mailark-leases")["Items"]
+    return not leases and house.events() == [] and not aws("dynamodb").scan(TableName="mailark-operations")["Items"]
+
+
+def test_a_person_begins_a_restore_and_it_is_recorded_once_however_often_this_runs(house: House) -> None:
+    given = {"reason": "Vault is gone", "incident_id": "INC-7", "requested_by": "jo", "backup_date": "2026-11-21"}
+    found = [house.run("begin_operation", _event("vault_restore", given)) for _ in range(2)]
+    operation = {
+        "id": "op-1",
+        "scenario": "vault_restore",
+        "execution": execution_arn("vault_restore"),
+        "mode": "recover",
+        "started_at": AT,
+        "lease": {"target": "vault", "token": 1},
+        "reason": "Vault is gone",
+        "user_id": "jo",
+        "incident_id": "INC-7",
+    }
+    begun = {"operation": operation, "backup_date": "2026-11-21", "backup_id": None, "duplicate_of": None}
+    assert found == [begun, begun]
+    (event,) = house.events()
+    assert (event.event, event.user_id, event.operation_id) == ("operation_started", "jo", "op-1")
+    assert event.details["reason"] == "Vault is gone"
+    row = house.operations().get("op-1")
+    assert (row.status, row.operation.incident_id, row.scheduled_for) == ("running", "INC-7", None)
+
+
+def test_a_backup_needs_no_input_and_its_operator_is_then_unnamed(house: House) -> None:
+    operation = house.run("begin_operation", _event("vault_backup", {}))["operation"]
+    assert (operation["reason"], operation["user_id"]) == ("nightly backup", "unnamed operator")
+    assert operation["lease"] == {"target": "backup#vault", "token": 1}
+
+
+def test_a_backup_that_is_named_by_its_id_is_passed_on(house: House) -> None:
+    given = {"reason": "an older state", "backup_id": "vault-snapshot-20261120T020000Z"}
+    begun = house.run("begin_operation", _event("vault_restore", given))
+    assert (begun["backup_id"], begun["backup_date"]) == ("vault-snapshot-20261120T020000Z", None)
+
+
+# --- schedules --------------------------------------------------------------------------------------------
+
+
+def test_a_scheduled_run_belongs_to_the_system(house: House) -> None:
+    begun = house.run("begin_operation", _event("vault_backup", {"scheduled_for": DUE}))
+    assert begun["operation"]["user_id"] == "system"
+    assert house.operations().get("op-1").scheduled_for == DUE
+
+
+def test_a_schedule_that_starts_twice_is_done_once(house: House) -> None:
+    first = house.run("begin_operation", _event("vault_backup", {"scheduled_for": DUE}))
+    for _ in range(2):
+        second = house.run("begin_operation", _event("vault_backup", {"scheduled_for": DUE}, "op-2"))
+        nothing = {"operation": None, "backup_date": None, "backup_id": None}
+        assert second == nothing | {"duplicate_of": "op-1"}
+    assert house.run("begin_operation", _event("vault_backup", {"scheduled_for": DUE})) == first
+    assert [event.operation_id for event in house.events()] == ["op-1"]
+    with pytest.raises(OperationUnknown):
+        house.operations().get("op-2")
+
+
+# --- inputs that are refused ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("scenario", "given", "problem"),
+    [
+        ("vault_restore", {}, "reason: this key is required and missing"),
+        ("vault_restore", {"reason": ""}, "reason: "),
+        ("vault_restore", {"reason": "x", "backup_date": "yesterday"}, "backup_date: expected a date"),
+        ("vault_restore", {"reason": "x", "backup": "x"}, "backup: this key is not known"),
+        ("vault_restore", "now", "expected a group of keys"),
+        ("vault_backup", {"reason": 7}, "reason: expected text, got 7"),
+        ("vault_backup", None, "expected a group of keys"),
+    ],
+)
+def test_an_input_that_is_wrong_is_named_and_nothing_has_begun(
+    scenario: str, given: Any, problem: str, house: House
+) -> None:
+    with pytest.raises(InputInvalid, match="input-invalid") as failure:
+        house.run("begin_operation", _event(scenario, given))
+    assert f"The input of {scenario} is not valid: {problem}" in str(failure.value)
+    assert _is_untouched(house)
+
+
+def test_two_ways_to_choose_a_backup_are_one_too_many(house: House) -> None:
+    given = {"reason": "x", "backup_date": "2026-11-21", "backup_id": "vault-snapshot-20261121T020000Z"}
+    with pytest.raises(BackupChoiceAmbiguous, match="backup-choice-ambiguous"):
+        house.run("begin_operation", _event("vault_restore", given))
+    assert _is_untouched(house)
+
+
+def test_an_estate_that_was_edited_badly_stops_everything_before_it_begins(house: House) -> None:
+    house.put_estate(text="{}")
+    with pytest.raises(EstateInvalid, match="estate-invalid"):
+        house.run("begin_operation", _event("vault_backup", {"scheduled_for": DUE}))
+    assert _is_untouched(house)
+
+
+# --- targets that are taken -------------------------------------------------------------------------------
+
+
+def test_a_target_that_another_execution_changes_is_busy_until_that_has_ended(house: House) -> None:
+    other = start_execution("vault_restore", "op-0")
+    house.run("begin_operation", _event("vault_restore", {"reason": "x"}, "op-0"))
+    with pytest.raises(TargetBusy, match=r"target-busy: vault is being changed by op-0") as failure:
+        house.run("begin_operation", _event("vault_restore", {"reason": "y"}))
+    assert other in str(failure.value)
+    assert [event.operation_id for event in house.events()] == ["op-0"]
+    aws("stepfunctions").stop_execution(executionArn=other)
+    begun = house.run("begin_operation", _event("vault_restore", {"reason": "y"}))
+    assert begun["operation"]["lease"] == {"target": "vault", "token": 2}
+
+
+def test_a_backup_and_a_restore_do_not_block_each_other(house: House) -> None:
+    start_execution("vault_backup", "op-0")
+    house.run("begin_operation", _event("vault_backup", {}, "op-0"))
+    assert house.run("begin_operation", _event("vault_restore", {"reason": "x"}))["operation"]
+
+
+def test_a_function_of_a_dead_execution_that_may_still_work_is_waited_for(house: House) -> None:
+    dead = house.operation("vault_restore", "op-0")
+    with house.leases().guard(dead, 60), pytest.raises(TargetSettling, match="target-settling: op-0 has ended"):
+        house.run("begin_operation", _event("vault_restore", {"reason": "x"}))
+    assert house.run("begin_operation", _event("vault_restore", {"reason": "x"}))["operation"]
+
+
+def test_what_died_after_the_lease_was_taken_is_finished_by_running_it_again(house: House) -> None:
+    with refused("TransactWriteItems", "AccessDeniedException"), pytest.raises(Unexpected, match="unexpected"):
+        house.run("begin_operation", _event("vault_backup", {}))
+    assert house.events() == []
+    begun = house.run("begin_operation", _event("vault_backup", {}))
+    assert begun["operation"]["lease"]["token"] == 1
+    assert [event.event for event in house.events()] == ["operation_started"]

@@ -1,0 +1,124 @@
+"""`verify_backup`: all of a stored backup is read back and proved; whatever is wrong with it is found."""
+
+import dataclasses
+import json
+
+import pytest
+
+from lambdas.domain.backup import PROOF_LEVELS, ProofLevel, manifest_key
+from lambdas.domain.errors import (
+    BackupDamaged,
+    BackupMisplaced,
+    BackupMissing,
+    BackupUnknown,
+    KeyUnusable,
+    ManifestInvalid,
+    ManifestMissing,
+    StorageRefused,
+)
+from tests.actions.damage import DAMAGES, Damage, swapped
+from tests.actions.house import House, SavedBackup, bucket_name
+from tests.domain.builders import STARTED, row_of
+from tests.servers.aws import PRIMARY, STANDBY, aws, refused
+
+
+def _event(house: House, backup_id: str) -> dict[str, object]:
+    return {"operation": house.operation("vault_restore"), "backup_id": backup_id}
+
+
+def _at_level(house: House, saved: SavedBackup, level: ProofLevel) -> None:
+    house.catalog().put(dataclasses.replace(house.catalog().get(saved.id), proof=level))
+
+
+def test_a_whole_backup_is_proved_intact_however_often_this_runs(house: House, saved: SavedBackup) -> None:
+    saved.put(house)
+    _at_level(house, saved, "stored")
+    found = [house.run("verify_backup", _event(house, saved.id)) for _ in range(2)]
+    assert found == [{"backup_id": saved.id, "started_at": "2026-11-22T02:00:00+00:00"}] * 2
+    assert house.catalog().get(saved.id).proof == "intact"
+
+
+@pytest.mark.parametrize("level", PROOF_LEVELS[1:])
+def test_a_level_that_was_reached_before_is_kept(level: ProofLevel, house: House, saved: SavedBackup) -> None:
+    saved.put(house)
+    _at_level(house, saved, level)
+    house.run("verify_backup", _event(house, saved.id))
+    assert house.catalog().get(saved.id).proof == level
+
+
+def test_the_standby_region_proves_its_copy_with_its_own_keys(house: House, saved: SavedBackup) -> None:
+    saved.put(house, STANDBY)
+    found = house.run("verify_backup", _event(house, saved.id), region=STANDBY)
+    assert found["backup_id"] == saved.id
+
+
+# --- backups that are not whole ---------------------------------------------------------------------------
+
+
+def _still_stored(house: House, saved: SavedBackup) -> bool:
+    return house.catalog().get(saved.id).proof == "stored"
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_object_is_found_and_stays_unproved(damage: Damage, house: House, saved: SavedBackup) -> None:
+    saved.put(house, content=damage(saved.content))
+    _at_level(house, saved, "stored")
+    with pytest.raises(BackupDamaged, match=f"^backup-damaged: {saved.id} is damaged: "):
+        house.run("verify_backup", _event(house, saved.id))
+    assert _still_stored(house, saved)
+
+
+def test_the_bytes_of_another_backup_do_not_pass(house: House, saved: SavedBackup) -> None:
+    saved.put(house, content=swapped(house, saved))
+    _at_level(house, saved, "stored")
+    with pytest.raises(BackupDamaged, match="is damaged: "):
+        house.run("verify_backup", _event(house, saved.id))
+    assert _still_stored(house, saved)
+
+
+def test_a_manifest_that_was_edited_is_found(house: House, saved: SavedBackup) -> None:
+    row = saved.put(house)
+    _at_level(house, saved, "stored")
+    edited = json.loads(saved.manifest) | {"finished_at": "2026-11-22T03:00:00+00:00"}
+    body = json.dumps(edited, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    aws("s3").put_object(Bucket=bucket_name("backups", PRIMARY), Key=manifest_key(row.key), Body=body)
+    with pytest.raises(ManifestInvalid, match=r"manifest-invalid: .*its signature does not match"):
+        house.run("verify_backup", _event(house, saved.id))
+    assert _still_stored(house, saved)
+
+
+def test_a_backup_that_was_moved_to_another_day_is_found(house: House, saved: SavedBackup) -> None:
+    other, s3, bucket = row_of(STARTED.replace(day=23)), aws("s3"), bucket_name("backups", PRIMARY)
+    version = s3.put_object(Bucket=bucket, Key=other.key, Body=saved.content)["VersionId"]
+    s3.put_object(Bucket=bucket, Key=manifest_key(other.key), Body=saved.manifest)
+    house.catalog().put(dataclasses.replace(other, version_id=version, proof="stored"))
+    with pytest.raises(BackupMisplaced, match=f"backup-misplaced: .*belongs to {saved.id}, not to {other.id}"):
+        house.run("verify_backup", _event(house, other.id))
+
+
+def test_a_manifest_that_is_gone_is_named(house: House, saved: SavedBackup) -> None:
+    row = saved.put(house)
+    aws("s3").delete_object(Bucket=bucket_name("backups", PRIMARY), Key=manifest_key(row.key))
+    with pytest.raises(ManifestMissing, match="manifest-missing"):
+        house.run("verify_backup", _event(house, saved.id))
+
+
+def test_an_object_that_is_gone_is_named(house: House, saved: SavedBackup) -> None:
+    row = saved.put(house)
+    house.catalog().put(dataclasses.replace(row, version_id="gone"))
+    with pytest.raises((BackupMissing, StorageRefused), match="backup-missing"):
+        house.run("verify_backup", _event(house, saved.id))
+
+
+def test_a_backup_that_the_catalog_does_not_know_is_named(house: House) -> None:
+    with pytest.raises(BackupUnknown, match="backup-unknown"):
+        house.run("verify_backup", _event(house, "vault-snapshot-20261101T020000Z"))
+
+
+@pytest.mark.parametrize("operation", ["Decrypt", "Verify"])
+def test_a_key_that_kms_refuses_is_not_taken_for_damage(operation: str, house: House, saved: SavedBackup) -> None:
+    saved.put(house)
+    _at_level(house, saved, "stored")
+    with refused(operation, "AccessDeniedException"), pytest.raises(KeyUnusable, match="key-unusable"):
+        house.run("verify_backup", _event(house, saved.id))
+    assert _still_stored(house, saved)
