@@ -1,0 +1,329 @@
+"""What works: functions, state machines, schedules and alerts, as AWS will be told to make them."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.code import own_code
+from infra.permissions import ACTIONS
+from infra.scenario import definition, scenario_names
+from lambdas.domain.estate import parse_estate
+from lambdas.domain.operation import machine_name
+from tests.infra.asl import Machine
+from tests.infra.templates import ACCOUNT, APP_STACKS, ROOT, STACKS, House, Stack
+
+RESOURCES_OF_A_STACK = 500
+"""AWS CloudFormation quotas."""
+STANDARD_PARAMETER = 4096
+"""AWS Systems Manager quotas, in bytes."""
+
+both = pytest.mark.parametrize("stack", APP_STACKS)
+
+
+def _functions(stack: Stack) -> dict[str, dict[str, Any]]:
+    """The functions by their action."""
+    found = stack.properties("AWS::Lambda::Function").values()
+    return {each["FunctionName"].removeprefix("mailark-").replace("-", "_"): each for each in found}
+
+
+def _machines(stack: Stack) -> dict[str, dict[str, Any]]:
+    """The state machines by their scenario."""
+    found = stack.properties("AWS::StepFunctions::StateMachine").values()
+    return {each["StateMachineName"].removeprefix("mailark-").replace("-", "_"): each for each in found}
+
+
+def _rules(stack: Stack) -> dict[str, dict[str, Any]]:
+    return {rule["Name"]: rule for rule in stack.properties("AWS::Events::Rule").values()}
+
+
+# --- functions --------------------------------------------------------------------------------------------
+
+
+@both
+def test_every_action_is_a_function_and_every_function_an_action(house: House, stack: str) -> None:
+    functions = _functions(house.stacks[stack])
+    assert set(functions) == set(ACTIONS)
+    for action, function in functions.items():
+        assert function["Handler"] == f"lambdas.actions.{action}.handler"
+
+
+@both
+def test_every_function_runs_python_3_13_on_arm_with_the_layer_built_for_it(house: House, stack: str) -> None:
+    template = house.stacks[stack]
+    ((layer, properties),) = template.properties("AWS::Lambda::LayerVersion").items()
+    assert properties["CompatibleRuntimes"] == ["python3.13"]
+    assert properties["CompatibleArchitectures"] == ["arm64"]
+    for action, function in _functions(template).items():
+        assert function["Runtime"] == "python3.13", action
+        assert function["Architectures"] == ["arm64"], action
+        assert function["Layers"] == [f"<{layer}>"], action
+
+
+@both
+def test_every_function_has_a_role_and_a_log_of_its_own_that_is_kept_for_a_while(house: House, stack: str) -> None:
+    template = house.stacks[stack]
+    logs = {log["LogGroupName"]: log for log in template.properties("AWS::Logs::LogGroup").values()}
+    roles = [
+        function["Properties"]["Role"]["Fn::GetAtt"][0] for _, function in template.resources("AWS::Lambda::Function")
+    ]
+    assert len(set(roles)) == len(roles) == len(ACTIONS)
+    for action, function in _functions(template).items():
+        name = function["LoggingConfig"]["LogGroup"]
+        assert name == f"/aws/lambda/mailark-{action.replace('_', '-')}"
+        assert logs[name]["RetentionInDays"] == 90
+
+
+@both
+def test_a_function_ends_before_the_task_that_waits_for_it(house: House, stack: str) -> None:
+    """Or Step Functions would go on while the function still changes the world."""
+    limits = {action: function["Timeout"] for action, function in _functions(house.stacks[stack]).items()}
+    waited_for = set()
+    for scenario in scenario_names():
+        for task in Machine.read(definition(scenario)).tasks():
+            action = task.action
+            assert limits[action] < task.definition["TimeoutSeconds"], f"{task.name} in {scenario}"
+            waited_for.add(action)
+    assert waited_for == set(ACTIONS) - {"report_failed_execution"}
+
+
+@both
+def test_a_function_is_told_in_its_description_what_it_does(house: House, stack: str) -> None:
+    for action, function in _functions(house.stacks[stack]).items():
+        assert 10 < len(function["Description"]) <= 256, action
+        assert function["Description"].endswith("."), action
+
+
+@both
+def test_no_function_is_told_a_secret_or_where_aws_is(house: House, stack: str) -> None:
+    allowed = re.compile(r"MAILARK_[A-Z_]+_(KEY|TABLE|BUCKET|TOPIC)|MAILARK_ESTATE_NAME|POWERTOOLS_LOG_LEVEL")
+    for action, function in _functions(house.stacks[stack]).items():
+        for name, value in function["Environment"]["Variables"].items():
+            assert allowed.fullmatch(name), f"{action}: {name}"
+            if name.endswith("_KEY"):
+                assert value.startswith("arn:aws:kms:"), f"{action}: {name}"
+
+
+def test_the_code_that_one_synth_reads_is_never_written_again_by_another() -> None:
+    first = Path(own_code().path)
+    module = first / "lambdas" / "actions" / "take_vault_snapshot.py"
+    before = module.stat()
+    assert Path(own_code().path) == first
+    assert module.stat().st_ctime_ns == before.st_ctime_ns
+
+
+def test_the_code_is_the_whole_package_and_nothing_else() -> None:
+    def files(folder: Path) -> dict[Path, bytes]:
+        found = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
+        return {path.relative_to(folder): path.read_bytes() for path in found}
+
+    shipped = Path(own_code().path)
+    assert [path.name for path in shipped.iterdir()] == ["lambdas"]
+    assert not list(shipped.rglob("*.pyc"))
+    assert files(shipped / "lambdas") == files(ROOT / "lambdas")
+
+
+# --- state machines ---------------------------------------------------------------------------------------
+
+
+@both
+def test_every_file_is_a_machine_and_every_machine_a_file(house: House, stack: str) -> None:
+    machines = _machines(house.stacks[stack])
+    assert set(machines) == set(scenario_names())
+    for scenario, machine in machines.items():
+        assert machine["StateMachineName"] == machine_name(scenario)
+        assert json.loads(machine["DefinitionString"]) == definition(scenario)
+
+
+@both
+def test_every_action_that_a_machine_names_is_given_its_function_and_no_other_is(house: House, stack: str) -> None:
+    template = house.stacks[stack]
+    functions = {action: function["FunctionName"] for action, function in _functions(template).items()}
+    for scenario, machine in _machines(template).items():
+        named = set(re.findall(r"\$\{(.*?)\}", machine["DefinitionString"]))
+        given = machine["DefinitionSubstitutions"]
+        assert set(given) == named, scenario
+        for action, arn in given.items():
+            assert arn == f"arn:aws:lambda:{template.region}:{ACCOUNT}:function:{functions[action]}", scenario
+
+
+@both
+def test_every_machine_logs_and_traces_all_it_does(house: House, stack: str) -> None:
+    template = house.stacks[stack]
+    logs = {log["LogGroupName"]: log for log in template.properties("AWS::Logs::LogGroup").values()}
+    for scenario, machine in _machines(template).items():
+        assert machine["LoggingConfiguration"]["Level"] == "ALL"
+        (destination,) = machine["LoggingConfiguration"]["Destinations"]
+        group = destination["CloudWatchLogsLogGroup"]["LogGroupArn"].split(":log-group:")[1]
+        assert group == f"/aws/vendedlogs/states/{machine_name(scenario)}"
+        assert logs[group]["RetentionInDays"] == 90
+        assert machine["TracingConfiguration"] == {"Enabled": True}
+
+
+# --- what starts by itself --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("stack", "state"), [("MailarkPrimary", "ENABLED"), ("MailarkStandby", "DISABLED")])
+def test_vault_is_backed_up_at_two_in_the_morning_utc_in_the_primary_region_alone(
+    house: House, stack: str, state: str
+) -> None:
+    template = house.stacks[stack]
+    scheduled = {name: rule for name, rule in _rules(template).items() if "ScheduleExpression" in rule}
+    assert set(scheduled) == {"mailark-vault-backup"}
+    rule = scheduled["mailark-vault-backup"]
+    assert rule["ScheduleExpression"] == "cron(0 2 * * ? *)"  # the cron of a rule of EventBridge is in UTC
+    assert rule["State"] == state
+    (target,) = rule["Targets"]
+    assert target["Arn"] == f"arn:aws:states:{template.region}:{ACCOUNT}:stateMachine:mailark-vault-backup"
+    assert target["InputTransformer"]["InputPathsMap"] == {"time": "$.time"}
+    assert target["InputTransformer"]["InputTemplate"] == '{"reason":"nightly backup","scheduled_for":<time>}'
+    assert not list(template.resources("AWS::Scheduler::Schedule"))
+
+
+@both
+def test_every_execution_of_any_machine_that_fails_times_out_or_is_stopped_is_reported(
+    house: House, stack: str
+) -> None:
+    template = house.stacks[stack]
+    rule = _rules(template)["mailark-failed-executions"]
+    assert rule["State"] == "ENABLED"
+    machines = [f"arn:aws:states:{template.region}:{ACCOUNT}:stateMachine:{machine_name(s)}" for s in scenario_names()]
+    assert rule["EventPattern"] == {
+        "source": ["aws.states"],
+        "detail-type": ["Step Functions Execution Status Change"],
+        "detail": {"status": ["FAILED", "TIMED_OUT", "ABORTED"], "stateMachineArn": machines},
+    }
+    (target,) = rule["Targets"]
+    assert target["Arn"].endswith(":function:mailark-report-failed-execution")
+    assert target["InputTransformer"]["InputTemplate"] == '{"execution":<detail-executionArn>}'
+    permission = next(iter(template.properties("AWS::Lambda::Permission").values()))
+    assert permission["Principal"] == "events.amazonaws.com"
+    assert permission["FunctionName"] == target["Arn"]
+
+
+@both
+def test_a_report_that_fails_itself_still_reaches_a_person(house: House, stack: str) -> None:
+    (invocation,) = house.stacks[stack].properties("AWS::Lambda::EventInvokeConfig").values()
+    assert invocation["FunctionName"] == "mailark-report-failed-execution"
+    assert invocation["MaximumRetryAttempts"] == 2
+    assert invocation["DestinationConfig"]["OnFailure"]["Destination"].endswith(":mailark-operations")
+
+
+@both
+def test_an_event_that_cannot_be_delivered_is_kept_and_alarmed_on(house: House, stack: str) -> None:
+    template = house.stacks[stack]
+    queue = f"arn:aws:sqs:{template.region}:{ACCOUNT}:mailark-undelivered-events"
+    targets = [(name, target) for name, rule in _rules(template).items() for target in rule["Targets"]]
+    assert len(targets) == 2
+    for name, target in targets:
+        assert target["DeadLetterConfig"] == {"Arn": queue}, name
+        assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0, name
+    (alarm,) = template.properties("AWS::CloudWatch::Alarm").values()
+    assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/SQS", "ApproximateNumberOfMessagesVisible")
+    assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (1, "GreaterThanOrEqualToThreshold")
+    assert alarm["AlarmActions"] == [f"arn:aws:sns:{template.region}:{ACCOUNT}:mailark-operations"]
+
+
+@both
+def test_eventbridge_alone_may_put_events_into_the_queue_of_undelivered_ones(house: House, stack: str) -> None:
+    template = house.stacks[stack]
+    (policy,) = template.properties("AWS::SQS::QueuePolicy").values()
+    allowed = [each for each in policy["PolicyDocument"]["Statement"] if each["Effect"] == "Allow"]
+    senders = {statement["Condition"]["ArnEquals"]["aws:SourceArn"] for statement in allowed}
+    assert senders == {f"<{name}.Arn>" for name in template.properties("AWS::Events::Rule")}
+    assert {statement["Principal"]["Service"] for statement in allowed} == {"events.amazonaws.com"}
+    assert {statement["Action"] for statement in allowed} == {"sqs:SendMessage"}
+    (queue,) = template.properties("AWS::SQS::Queue").values()
+    assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
+
+
+@both
+def test_every_contact_of_the_estate_is_subscribed_and_nobody_else_is(house: House, stack: str) -> None:
+    alerts = parse_estate((ROOT / "estate.yaml").read_text()).alerts
+    wanted = {
+        (name, protocol, endpoint)
+        for name, contacts in (("operations", alerts.operations), ("security", alerts.security))
+        for protocol, endpoints in (("email", contacts.email), ("sms", contacts.sms), ("https", contacts.webhook))
+        for endpoint in endpoints
+    }
+    subscribed = {
+        (each["TopicArn"].rsplit(":mailark-")[-1], each["Protocol"], each["Endpoint"])
+        for each in house.stacks[stack].properties("AWS::SNS::Subscription").values()
+    }
+    assert subscribed == wanted
+
+
+@both
+def test_a_topic_takes_messages_over_tls_only_and_beside_our_own_roles_from_its_alarms_alone(
+    house: House, stack: str
+) -> None:
+    """A topic with a policy of its own lets no service publish that the policy does not name."""
+    template = house.stacks[stack]
+    alarms = {
+        (action, f"<{name}.Arn>")
+        for name, alarm in template.properties("AWS::CloudWatch::Alarm").items()
+        for action in alarm["AlarmActions"]
+    }
+    assert alarms
+    allowed = set()
+    policies = template.properties("AWS::SNS::TopicPolicy").values()
+    assert len(policies) == 2
+    for policy in policies:
+        (topic,) = policy["Topics"]
+        statements = policy["PolicyDocument"]["Statement"]
+        refused = [each["Condition"] for each in statements if each["Effect"] == "Deny"]
+        assert refused == [{"Bool": {"aws:SecureTransport": "false"}}]
+        for statement in (each for each in statements if each["Effect"] == "Allow"):
+            assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+            assert statement["Action"] == "sns:Publish"
+            assert set(statement["Condition"]) == {"ArnEquals"}
+            allowed.add((topic, statement["Condition"]["ArnEquals"]["aws:SourceArn"]))
+    assert allowed == alarms
+
+
+# --- the template as a whole ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_stack_stays_under_the_number_of_resources_that_cloudformation_takes(house: House, stack: str) -> None:
+    assert 0 < len(house.stacks[stack].template["Resources"]) < RESOURCES_OF_A_STACK
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_nothing_of_the_lab_stands_in_a_template(house: House, stack: str) -> None:
+    lab = r"ministack|127\.0\.0\.1|localhost|AWS_ENDPOINT_URL|AWS_CA_BUNDLE|(?<![0-9a-f])0{12}(?![0-9a-f])"
+    assert re.findall(lab, house.stacks[stack].text, re.IGNORECASE) == []
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_nothing_is_left_unresolved_in_a_template(house: House, stack: str) -> None:
+    template = house.stacks[stack]
+    assert "${Token[" not in template.text
+    rest = json.loads(template.text)
+    for resource in rest["Resources"].values():
+        resource["Properties"].pop("DefinitionString", None)
+    blanks = set(re.findall(r"\$\{.*?\}", json.dumps(rest)))
+    assert blanks <= {"${AWS::Partition}", "${AWS::AccountId}", "${AWS::Region}"}
+
+
+@both
+def test_the_estate_is_stored_in_the_region_as_it_was_written_and_fits(house: House, stack: str) -> None:
+    (parameter,) = house.stacks[stack].properties("AWS::SSM::Parameter").values()
+    written = (ROOT / "estate.yaml").read_text()
+    assert parameter["Name"] == "/mailark/estate"
+    assert parameter["Value"] == written
+    assert len(written.encode()) <= STANDARD_PARAMETER
+    assert parameter["Tier"] == "Standard"
+
+
+def test_both_regions_get_the_same_but_for_what_names_a_region(house: House) -> None:
+    primary, standby = (house.stacks[stack] for stack in APP_STACKS)
+    assert {resource["Type"] for resource in primary.template["Resources"].values()} == {
+        resource["Type"] for resource in standby.template["Resources"].values()
+    }
+    assert set(_functions(primary)) == set(_functions(standby))
+    assert {name: machine["DefinitionString"] for name, machine in _machines(primary).items()} == {
+        name: machine["DefinitionString"] for name, machine in _machines(standby).items()
+    }

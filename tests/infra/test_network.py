@@ -1,0 +1,127 @@
+"""An estate with a network: one more synth (20 s), for what only such an estate brings."""
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from infra.house import build_house
+from infra.permissions import ACTIONS
+from tests.infra.conftest import app, synth
+from tests.infra.templates import ACCOUNT, APP_STACKS, ROOT, Grant, House
+
+STANDARD_PARAMETER, ADVANCED_PARAMETER = 4096, 8192
+"""AWS Systems Manager quotas, in bytes."""
+INTERFACES = {
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+}
+"""What Lambda needs to put a function into a VPC (Lambda guide, "Giving Lambda functions access to a VPC")."""
+SECRET = f"arn:aws:secretsmanager:eu-central-1:{ACCOUNT}:secret:unseal-keys-AbCdEf"
+
+
+def _subnetwork(region: str) -> dict[str, Any]:
+    return {
+        "vpc_id": f"vpc-{region}",
+        "subnet_ids": [f"subnet-{region}-a", f"subnet-{region}-b"],
+        "security_group_ids": [f"sg-{region}"],
+        "availability_zones": [f"{region}a", f"{region}b"],
+    }
+
+
+@pytest.fixture(scope="module")
+def connected(tmp_path_factory: pytest.TempPathFactory) -> House:
+    """The house of an estate with a network in each region, unseal keys in a secret, and much text."""
+    folder = tmp_path_factory.mktemp("connected")
+    estate = yaml.safe_load((ROOT / "estate.yaml").read_text())
+    estate["network"] = {"primary": _subnetwork("eu-central-1"), "standby": _subnetwork("eu-west-1")}
+    estate["vault"]["unseal_keys_secret"] = SECRET
+    text = yaml.safe_dump(estate)
+    text += f"# {'x' * (STANDARD_PARAMETER - len(text))}\n"
+    (folder / "estate.yaml").write_text(text)
+    return synth(folder / "cdk.out", {"estate": str(folder / "estate.yaml")})
+
+
+def _reach_vault() -> set[str]:
+    """The actions whose code uses the client of Vault."""
+    found = set()
+    for path in (ROOT / "lambdas" / "actions").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module == "lambdas.adapters.vault":
+                found.add(path.stem)
+    return found
+
+
+def test_the_table_knows_which_actions_call_vault() -> None:
+    assert {action for action, spec in ACTIONS.items() if spec.reaches_vault} == _reach_vault()
+    logins = {
+        action for action, spec in ACTIONS.items() for use in spec.uses if getattr(use, "key", "").startswith("vault-")
+    }
+    assert logins == _reach_vault()
+
+
+@pytest.mark.parametrize(("stack", "region"), [("MailarkPrimary", "eu-central-1"), ("MailarkStandby", "eu-west-1")])
+def test_exactly_the_functions_that_reach_vault_are_in_the_network_of_their_region(
+    connected: House, stack: str, region: str
+) -> None:
+    wanted = {"SubnetIds": [f"subnet-{region}-a", f"subnet-{region}-b"], "SecurityGroupIds": [f"sg-{region}"]}
+    inside = {}
+    for function in connected.stacks[stack].properties("AWS::Lambda::Function").values():
+        if "VpcConfig" in function:
+            inside[function["FunctionName"].removeprefix("mailark-").replace("-", "_")] = function["VpcConfig"]
+    assert inside == dict.fromkeys(_reach_vault(), wanted)
+
+
+@pytest.mark.parametrize("stack", APP_STACKS)
+def test_lambda_may_connect_those_functions_and_their_own_code_may_not(connected: House, stack: str) -> None:
+    template = connected.stacks[stack]
+    for role in template.roles().values():
+        connecting = {grant for grant in role.grants if grant.action.startswith("ec2:")}
+        if role.action not in _reach_vault():
+            assert connecting | role.denials == set(), role.name
+            continue
+        assert connecting == {Grant(action, "*") for action in INTERFACES}, role.name
+        function = f"arn:aws:lambda:{template.region}:{ACCOUNT}:function:mailark-{role.action.replace('_', '-')}"
+        by_own_code = f'{{"ArnEquals": {{"lambda:SourceFunctionArn": "{function}"}}}}'
+        assert role.denials == {Grant(action, "*", by_own_code) for action in INTERFACES}, role.name
+
+
+@pytest.mark.parametrize("stack", APP_STACKS)
+def test_only_the_restore_may_read_the_unseal_keys_and_only_where_the_estate_names_them(
+    house: House, connected: House, stack: str
+) -> None:
+    readers = {
+        (role.action, grant.resource)
+        for role in connected.stacks[stack].roles().values()
+        for grant in role.grants
+        if grant.action.startswith("secretsmanager:")
+    }
+    assert readers == {("restore_vault_snapshot", SECRET)}
+    for role in house.stacks[stack].roles().values():
+        assert not [grant for grant in role.grants if grant.action.startswith("secretsmanager:")]
+
+
+@pytest.mark.parametrize("stack", APP_STACKS)
+def test_an_estate_too_long_for_a_standard_parameter_becomes_an_advanced_one(connected: House, stack: str) -> None:
+    (parameter,) = connected.stacks[stack].properties("AWS::SSM::Parameter").values()
+    assert STANDARD_PARAMETER < len(parameter["Value"].encode()) <= ADVANCED_PARAMETER
+    assert parameter["Tier"] == "Advanced"
+
+
+def test_an_estate_too_long_for_any_parameter_is_refused_with_its_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (ROOT / "estate.yaml").read_text()
+    text += f"# {'x' * (ADVANCED_PARAMETER - len(text))}\n"
+    (tmp_path / "estate.yaml").write_text(text)
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(
+        ValueError, match=r"^estate\.yaml has 819\d bytes, and AWS Systems Manager stores at most 8192$"
+    ):
+        build_house(app(tmp_path / "cdk.out", {"estate": str(tmp_path / "estate.yaml")}))

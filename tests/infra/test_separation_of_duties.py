@@ -1,0 +1,108 @@
+"""What nobody may do alone, or at all: held on the roles and, for keys, on both sides of each grant."""
+
+import pytest
+
+from tests.infra.templates import APP_STACKS, House, in_transaction, line
+
+
+def _who_may(house: House, stack: str, words: str) -> set[str]:
+    """The roles with a grant whose line begins with these words, by action (or by name, for other services' roles)."""
+    return {
+        role.action or role.name
+        for role in house.stacks[stack].roles().values()
+        if any(f"{text} ".startswith(words if words.endswith(":") else f"{words} ") for text in role.lines())
+    }
+
+
+pytestmark = pytest.mark.parametrize("stack", APP_STACKS)
+
+
+def test_only_the_restore_may_log_in_to_vault_as_one_who_replaces_all_of_it(house: House, stack: str) -> None:
+    assert _who_may(house, stack, "kms:Sign vault-restore") == {"restore_vault_snapshot"}
+
+
+def test_only_the_inventory_and_the_proof_may_log_in_as_one_who_reads_every_secret(house: House, stack: str) -> None:
+    assert _who_may(house, stack, "kms:Sign vault-inventory") == {"read_vault_inventory", "verify_vault"}
+
+
+def test_no_function_may_log_in_to_vault_under_two_duties(house: House, stack: str) -> None:
+    for role in house.stacks[stack].roles().values():
+        duties = [text for text in role.lines() if text.startswith("kms:Sign vault-")]
+        assert len(duties) <= 1, f"{role.name}: {duties}"
+
+
+def test_only_wrap_keys_may_open_a_seal_key_or_the_platform_s_master_key(house: House, stack: str) -> None:
+    assert _who_may(house, stack, "kms:Decrypt seal") == {"wrap_keys"}
+    assert _who_may(house, stack, "kms:Decrypt escrow") == {"wrap_keys"}
+
+
+def test_who_reads_every_secret_may_open_no_backup_and_who_opens_backups_may_read_no_secret(
+    house: House, stack: str
+) -> None:
+    readers = _who_may(house, stack, "kms:Sign vault-inventory")
+    openers = _who_may(house, stack, "kms:Decrypt backup for backup")
+    openers |= _who_may(house, stack, "kms:Decrypt backup in the other region for backup")
+    assert openers == {"verify_backup", "copy_backup", "restore_vault_snapshot"}
+    assert readers & openers == set()
+    # What the two readers may open beside that: the key that digests were made with, and only to compare.
+    assert _who_may(house, stack, "kms:Decrypt backup for digest-key") == {"verify_vault"}
+
+
+def test_who_makes_a_backup_cannot_open_it(house: House, stack: str) -> None:
+    makers = _who_may(house, stack, "kms:GenerateDataKey backup for backup")
+    assert makers == {"take_vault_snapshot"}
+    assert makers & _who_may(house, stack, "kms:Decrypt backup") == set()
+
+
+def test_only_write_manifest_may_sign_evidence_and_it_cannot_read_what_it_signs_for(house: House, stack: str) -> None:
+    assert _who_may(house, stack, "kms:Sign evidence") == {"write_manifest"}
+    assert "write_manifest" not in _who_may(house, stack, "kms:Decrypt")
+
+
+def test_nobody_may_delete_or_unlock_anything(house: House, stack: str) -> None:
+    for role in house.stacks[stack].roles().values():
+        for grant in role.grants:
+            service, name = grant.action.split(":")
+            if service in ("s3", "dynamodb", "kms", "ssm", "secretsmanager", "states", "sqs", "sns", "iam"):
+                deed = (
+                    "Delete",
+                    "BatchWrite",
+                    "PartiQL",
+                    "Bypass",
+                    "PutObjectRetention",
+                    "PutObjectLegalHold",
+                    "Schedule",
+                )
+                assert not name.startswith(deed), f"{role.name} may {grant.action}"
+
+
+def test_an_event_of_the_audit_trail_can_be_added_only_inside_a_transaction_and_changed_by_nobody(
+    house: House, stack: str
+) -> None:
+    writers = set()
+    for role in house.stacks[stack].roles().values():
+        for grant in role.grants:
+            if not grant.resource.endswith(("/mailark-audit-events", "/mailark-audit-heads")):
+                continue
+            if grant.action == "dynamodb:PutItem":
+                assert in_transaction(grant), line(grant, role.stack)
+                writers.add(role.action)
+            else:
+                assert grant.action in ("dynamodb:GetItem", "dynamodb:Query"), line(grant, role.stack)
+    assert writers == {"begin_operation", "complete_operation", "fail_operation", "report_failed_execution"}
+
+
+def test_only_the_reporter_may_tell_people_anything(house: House, stack: str) -> None:
+    assert _who_may(house, stack, "sns:") == {"report_failed_execution"}
+
+
+def test_only_write_manifest_and_copy_backup_may_put_a_backup_into_a_catalog(house: House, stack: str) -> None:
+    assert _who_may(house, stack, "dynamodb:PutItem catalog") == {"write_manifest", "copy_backup"}
+
+
+def test_no_role_may_pass_or_take_a_role_or_change_a_policy(house: House, stack: str) -> None:
+    for role in house.stacks[stack].roles().values():
+        assert {grant.action.split(":")[0] for grant in role.grants} & {"iam", "sts", "organizations"} == set()
+        changers = [grant.action for grant in role.grants if "Policy" in grant.action or "Grant" in grant.action]
+        # The log delivery of Step Functions writes its own resource policy; nothing else does.
+        assert role.action is None or not changers

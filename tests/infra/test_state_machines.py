@@ -1,0 +1,319 @@
+"""Every state machine, read as a graph: it is whole, it fails red, and it asks for nothing that is not there."""
+
+import re
+from typing import Any
+
+import pytest
+from jsonata.jexception import JException
+from statelint.config import Config
+from statelint.linter import Linter
+from statelint.problem import ProblemType
+
+from infra.scenario import STATE_MACHINES, definition, scenario_names
+from lambdas.domain.errors import all_errors
+from lambdas.domain.objectives import PLANS
+from lambdas.domain.scenarios import SCENARIOS
+from tests.infra.asl import Machine, State, expressions, known_functions
+
+TRANSIENT_OF_AWS = {
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.TooManyRequestsException",
+}
+"""AWS could not start the function, throttled it, or lost its answer (Step Functions guide, "Handle transient Lambda
+service exceptions")."""
+TRANSIENT_OF_OURS = {error.__name__ for error in all_errors() if error.transient}
+FIELDS = {
+    "Arguments": {"context", "input"},
+    "Output": {"context", "input", "result"},
+    "Assign": {"context", "input", "result"},
+    "Choices": {"context", "input"},
+    "Catch": {"context", "input", "errorOutput"},
+    "Error": {"context", "input"},
+    "Cause": {"context", "input"},
+}
+"""The fields of `$states`, by where they may be used (Step Functions guide, "Reserved variable")."""
+_CONDITION = re.compile(r"Choices\[\d+\]\.Condition is (true|false) but should be a String$")
+
+every_machine = pytest.mark.parametrize("scenario", scenario_names())
+
+
+def _machine(scenario: str) -> Machine:
+    return Machine.read(definition(scenario))
+
+
+def _states(scenario: str) -> list[State]:
+    return [state for machine in _machine(scenario).all() for state in machine.states.values()]
+
+
+def test_every_scenario_has_a_machine_and_every_machine_a_scenario() -> None:
+    files = {path.name for path in STATE_MACHINES.iterdir()}
+    assert files == {f"{scenario}.asl.yaml" for scenario in SCENARIOS}
+    assert set(scenario_names()) == set(SCENARIOS)
+
+
+# --- it is a state machine --------------------------------------------------------------------------------
+
+
+def _problems(asl: dict[str, Any]) -> list[str]:
+    # FLOAT: it wants 2.0 where 2 stands, and to JSON these are one number.
+    found = Linter.validate(asl, Config({ProblemType.FLOAT}, evaluate_jsonata=True))
+    # It evaluates a condition and then misses the text; a condition may be a boolean (ASL specification, "Choice").
+    return [problem for problem in found if not _CONDITION.search(problem)]
+
+
+@every_machine
+def test_statelint_finds_nothing(scenario: str) -> None:
+    assert _problems(definition(scenario)) == []
+
+
+def test_statelint_finds_what_is_wrong() -> None:
+    broken = definition("vault_backup")
+    states: dict[str, Any] = broken["States"]  # type: ignore[assignment]
+    states["CheckVault"]["Next"] = "Nowhere"
+    states["Duplicate"]["Output"] = "{% $merge([ %}"
+    states["WrapKeys"]["Parameters"] = {}
+    assert len(_problems(broken)) >= 3
+
+
+@every_machine
+def test_every_name_that_a_state_goes_to_exists(scenario: str) -> None:
+    for machine in _machine(scenario).all():
+        assert machine.start in machine.states
+        for state in machine.states.values():
+            targets = [*state.next(), *(catch["Next"] for catch in state.catches())]
+            assert set(targets) <= set(machine.states), state.name
+            assert targets or state.ends or state.type == "Fail", f"{state.name} goes nowhere"
+
+
+@every_machine
+def test_every_state_can_be_reached(scenario: str) -> None:
+    for machine in _machine(scenario).all():
+        assert machine.reachable() == set(machine.states)
+
+
+@every_machine
+def test_every_path_has_an_end(scenario: str) -> None:
+    for machine in _machine(scenario).all():
+        for name in machine.states:
+            reached = [machine.states[each] for each in machine.reachable(name, caught=False)]
+            assert any(state.ends or state.type == "Fail" for state in reached), f"{name} never ends"
+
+
+# --- what it asks for is there ----------------------------------------------------------------------------
+
+
+@every_machine
+def test_every_expression_is_jsonata(scenario: str) -> None:
+    count = 0
+    for state in _states(scenario):
+        for expression in expressions(state):
+            try:
+                expression.references()
+            except JException as error:
+                pytest.fail(f"{expression}: {error}")
+            count += 1
+    assert count > 0
+
+
+@every_machine
+def test_every_variable_has_been_assigned_on_every_path_that_leads_to_its_use(scenario: str) -> None:
+    for machine in _machine(scenario).all():
+        assigned = machine.variables()
+        for state in machine.states.values():
+            for expression in expressions(state):
+                missing = expression.variables - assigned[state.name] - {"states"}
+                assert not missing, f"{expression} needs {sorted(missing)}, which not every path to it has assigned"
+
+
+@every_machine
+def test_every_expression_asks_of_states_only_what_is_there_at_its_place(scenario: str) -> None:
+    for state in _states(scenario):
+        for expression in expressions(state):
+            place = re.split(r"[.\[]", expression.place)[0]
+            for variable, fields in expression.references():
+                if variable == "states":
+                    assert fields, f"{expression} takes all of $states"
+                    assert fields[0] in FIELDS.get(place, {"context", "input"}), str(expression)
+                    if fields[0] == "result":
+                        assert state.type in ("Task", "Parallel", "Map"), str(expression)
+
+
+@every_machine
+def test_every_assigned_variable_is_used(scenario: str) -> None:
+    """An unused one is a leftover, or a name with a typing error."""
+    states = _states(scenario)
+    used = {name for state in states for expression in expressions(state) for name in expression.variables}
+    assigned = {name for state in states for name in state.definition.get("Assign", {})}
+    assert assigned - used == set()
+
+
+@every_machine
+def test_no_variable_hides_a_function_of_jsonata(scenario: str) -> None:
+    """Where it was not assigned, the function would stand in its place, and nobody would notice."""
+    for state in _states(scenario):
+        for holder in (state.definition, *state.definition.get("Choices", []), *state.catches()):
+            assert not set(holder.get("Assign", {})) & known_functions(), state.name
+
+
+def test_the_dataflow_check_sees_a_variable_that_only_one_way_assigns() -> None:
+    machine = Machine.read(
+        {
+            "StartAt": "Choose",
+            "States": {
+                "Choose": {
+                    "Type": "Choice",
+                    "Choices": [{"Condition": "{% true %}", "Next": "Set", "Assign": {"both": 1}}],
+                    "Assign": {"both": 2},
+                    "Default": "Use",
+                },
+                "Set": {"Type": "Pass", "Assign": {"once": 1}, "Next": "Use"},
+                "Use": {"Type": "Pass", "Output": "{% $map([1], function($v) { $v + $once + $both }) %}", "End": True},
+            },
+        }
+    )
+    (expression,) = expressions(machine.states["Use"])
+    assert expression.variables == {"once", "both"}
+    assert machine.variables()["Use"] == {"both"}
+
+
+# --- it gives up in time, and tries again only what can pass ----------------------------------------------
+
+
+@every_machine
+def test_every_task_has_a_time_limit_a_retry_and_a_catch(scenario: str) -> None:
+    tasks = _machine(scenario).tasks()
+    assert tasks
+    for task in tasks:
+        assert task.definition["TimeoutSeconds"] > 0, task.name
+        assert task.definition["Retry"], task.name
+        if task.machine.owner is None:
+            assert task.catches(), task.name
+
+
+@every_machine
+def test_a_machine_ends_itself_after_twice_the_time_that_its_plan_promises(scenario: str) -> None:
+    assert definition(scenario)["TimeoutSeconds"] == 2 * PLANS[scenario].objective.rto
+
+
+@every_machine
+def test_a_task_is_tried_again_after_transient_errors_and_no_others(scenario: str) -> None:
+    """Not after a time-out: the function may still be changing the world. Not after States.ALL, which holds those."""
+    assert len(TRANSIENT_OF_OURS) > 0
+    for task in _machine(scenario).tasks():
+        retried = [error for retry in task.definition["Retry"] for error in retry["ErrorEquals"]]
+        allowed = TRANSIENT_OF_AWS | TRANSIENT_OF_OURS
+        if task.name == "BeginOperation":
+            allowed |= {"TargetSettling"}
+        assert set(retried) == allowed, task.name
+        assert len(set(retried)) == len(retried), f"{task.name} names an error twice"
+
+
+@every_machine
+def test_waiting_for_a_settling_target_outlasts_the_longest_function(scenario: str) -> None:
+    begin = _machine(scenario).states["BeginOperation"]
+    (retry,) = [each for each in begin.definition["Retry"] if "TargetSettling" in each["ErrorEquals"]]
+    assert retry["ErrorEquals"] == ["TargetSettling"]
+    assert retry["BackoffRate"] == 1
+    assert retry["IntervalSeconds"] * retry["MaxAttempts"] > 900  # AWS Lambda quotas: a function runs for 900 s
+
+
+@every_machine
+def test_a_retry_ends_and_spreads_its_attempts(scenario: str) -> None:
+    for task in _machine(scenario).tasks():
+        for retry in task.definition["Retry"]:
+            assert retry["MaxAttempts"] >= 1, task.name
+            if "TargetSettling" not in retry["ErrorEquals"]:
+                assert retry["JitterStrategy"] == "FULL", task.name
+                assert retry["BackoffRate"] >= 2, task.name
+                assert retry["MaxAttempts"] <= 5, task.name
+
+
+# --- it fails red -----------------------------------------------------------------------------------------
+
+
+@every_machine
+def test_every_failure_of_a_task_leads_to_fail_operation(scenario: str) -> None:
+    machine = _machine(scenario)
+    for state in machine.states.values():
+        if state.name == "FailOperation":
+            continue
+        for catch in state.catches():
+            assert catch["Next"] == "FailOperation", state.name
+            assert catch["ErrorEquals"] == ["States.ALL"], state.name
+            assert set(catch["Output"]) == {"failed_state", "error", "cause"}, state.name
+        if state.inner() or state.type == "Task":
+            assert state.catches(), state.name
+
+
+@every_machine
+def test_no_path_ends_green_after_a_failure(scenario: str) -> None:
+    machine = _machine(scenario)
+    for state in machine.states.values():
+        for catch in state.catches():
+            for name in machine.reachable(catch["Next"]):
+                assert not machine.states[name].ends, f"{state.name} fails, and {name} ends the execution well"
+
+
+@every_machine
+def test_every_path_from_fail_operation_ends_in_the_state_that_fails(scenario: str) -> None:
+    machine = _machine(scenario)
+    reached = machine.reachable("FailOperation")
+    assert reached == {"FailOperation", "Failed"}
+    failed = machine.states["Failed"]
+    assert failed.type == "Fail"
+    # The error and the cause that people see are those of the step, whether the failure could be recorded or not.
+    assert failed.definition["Error"] == "{% $states.input.error %}"
+    assert failed.definition["Cause"] == "{% $states.input.cause %}"
+    (catch,) = machine.states["FailOperation"].catches()
+    assert set(catch["Output"]) == {"error", "cause"}
+
+
+# --- it has the form that all of them have ----------------------------------------------------------------
+
+
+@every_machine
+def test_it_begins_with_begin_operation_and_ends_well_in_complete_operation_alone(scenario: str) -> None:
+    machine = _machine(scenario)
+    assert machine.start == "BeginOperation"
+    ends = {state.name for state in machine.states.values() if state.ends}
+    assert "CompleteOperation" in ends
+    assert ends <= {"CompleteOperation", "Duplicate"}
+    assert machine.reachable("CompleteOperation", caught=False) == {"CompleteOperation"}
+
+
+@every_machine
+def test_only_a_second_execution_of_one_schedule_ends_without_doing_its_work(scenario: str) -> None:
+    machine = _machine(scenario)
+    before = [state for state in machine.states.values() if "Duplicate" in state.next()]
+    for state in before:
+        assert state.type == "Choice"
+        assert [choice["Condition"] for choice in state.definition["Choices"]] == ["{% $duplicate_of != null %}"]
+        assert state.definition["Default"] != "Duplicate"
+
+
+@every_machine
+def test_it_names_its_own_scenario_when_it_begins_and_when_it_fails(scenario: str) -> None:
+    states = _machine(scenario).states
+    for name in ("BeginOperation", "FailOperation"):
+        assert states[name].definition["Arguments"]["Payload"]["scenario"] == scenario
+
+
+@every_machine
+def test_every_state_with_a_deed_says_what_it_does(scenario: str) -> None:
+    for state in _states(scenario):
+        if state.type in ("Task", "Choice", "Parallel", "Map", "Wait"):
+            assert str(state.definition["Comment"]).endswith("."), state.name
+
+
+@every_machine
+def test_every_step_that_the_plan_times_is_a_state(scenario: str) -> None:
+    assert set(PLANS[scenario].steps) <= {state.name for state in _states(scenario)}
+
+
+def test_every_machine_tries_again_in_the_same_way() -> None:
+    """The lists are written once a file; they must not drift apart from file to file."""
+    retries = [task.definition["Retry"] for scenario in scenario_names() for task in _machine(scenario).tasks()]
+    assert all(retry[-2:] == retries[0][-2:] for retry in retries)
