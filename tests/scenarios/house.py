@@ -38,14 +38,9 @@ class House:
     """One lab, and the eyes on it."""
 
     lab: Lab
-    timelines: list[tuple[str, Finished]] = field(default_factory=list)
+    measured: list[str]
     _queues: dict[str, str] = field(default_factory=dict)
     alerts: list[Alert] = field(default_factory=list)
-    notes: list[tuple[str, dict[str, str]]] = field(default_factory=list)
-
-    def note(self, title: str, measured: dict[str, str]) -> None:
-        """Keep a measurement, to be printed at the end of the session."""
-        self.notes.append((title, measured))
 
     # --- running scenarios --------------------------------------------------------------------------------
 
@@ -63,7 +58,8 @@ class House:
                 if isinstance(details, dict):
                     for part in ("input", "output"):
                         assert len(str(details.get(part, ""))) < PAYLOAD_LIMIT
-        self.timelines.append((arn.split(":")[6].removeprefix("mailark-"), finished))
+        if finished.output and "steps" in finished.output:
+            self.measured.append(_timeline(arn, finished.output))
         return finished
 
     def run(self, scenario: str, given: object, region: str | None = None) -> Finished:
@@ -228,6 +224,18 @@ def paused(pid: int) -> Iterator[None]:
         yield
     finally:
         os.killpg(pid, signal.SIGCONT)
+
+
+def _timeline(arn: str, outcome: dict[str, Any]) -> str:
+    """The timeline of a run, in one line: what took how long, and what was promised."""
+    steps = ", ".join(f"{step['state']} {step['seconds']:.1f}" for step in outcome["steps"])
+    promises = "".join(
+        f"; {name.upper()} {outcome[name]['measured']:.0f} s of {outcome[name]['objective']} s"
+        for name in ("rto", "rpo")
+        if outcome[name]
+    )
+    _, _, _, region, _, _, machine, _ = arn.split(":")
+    return f"{machine} in {region}: {outcome['seconds']:.1f} s ({steps}){promises}"
 
 
 def _until(condition: Any, what: str, seconds: float) -> None:

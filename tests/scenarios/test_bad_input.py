@@ -11,7 +11,7 @@ MISTAKES = {
     "an unknown field": (
         {"reason": "x", "backupdate": "2026-11-22"},
         "input-invalid",
-        "The input of vault_restore is not valid: backupdate: this key is not known (did you mean backup_date?)",
+        "The input of vault_restore is not valid: backupdate: this key is not known (did you mean backup_date?).",
         EXAMPLE,
     ),
     "a wrong type": (

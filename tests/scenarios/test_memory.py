@@ -127,5 +127,6 @@ def test_a_snapshot_of_200_mb_is_taken_proved_copied_and_restored_under_256_mb(
     assert len(actions.peaks) == 10
     with house.lab.as_root():
         leases.release("vault", execution)
-    house.note("peak resident memory, 200 MB snapshot", {k: f"{v / 1e6:.0f} MB" for k, v in actions.peaks.items()})
+    peaks = ", ".join(f"{action} {peak / 1e6:.0f}" for action, peak in actions.peaks.items())
+    house.measured.append(f"peak resident memory in MB, with a snapshot of 200 MB: {peaks}")
     assert large_vault.health() == 200

@@ -19,7 +19,7 @@ def test_a_second_restore_is_refused_while_one_runs(house: House, tenants: list[
 
     assert found.code == "target-busy"
     assert found.sentence.startswith(f"vault is being changed by {first.rsplit(':', 1)[-1]}, which started at ")
-    assert found.hint == (f"Wait for that execution to end, or stop it if it hangs, and start this one again: {first}")
+    assert found.hint == f"Wait for {first} to end, or stop it if it hangs; then start yours again."
     assert "target-busy" in alert.subject
     finished = house.follow(first)
     assert finished.status == "SUCCEEDED", finished.cause
