@@ -13,6 +13,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_MEASURED] = []
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the streams
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give each test its stream (`--dist loadgroup` of pytest-xdist), and let what looks back on all runs come last."""
     for item in items:

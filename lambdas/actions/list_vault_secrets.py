@@ -7,6 +7,7 @@ from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.signing import SigningKey
 from lambdas.adapters.vault import VaultClient, find_leader
 from lambdas.adapters.work_store import WorkStore
+from lambdas.domain.inventory import SecretsBefore
 from lambdas.domain.operation import Operation
 from lambdas.domain.vault_duties import Duty
 
@@ -28,6 +29,7 @@ class SecretsListed:
 def handler(request: ListVaultSecrets, run: Run) -> SecretsListed:
     vault = read_estate(run.settings.region).vault
     key = SigningKey(run.settings["VAULT_BACKUP_KEY"])
-    marks = VaultClient(find_leader(vault).address, vault, Duty("backup"), key).marks(vault.mounts)
+    client = VaultClient(find_leader(vault).address, vault, Duty("backup"), key)
+    before = SecretsBefore(since=client.clock(), marks=client.marks(vault.mounts))
     work = WorkStore(run.settings.region, run.settings["WORK_BUCKET"])
-    return SecretsListed(work.put(request.operation.id, "secrets-before", marks), len(marks))
+    return SecretsListed(work.put(request.operation.id, "secrets-before", before), len(before.marks))

@@ -13,7 +13,16 @@ from lambdas.adapters.vault import VaultClient, find_leader
 from lambdas.adapters.work_store import WorkStore
 from lambdas.domain.backup import Contents, Series, WrappedKey, wrapping_context
 from lambdas.domain.errors import VaultChangedDuringBackup
-from lambdas.domain.inventory import DIGEST_KEY_BYTES, SecretDigest, SecretMark, digest_of, mark_of, settle
+from lambdas.domain.inventory import (
+    DIGEST_KEY_BYTES,
+    SecretDigest,
+    SecretMark,
+    SecretsBefore,
+    Window,
+    digest_of,
+    mark_of,
+    settle,
+)
 from lambdas.domain.inventory import Secret as VaultSecret
 from lambdas.domain.operation import Operation
 from lambdas.domain.vault_duties import Duty
@@ -68,8 +77,9 @@ def handler(request: ReadVaultInventory, run: Run) -> InventoryRead:
     canary = client.canary(vault.canary)
     if request.series == "daily" and canary != request.backup_id:
         raise VaultChangedDuringBackup(backup_id=request.backup_id)
-    before = work.get(request.marks, list[SecretMark])
-    inventory = settle(before, [each.mark for each in seen], [each.digest for each in seen])
+    before = work.get(request.marks, SecretsBefore)
+    window = Window(before.since, client.clock() + 1)
+    inventory = settle(before.marks, [each.mark for each in seen], [each.digest for each in seen])
 
     context = wrapping_context("digest-key", "digest-key", request.backup_id)
     wrapped = Envelope(run.settings["BACKUP_KEY"], estate.offline_public_key).wrap(digest_key, context)
@@ -81,6 +91,7 @@ def handler(request: ReadVaultInventory, run: Run) -> InventoryRead:
         digest_key=WrappedKey("digest-key", context, wrapped),
         secrets=inventory.secrets,
         written_meanwhile=inventory.written_meanwhile,
+        window=window,
     )
     key = work.put(request.operation.id, "contents", contents)
     return InventoryRead(key, len(inventory.secrets), len(inventory.written_meanwhile))

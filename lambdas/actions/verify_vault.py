@@ -12,7 +12,7 @@ from lambdas.adapters.vault import VaultClient, find_leader
 from lambdas.domain.backup import Contents
 from lambdas.domain.errors import MailarkError, RestoreNotProved, VaultNodeBehind
 from lambdas.domain.estate import Vault
-from lambdas.domain.inventory import compare, digest_of
+from lambdas.domain.inventory import Restored, compare, digest_of
 from lambdas.domain.operation import Operation
 from lambdas.domain.vault_duties import Duty
 
@@ -46,8 +46,10 @@ def handler(request: VerifyVault, run: Run) -> VaultVerified:
     client = VaultClient(find_leader(vault).address, vault, Duty("inventory"), key)
     wrapped = contents.digest_key
     digest_key = Envelope(settings["BACKUP_KEY"]).unwrap(wrapped.message, wrapped.context)
-    digests = client.secrets(contents.mounts, lambda secret: digest_of(secret, digest_key))
-    difference = compare(contents.inventory, digests)
+    restored = client.secrets(
+        contents.mounts, lambda secret: Restored(digest_of(secret, digest_key), contents.window.covers(secret))
+    )
+    difference = compare(contents.inventory, restored)
     if not difference.none:
         raise RestoreNotProved(backup_id=row.id, problem=str(difference))
     if (canary := client.canary(contents.canary)) != contents.canary_names:

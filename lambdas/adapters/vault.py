@@ -145,6 +145,11 @@ class VaultClient:
             except (Forbidden, InvalidPath, InvalidRequest, Unauthorized):
                 raise VaultLoginRefused(address=address, duty=duty.name, mount=duty.title) from None
 
+    def clock(self) -> int:
+        """Vault's own time, in whole seconds since the epoch."""
+        with self._translated("GET sys/health"):
+            return int(self._client.sys.read_health_status(method="GET")["server_time_utc"])
+
     # --- snapshots ----------------------------------------------------------------------------------------
 
     def snapshot(self) -> Iterator[bytes]:
@@ -202,9 +207,15 @@ class VaultClient:
 
     def secrets(self, mounts: Sequence[str], use: Callable[[Secret], Any]) -> list[Any]:
         """What `use` makes of every secret in the mounts; the secrets themselves are not kept."""
-        return self._of_each(mounts, lambda mount, name: use(self._read(mount, name)))
+
+        def look(mount: str, name: str) -> Any:
+            secret = self._read(mount, name)
+            return use(secret) if secret.version else None
+
+        return self._of_each(mounts, look)
 
     def _of_each(self, mounts: Sequence[str], use: Callable[[str, str], Any]) -> list[Any]:
+        """What `use` makes of every secret; None, for one that was removed since it was listed, is left out."""
         with self._translated("listing of secrets"), ThreadPoolExecutor(_AT_ONCE) as pool:
             found: list[Any] = []
             for mount in mounts:
@@ -215,7 +226,7 @@ class VaultClient:
                     folders = [name for name in names if name.endswith("/")]
                     leaves = [name for name in names if not name.endswith("/")]
                     found += pool.map(lambda name, of=mount: use(of, name), leaves)
-            return found
+            return [each for each in found if each is not None]
 
     def _list(self, mount: str, folder: str) -> list[str]:
         try:
@@ -224,11 +235,11 @@ class VaultClient:
             return []
         return list(answer["data"]["keys"])
 
-    def _mark(self, mount: str, name: str) -> SecretMark:
+    def _mark(self, mount: str, name: str) -> SecretMark | None:
         try:
             data = self._client.secrets.kv.v2.read_secret_metadata(name, mount_point=mount)["data"]
-        except InvalidPath:  # removed since it was listed
-            return mark_of(f"{mount}/{name}", 0, "", "", False, {})
+        except InvalidPath:
+            return None
         version = int(data["current_version"])
         state = data["versions"].get(str(version), {})
         return mark_of(

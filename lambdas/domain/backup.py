@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from lambdas.domain.canonical import canonical_json
 from lambdas.domain.errors import BackupMisplaced, ManifestInvalid
-from lambdas.domain.inventory import Inventory, SecretDigest
+from lambdas.domain.inventory import Inventory, SecretDigest, Window
 
 ProofLevel = Literal["stored", "intact", "restorable", "proven"]
 PROOF_LEVELS: tuple[ProofLevel, ...] = ("stored", "intact", "restorable", "proven")
@@ -131,6 +131,7 @@ class Contents(Struct, frozen=True, forbid_unknown_fields=True):
     digest_key: WrappedKey
     secrets: list[SecretDigest]
     written_meanwhile: list[str]
+    window: Window
 
     @property
     def inventory(self) -> Inventory:

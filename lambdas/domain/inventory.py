@@ -8,6 +8,7 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
@@ -75,6 +76,28 @@ def digest_of(secret: Secret, key: bytes) -> SecretDigest:
     return SecretDigest(secret.path, secret.version, hmac.new(key, canonical_json(content), "sha256").hexdigest())
 
 
+class Window(Struct, frozen=True, forbid_unknown_fields=True):
+    """From the first look at the secrets to the end of their reading, with the snapshot in between.
+
+    In seconds since the epoch by Vault's own clock, which also stamps the secrets; `until` is not included.
+    """
+
+    since: int
+    until: int
+
+    def covers(self, secret: Secret) -> bool:
+        """Whether a secret was written or deleted in this time."""
+        times = (datetime.fromisoformat(text) for text in (secret.created_time, secret.deletion_time) if text)
+        return any(self.since <= time.timestamp() < self.until for time in times)
+
+
+class SecretsBefore(Struct, frozen=True):
+    """What was seen before the snapshot, and since when by Vault's clock."""
+
+    since: int
+    marks: list[SecretMark]
+
+
 @dataclass(frozen=True)
 class Inventory:
     """`secrets` are certainly in the snapshot; `written_meanwhile` are paths that changed while it was taken."""
@@ -94,6 +117,14 @@ def settle(before: Iterable[SecretMark], after: Iterable[SecretMark], digests: I
     certain = {path for path, mark in later.items() if earlier.get(path) == mark}
     meanwhile = sorted((earlier.keys() | later.keys()) - certain)
     return Inventory(sorted((d for d in digests if d.path in certain), key=lambda d: d.path), meanwhile)
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A secret as a restored Vault shows it; `in_window` when the window of its backup covers it."""
+
+    digest: SecretDigest
+    in_window: bool
 
 
 @dataclass(frozen=True)
@@ -118,14 +149,19 @@ class Difference:
         return f"of {self.compared} secrets, " + ", ".join(parts or ["none differs"])
 
 
-def compare(recorded: Inventory, restored: Iterable[SecretDigest]) -> Difference:
-    """Hold a restored Vault against the inventory of its backup, value by value."""
+def compare(recorded: Inventory, restored: Iterable[Restored]) -> Difference:
+    """Hold a restored Vault against the inventory of its backup, value by value.
+
+    A snapshot may also show what was undone before the reading: a secret that came and went, or was deleted and
+    undeleted. Vault stamped it in the window, and so it is no difference.
+    """
     meanwhile = set(recorded.written_meanwhile)
-    now = {digest.path: digest for digest in restored if digest.path not in meanwhile}
+    now = {each.digest.path: each for each in restored if each.digest.path not in meanwhile}
     then = {digest.path: digest for digest in recorded.secrets}
+    differing = {path for path, each in now.items() if each.digest != then.get(path) and not each.in_window}
     return Difference(
         missing=sorted(then.keys() - now.keys()),
-        changed=sorted(path for path in then.keys() & now.keys() if then[path] != now[path]),
-        added=sorted(now.keys() - then.keys()),
+        changed=sorted(differing & then.keys()),
+        added=sorted(differing - then.keys()),
         compared=len(then),
     )

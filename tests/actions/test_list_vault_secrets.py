@@ -3,7 +3,7 @@
 import pytest
 
 from lambdas.domain.errors import VaultRequestFailed
-from lambdas.domain.inventory import SecretMark
+from lambdas.domain.inventory import SecretsBefore
 from tests.actions.conftest import SECRETS
 from tests.actions.house import House
 from tests.servers.vault import VaultServer, contents, write
@@ -16,7 +16,7 @@ def test_every_secret_is_listed_the_same_however_often_this_runs(
     before = contents(server.admin())
     found = [house.run("list_vault_secrets", {"operation": operation}) for _ in range(2)]
     assert found == [{"marks": "op-1/secrets-before.json", "count": len(SECRETS)}] * 2
-    marks = house.work().get("op-1/secrets-before.json", list[SecretMark])
+    marks = house.work().get("op-1/secrets-before.json", SecretsBefore).marks
     assert sorted(mark.path for mark in marks) == sorted(SECRETS)
     assert contents(server.admin()) == before
 
@@ -31,10 +31,10 @@ def test_what_is_kept_of_the_secrets_holds_none_of_them(house: House, tenants: o
 def test_a_later_run_sees_what_has_changed(house: House, server: VaultServer, tenants: object) -> None:
     operation, (path, *_) = house.operation("vault_backup"), SECRETS
     key = house.run("list_vault_secrets", {"operation": operation})["marks"]
-    before = {mark.path: mark for mark in house.work().get(key, list[SecretMark])}
+    before = {mark.path: mark for mark in house.work().get(key, SecretsBefore).marks}
     write(server.admin(), path, SECRETS[path])
     house.run("list_vault_secrets", {"operation": operation})
-    after = {mark.path: mark for mark in house.work().get(key, list[SecretMark])}
+    after = {mark.path: mark for mark in house.work().get(key, SecretsBefore).marks}
     assert [each for each in before if before[each] != after[each]] == [path]
 
 

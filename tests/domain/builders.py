@@ -27,7 +27,7 @@ from lambdas.domain.backup import (
     WrappedKey,
 )
 from lambdas.domain.estate import Estate, parse_estate
-from lambdas.domain.inventory import SecretDigest
+from lambdas.domain.inventory import SecretDigest, Window
 
 OFFLINE_KEY = """\
 -----BEGIN PUBLIC KEY-----
@@ -154,6 +154,7 @@ def manifest_of(plaintext: bytes = b"plain", ciphertext: bytes = b"sealed", **ch
             digest_key=WrappedKey("digest-key", {"purpose": "digest-key"}, "AAAA"),
             secrets=[SecretDigest("smtp/a/admin", 1, "ab" * 32)],
             written_meanwhile=["smtp/b/admin"],
+            window=Window(1_795_312_800, 1_795_312_809),
         ),
         signature=Signature("audit-key", "ECDSA_SHA_256", "AAAA"),
     )

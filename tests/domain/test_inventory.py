@@ -1,7 +1,9 @@
 """What a backup knows of the secrets in it: enough to prove a restore, and nothing that tells a password."""
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,15 +14,17 @@ from lambdas.domain.inventory import (
     DIGEST_KEY_BYTES,
     Difference,
     Inventory,
+    Restored,
     Secret,
-    SecretDigest,
     SecretMark,
+    Window,
     compare,
     digest_of,
     mark_of,
     settle,
 )
 
+LATER = "2026-11-22T05:00:00Z"
 KEY, OTHER_KEY = b"k" * DIGEST_KEY_BYTES, b"o" * DIGEST_KEY_BYTES
 SECRET = Secret(
     path="smtp/a/admin",
@@ -126,7 +130,8 @@ def test_a_mark_needs_no_data() -> None:
 PATHS = ["smtp/a", "smtp/b", "smtp/c"]
 Deed = tuple[str, str]
 deeds = st.lists(
-    st.tuples(st.sampled_from(["write", "delete", "destroy", "tag", "remove"]), st.sampled_from(PATHS)), max_size=8
+    st.tuples(st.sampled_from(["write", "delete", "undelete", "destroy", "tag", "remove"]), st.sampled_from(PATHS)),
+    max_size=8,
 )
 
 
@@ -140,7 +145,7 @@ class Vault:
     def do(self, deed: Deed) -> None:
         what, path = deed
         self.ticks += 1
-        old, now = self.secrets.get(path), f"{self.ticks:03}"
+        old, now = self.secrets.get(path), datetime.fromtimestamp(self.ticks, UTC).isoformat()
         if what == "write":
             tags = old.custom_metadata if old else {}
             self.secrets[path] = Secret(path, old.version + 1 if old else 1, now, "", False, tags, {"value": now})
@@ -150,6 +155,10 @@ class Vault:
             del self.secrets[path]
         elif what == "tag":
             self.secrets[path] = dataclasses.replace(old, custom_metadata={"tag": now})
+        elif what == "undelete":
+            if old.deletion_time and not old.destroyed:
+                data = {"value": old.created_time}
+                self.secrets[path] = dataclasses.replace(old, data=data, deletion_time="")
         elif old.data is not None:
             gone = {"deletion_time": now} if what == "delete" else {"destroyed": True}
             self.secrets[path] = dataclasses.replace(old, data=None, **gone)
@@ -157,10 +166,10 @@ class Vault:
 
 @dataclass(frozen=True)
 class Backup:
-    """A backup and all that happened around it: `states[i]` is the Vault after `i` deeds."""
+    """A backup and all that happened around it: `states[i]` is the Vault after `i` deeds, at the time `times[i]`."""
 
     states: list[dict[str, Secret]]
-    deeds: list[Deed]
+    times: list[int]
     snapshot_at: int
     before_at: dict[str, int]
     after_at: dict[str, int]
@@ -174,6 +183,10 @@ class Backup:
         before = [self.states[at][path] for path, at in self.before_at.items() if path in self.states[at]]
         after = [self.states[at][path] for path, at in self.after_at.items() if path in self.states[at]]
         return settle(map(mark, before), map(mark, after), [digest_of(secret, KEY) for secret in after])
+
+    @property
+    def window(self) -> Window:
+        return Window(self.times[min(self.before_at.values())], self.times[max(self.after_at.values())] + 1)
 
     def touched(self, path: str) -> bool:
         """Whether a secret was touched between its two readings."""
@@ -190,18 +203,22 @@ def backups(draw: st.DrawFn) -> Backup:
     vault, all_deeds = Vault(), draw(deeds)
     for path in draw(st.sets(st.sampled_from(PATHS))):
         vault.do(("write", path))
-    states = [dict(vault.secrets)]
+    states, times = [dict(vault.secrets)], [vault.ticks]
     for deed in all_deeds:
         vault.do(deed)
         states.append(dict(vault.secrets))
+        times.append(vault.ticks)
     snapshot_at = draw(st.integers(0, len(all_deeds)))
     before_at = {path: draw(st.integers(0, snapshot_at)) for path in PATHS}
     after_at = {path: draw(st.integers(snapshot_at, len(all_deeds))) for path in PATHS}
-    return Backup(states, all_deeds, snapshot_at, before_at, after_at)
+    return Backup(states, times, snapshot_at, before_at, after_at)
 
 
-def restored(secrets: dict[str, Secret]) -> list[SecretDigest]:
-    return [digest_of(secret, KEY) for secret in secrets.values()]
+NEVER = Window(0, 0)
+
+
+def restored(secrets: Iterable[Secret], window: Window = NEVER) -> list[Restored]:
+    return [Restored(digest_of(secret, KEY), window.covers(secret)) for secret in secrets]
 
 
 @given(backups())
@@ -212,17 +229,16 @@ def test_what_nobody_touched_is_certain_and_everything_else_is_listed(backup: Ba
 
 
 @given(backups())
-def test_what_is_certain_is_in_the_snapshot_as_it_was_read(backup: Backup) -> None:
+def test_what_is_certain_is_in_the_snapshot_as_it_was_read_unless_it_was_deleted_and_undeleted(backup: Backup) -> None:
     for digest in backup.inventory.secrets:
-        assert digest == digest_of(backup.snapshot[digest.path], KEY)
+        found = backup.snapshot[digest.path]
+        assert digest == digest_of(found, KEY) or (found.data is None and backup.window.covers(found))
 
 
 @given(backups())
-def test_a_restore_of_the_snapshot_differs_at_most_by_what_lived_between_the_readings(backup: Backup) -> None:
-    difference = compare(backup.inventory, restored(backup.snapshot))
-    lived_between_the_readings = [path for path in backup.snapshot if not backup.seen(path)]
-    assert difference.missing == difference.changed == []
-    assert difference.added == sorted(lived_between_the_readings)
+def test_a_restore_of_the_snapshot_never_differs_whatever_happened_while_it_was_taken(backup: Backup) -> None:
+    difference = compare(backup.inventory, restored(backup.snapshot.values(), backup.window))
+    assert difference.none, difference
 
 
 @pytest.mark.parametrize(
@@ -239,7 +255,8 @@ def test_any_change_of_a_certain_secret_is_found(backup: Backup, change: dict[st
     inventory = backup.inventory
     for digest in inventory.secrets:
         other = dataclasses.replace(backup.snapshot[digest.path], **change)
-        assert compare(inventory, restored(backup.snapshot | {digest.path: other})).changed == [digest.path]
+        world = backup.snapshot | {digest.path: dataclasses.replace(other, created_time=LATER, deletion_time="")}
+        assert compare(inventory, restored(world.values(), backup.window)).changed == [digest.path]
 
 
 @given(backups())
@@ -247,14 +264,14 @@ def test_the_loss_of_a_certain_secret_is_found(backup: Backup) -> None:
     inventory = backup.inventory
     for digest in inventory.secrets:
         left = [each for path, each in backup.snapshot.items() if path != digest.path]
-        assert compare(inventory, [digest_of(secret, KEY) for secret in left]).missing == [digest.path]
+        assert compare(inventory, restored(left, backup.window)).missing == [digest.path]
 
 
 @given(backups())
 def test_a_secret_that_was_not_there_is_found(backup: Backup) -> None:
     stranger = dataclasses.replace(SECRET, path="smtp/stranger")
-    difference = compare(backup.inventory, restored(backup.snapshot | {stranger.path: stranger}))
-    assert "smtp/stranger" in difference.added
+    difference = compare(backup.inventory, restored([*backup.snapshot.values(), stranger], backup.window))
+    assert difference.added == ["smtp/stranger"]
 
 
 @given(backups(), st.sampled_from(["absent", "other", "as read"]))
@@ -264,14 +281,31 @@ def test_what_was_written_meanwhile_is_held_against_nobody(backup: Backup, how: 
     strangers = {path: dataclasses.replace(SECRET, path=path) for path in inventory.written_meanwhile}
     last = {path: each for path, each in backup.states[-1].items() if path in inventory.written_meanwhile}
     world = certain | {"absent": {}, "other": strangers, "as read": last}[how]
-    assert compare(inventory, restored(world)) == compare(inventory, restored(certain))
+    assert compare(inventory, restored(world.values())) == compare(inventory, restored(certain.values()))
 
 
-def test_a_secret_that_lived_only_between_the_readings_looks_added() -> None:
-    """The one case that the readings cannot tell: it came after the first and was gone before the second."""
+@pytest.mark.parametrize(("second", "added"), [(9, True), (10, False), (19, False), (20, True)])
+def test_a_secret_that_came_and_went_while_the_backup_was_taken_is_no_difference(second: int, added: bool) -> None:
+    """Neither reading saw it, and the snapshot may hold it; one that Vault stamped at another time is a stranger."""
     inventory = settle([mark(SECRET)], [mark(SECRET)], [digest_of(SECRET, KEY)])
-    brief = dataclasses.replace(SECRET, path="smtp/brief")
-    assert compare(inventory, [digest_of(SECRET, KEY), digest_of(brief, KEY)]).added == ["smtp/brief"]
+    brief = dataclasses.replace(SECRET, path="smtp/brief", created_time=f"1970-01-01T00:00:{second:02}.123456789Z")
+    difference = compare(inventory, restored([SECRET, brief], Window(since=10, until=20)))
+    assert difference.added == (["smtp/brief"] if added else [])
+
+
+@pytest.mark.parametrize(("second", "changed"), [(9, True), (10, False), (19, False), (20, True)])
+def test_a_secret_that_was_deleted_and_undeleted_while_the_backup_was_taken_is_no_difference(
+    second: int, changed: bool
+) -> None:
+    inventory = settle([mark(SECRET)], [mark(SECRET)], [digest_of(SECRET, KEY)])
+    deleted = dataclasses.replace(SECRET, data=None, deletion_time=f"1970-01-01T00:00:{second:02}.123456789Z")
+    difference = compare(inventory, restored([deleted], Window(since=10, until=20)))
+    assert difference.changed == ([SECRET.path] if changed else [])
+
+
+def test_a_secret_that_is_lost_is_a_difference_whenever_it_was_written() -> None:
+    inventory = settle([mark(SECRET)], [mark(SECRET)], [digest_of(SECRET, KEY)])
+    assert compare(inventory, []).missing == [SECRET.path]
 
 
 # --- the words of a difference ----------------------------------------------------------------------------
@@ -279,7 +313,7 @@ def test_a_secret_that_lived_only_between_the_readings_looks_added() -> None:
 
 def test_no_difference_is_the_proof() -> None:
     inventory = Inventory([digest_of(SECRET, KEY)], [])
-    difference = compare(inventory, [digest_of(SECRET, KEY)])
+    difference = compare(inventory, restored([SECRET]))
     assert difference == Difference([], [], [], compared=1)
     assert difference.none
     assert str(difference) == "of 1 secrets, none differs"
