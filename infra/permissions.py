@@ -235,7 +235,7 @@ ACTIONS: dict[str, ActionSpec] = {
     "begin_operation": ActionSpec(512, 60, _RECORD),
     "complete_operation": ActionSpec(512, 60, _RECORD),
     "fail_operation": ActionSpec(512, 60, _RECORD),
-    "report_failed_execution": ActionSpec(512, 60, [*_RECORD, TopicUse("operations")]),
+    "report_failed_execution": ActionSpec(512, 60, [*_RECORD, TopicUse("operations"), TopicUse("security")]),
     "check_vault": ActionSpec(512, 60, [_ESTATE, _BACKUP_LOGIN], reaches_vault=True),
     "plant_canary": ActionSpec(512, 60, [_ESTATE, _BACKUP_LOGIN, _LEASE], reaches_vault=True),
     "list_vault_secrets": ActionSpec(1024, 300, [_ESTATE, _BACKUP_LOGIN, _WORK_WRITE], reaches_vault=True),

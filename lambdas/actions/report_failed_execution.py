@@ -11,7 +11,7 @@ from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.notifications import Topic
 from lambdas.adapters.operation_record import OperationRecord
 from lambdas.domain.alert import FailedOperation, failure_message
-from lambdas.domain.errors import Failure
+from lambdas.domain.errors import Failure, is_tampering
 from lambdas.domain.failure import failure_of_execution
 from lambdas.domain.operation import scenario_of
 from lambdas.domain.scenarios import SCENARIOS
@@ -37,6 +37,7 @@ def handler(request: ReportFailedExecution, run: Run) -> FailedExecutionReported
     failure = failure_of_execution(scenario, ended.status, ended.error, ended.cause)
     row = OperationRecord(run).failed(SCENARIOS[scenario], request.execution, failure, None)
     operation, recorded = row.operation, row.outcome
+    told = _recorded(recorded) or failure
     message = failure_message(
         FailedOperation(
             estate=settings["ESTATE_NAME"],
@@ -49,11 +50,13 @@ def handler(request: ReportFailedExecution, run: Run) -> FailedExecutionReported
             execution=request.execution,
             reason=operation.reason,
             started_by=operation.user_id,
-            failure=_recorded(recorded) or failure,
+            failure=told,
             failed_state=recorded.get("state"),
         )
     )
     Topic(settings["OPERATIONS_TOPIC"]).publish(message)
+    if is_tampering(told.code):
+        Topic(settings["SECURITY_TOPIC"]).publish(message)
     return FailedExecutionReported(message.subject)
 
 

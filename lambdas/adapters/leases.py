@@ -36,17 +36,15 @@ class Leases:
             if row is not None and verdict == "mine":
                 return Lease(target, row.token)
             if row is not None and verdict == "held":
-                raise TargetBusy(
-                    target=target,
-                    holder=execution_name(row.owner),
-                    since=_text(row.since),
-                    execution=row.owner,
-                )
+                break
             if row is not None and verdict == "settling":
                 raise TargetSettling(target=target, holder=execution_name(row.owner), until=_text(row.busy_until))
             if self._write(target, me, row, now):
                 return Lease(target, (row.token if row else 0) + 1)
-        raise TargetBusy(target=target, holder="several executions at once", since=_text(now), execution="")
+        row = self._read(target)
+        assert row is not None  # a row that somebody else has written is why this one was not
+        since, holder = _text(row.since), execution_name(row.owner)
+        raise TargetBusy(target=target, holder=holder, since=since, execution=row.owner)
 
     def _read(self, target: str) -> LeaseRow | None:
         answer = self._dynamo.get_item(TableName=self._table, Key=to_item({"target": target}), ConsistentRead=True)

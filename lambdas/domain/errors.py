@@ -23,6 +23,8 @@ class MailarkError(Exception):
     sentence: ClassVar[str]
     hint: ClassVar[str]
     transient: ClassVar[bool] = False
+    tampering: ClassVar[bool] = False
+    """Somebody may have changed a backup: the security contacts are told as well."""
 
     def __init__(self, **facts: object) -> None:
         super().__init__(f"{self.code}: {self.sentence.format(**facts)}\nNext: {self.hint.format(**facts)}")
@@ -269,6 +271,7 @@ class ManifestInvalid(MailarkError):
     code = "manifest-invalid"
     sentence = "The manifest of {backup_id} is not what was signed: {problem}."
     hint = "Treat it as tampered with. Restore another backup, and tell the security team."
+    tampering = True
 
 
 class BackupMissing(MailarkError):
@@ -281,12 +284,14 @@ class BackupMisplaced(MailarkError):
     code = "backup-misplaced"
     sentence = "The manifest at {key} belongs to {found}, not to {backup_id}."
     hint = "Treat it as tampered with. Restore another backup, and tell the security team."
+    tampering = True
 
 
 class BackupDamaged(MailarkError):
     code = "backup-damaged"
     sentence = "{backup_id} is damaged: {problem}."
     hint = "Restore another backup; this one stays where it is, as evidence. The other region's copy may be whole."
+    tampering = True
 
 
 class KeyUnusable(MailarkError):
@@ -333,3 +338,8 @@ class Unexpected(MailarkError):
 def all_errors() -> list[type[MailarkError]]:
     """Every class of failure, in the order of this file."""
     return list(MailarkError.__subclasses__())
+
+
+def is_tampering(code: str) -> bool:
+    """Whether the failure with this code may be somebody's deed."""
+    return any(error.code == code and error.tampering for error in all_errors())

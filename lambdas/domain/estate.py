@@ -6,6 +6,7 @@ named (an ARN, a path), never written down.
 
 import re
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import yaml
 from cryptography import x509
@@ -201,12 +202,14 @@ def _check(estate: Estate, scenarios: frozenset[str]) -> None:
     for name, contacts in (("operations", estate.alerts.operations), ("security", estate.alerts.security)):
         if not contacts.sms and not contacts.webhook:
             raise Problem(f"alerts.{name}", "expected at least one sms or webhook: e-mail may be what has failed")
-        for i, address in enumerate(contacts.email):
-            domain = address.rpartition("@")[2].lower().rstrip(".")
+        addresses = [(f"email[{i}]", each, each.rpartition("@")[2]) for i, each in enumerate(contacts.email)]
+        addresses += [(f"webhook[{i}]", each, urlsplit(each).hostname or "") for i, each in enumerate(contacts.webhook)]
+        for key, address, host in addresses:
+            domain = host.lower().rstrip(".")
             for protected in estate.protected_domains:
                 if domain == protected or domain.endswith("." + protected):
                     raise Problem(
-                        f"alerts.{name}.email[{i}]",
+                        f"alerts.{name}.{key}",
                         f"expected an address outside the protected domain {protected}, got '{address}'",
                     )
     vault = estate.vault
@@ -214,6 +217,8 @@ def _check(estate: Estate, scenarios: frozenset[str]) -> None:
         raise Problem("vault.canary", f"expected a path in one of vault.mounts ({', '.join(vault.mounts)})")
     if vault.seal.type != "shamir" and not vault.seal.key_id:
         raise Problem("vault.seal.key_id", f"the {vault.seal.type} seal needs the id of its key")
+    if vault.seal.type == "static" and vault.host_principal is None:
+        raise Problem("vault.host_principal", "the static seal needs the role or user that may open its key")
     if vault.ca:
         _check_certificates(vault.ca)
     _check_offline_key(estate.offline_public_key)

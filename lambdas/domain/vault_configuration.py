@@ -25,7 +25,7 @@ def server_configuration(vault: Vault, public_keys: Mapping[DutyName, str]) -> s
         requests += [
             (f"login-{name}", f"sys/auth/{duty.title}", {"type": "jwt"}),
             (f"login-key-{name}", f"auth/{duty.title}/config", _login(public_keys[name])),
-            (f"policy-{name}", f"sys/policies/acl/{duty.title}", {"policy": _policy(vault, name)}),
+            (f"policy-{name}", f"sys/policies/acl/{duty.title}", {"policy": policy(name, vault)}),
             (f"role-{name}", f"auth/{duty.title}/role/{duty.title}", role(duty)),
         ]
     blocks = "\n".join(_request(*request) for request in requests)
@@ -42,7 +42,7 @@ initialize "mailark" {{
 
 def policies(vault: Vault) -> dict[DutyName, str]:
     """The policy of each duty, in HCL."""
-    return {name: _policy(vault, name) + "\n" for name in DUTIES}
+    return {name: policy(name, vault) + "\n" for name in DUTIES}
 
 
 def apply_script(public_keys: Mapping[DutyName, str]) -> str:
@@ -99,10 +99,6 @@ seal "static" {{
   current_key    = "env://{SEAL_VARIABLE}"
 }}
 """
-
-
-def _policy(vault: Vault, name: DutyName) -> str:
-    return policy(name, vault.mounts, vault.canary)
 
 
 def _login(public_key: str) -> dict[str, object]:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from lambdas.domain.estate import Vault
+
 DutyName = Literal["backup", "inventory", "restore"]
 DUTIES: tuple[DutyName, ...] = ("backup", "inventory", "restore")
 
@@ -29,25 +31,26 @@ class Duty:
         return f"mailark-{self.name}"
 
 
-def policy(duty: DutyName, mounts: Sequence[str], canary: str) -> str:
+def policy(duty: DutyName, vault: Vault) -> str:
     """The policy of a duty, in HCL."""
-    canary_mount, _, canary_path = canary.partition("/")
+    canary_mount, _, canary_path = vault.canary.partition("/")
     if duty == "backup":
         rules = [
             ("Take snapshots.", "sys/storage/raft/snapshot", ["read"]),
             ("Leave a canary in each.", f"{canary_mount}/data/{canary_path}", ["create", "read", "update"]),
         ]
-        rules += [("Names and versions, never values.", f"{mount}/metadata/*", ["list", "read"]) for mount in mounts]
+        rules += [
+            ("Names and versions, never values.", f"{mount}/metadata/*", ["list", "read"]) for mount in vault.mounts
+        ]
     elif duty == "inventory":
         rules = []
-        for mount in mounts:
+        for mount in vault.mounts:
             rules.append(("Compare values by their digests.", f"{mount}/data/*", ["read"]))
             rules.append(("Find all of them.", f"{mount}/metadata/*", ["list"]))
     else:
-        rules = [
-            ("Whoever holds this can replace all of Vault.", "sys/storage/raft/snapshot", ["update"]),
-            ("The same, under other unseal keys (Shamir).", "sys/storage/raft/snapshot-force", ["update"]),
-        ]
+        rules = [("Whoever holds this can replace all of Vault.", "sys/storage/raft/snapshot", ["update"])]
+        if vault.seal.type == "shamir":
+            rules.append(("The same, under other unseal keys.", "sys/storage/raft/snapshot-force", ["update"]))
     return "\n".join(_rule(*rule) for rule in rules)
 
 

@@ -91,7 +91,8 @@ class House:
         self.secrets |= {form for key in (self.master_key, self.seal_key) for form in _forms(key)}
         for region in OTHER:
             make_tables(region)
-            aws("sns", region).create_topic(Name="mailark-operations")
+            for topic in ("operations", "security"):
+                aws("sns", region).create_topic(Name=f"mailark-{topic}")
             s3, ssm = aws("s3", region), aws("ssm", region)
             for bucket in ("backups", "work"):
                 s3.create_bucket(

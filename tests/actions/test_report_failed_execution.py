@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.domain.errors import Failure, Unexpected
+from lambdas.domain.errors import Failure, ManifestInvalid, Unexpected
 from tests.actions.house import House, execution_arn, start_execution
 from tests.servers.aws import ACCOUNT, PRIMARY, answering, aws, refused
 
@@ -16,13 +16,24 @@ ARN = execution_arn("vault_backup")
 SEALED = "vault-sealed: Vault at https://vault.example.org is sealed.\nNext: Restart it."
 
 
+def _queue_on(topic: str) -> str:
+    """The URL of a queue on a topic."""
+    queue = aws("sqs").create_queue(QueueName=topic)["QueueUrl"]
+    arn = f"arn:aws:sns:{PRIMARY}:{ACCOUNT}:mailark-{topic}"
+    aws("sns").subscribe(TopicArn=arn, Protocol="sqs", Endpoint=f"arn:aws:sqs:{PRIMARY}:{ACCOUNT}:{topic}")
+    return str(queue)
+
+
 @pytest.fixture
 def inbox(house: House) -> str:
-    """The URL of a queue on the topic for operations."""
-    queue = aws("sqs").create_queue(QueueName="inbox")["QueueUrl"]
-    topic = f"arn:aws:sns:{PRIMARY}:{ACCOUNT}:mailark-operations"
-    aws("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=f"arn:aws:sqs:{PRIMARY}:{ACCOUNT}:inbox")
-    return str(queue)
+    """Where the alerts for operations arrive."""
+    return _queue_on("operations")
+
+
+@pytest.fixture
+def security_inbox(house: House) -> str:
+    """Where the alerts for security arrive."""
+    return _queue_on("security")
 
 
 def _alerts(inbox: str) -> list[tuple[str, str]]:
@@ -59,6 +70,25 @@ def test_an_execution_that_failed_is_told_with_what_happened_and_what_to_do(hous
     ):
         assert line in body
     assert body.count(ARN) == 1
+
+
+def test_a_backup_that_somebody_may_have_changed_is_told_to_security_too(
+    house: House, inbox: str, security_inbox: str
+) -> None:
+    _begun(house)
+    cause = str(ManifestInvalid(backup_id="b-1", problem="its signature does not match"))
+    with answering("DescribeExecution", _described("FAILED", "ManifestInvalid", cause)):
+        house.run("report_failed_execution", {"execution": ARN})
+    alerts = _alerts(security_inbox)
+    assert [subject for subject, _ in alerts] == ["[example] vault_backup failed: manifest-invalid"]
+    assert alerts == _alerts(inbox)
+
+
+def test_any_other_failure_is_not_told_to_security(house: House, inbox: str, security_inbox: str) -> None:
+    _begun(house)
+    with answering("DescribeExecution", _described("FAILED", "VaultSealed", SEALED)):
+        house.run("report_failed_execution", {"execution": ARN})
+    assert (len(_alerts(inbox)), _alerts(security_inbox)) == (1, [])
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,7 @@ NOBODY: set[DutyName] = set()
 REQUESTS: dict[tuple[str, str], set[DutyName]] = {
     ("get", "sys/storage/raft/snapshot"): {"backup"},
     ("post", "sys/storage/raft/snapshot"): {"restore"},
-    ("post", "sys/storage/raft/snapshot-force"): {"restore"},
+    ("post", "sys/storage/raft/snapshot-force"): NOBODY,
     ("list", "smtp/metadata/"): {"backup", "inventory"},
     ("list", "smtp/metadata/tenant"): {"backup", "inventory"},
     ("get", "smtp/metadata/tenant/admin"): {"backup"},

@@ -61,6 +61,7 @@ vault:
   mounts: [smtp, vps]
   canary: smtp/test-tenant-id/admin
   seal: { type: static, key_id: k1 }
+  host_principal: arn:aws:iam::111122223333:role/vault-host
 offline_public_key: |
 """ + "".join(f"  {line}\n" for line in OFFLINE_KEY.splitlines())
 

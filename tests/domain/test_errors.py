@@ -51,6 +51,7 @@ from lambdas.domain.errors import (
     VaultUninitialized,
     VaultUnreachable,
     all_errors,
+    is_tampering,
 )
 
 TEXTS: list[tuple[MailarkError, str]] = [
@@ -375,6 +376,12 @@ def test_what_happened_is_one_sentence(kind: type[MailarkError]) -> None:
 def test_a_hint_is_one_sentence_or_two_and_ends_with_a_stop_or_a_fact(kind: type[MailarkError]) -> None:
     assert _sentences(kind.hint) in (1, 2)
     assert kind.hint.endswith((".", "}"))
+
+
+def test_the_security_contacts_hear_of_what_may_be_somebodys_deed() -> None:
+    tampering = {kind.__name__ for kind in all_errors() if is_tampering(kind.code)}
+    assert tampering == {"ManifestInvalid", "BackupMisplaced", "BackupDamaged"}
+    assert not is_tampering("no-such-code")
 
 
 def test_only_what_may_pass_by_itself_is_transient() -> None:

@@ -30,7 +30,7 @@ def with_(old: str, new: str, text: str = ESTATE) -> str:
 
 
 def plus(more: str) -> str:
-    """The estate with more at its end, from line 30 on."""
+    """The estate with more at its end, from line 31 on."""
     return ESTATE + more
 
 
@@ -155,20 +155,20 @@ MISTAKES: dict[str, tuple[str, str]] = {
     "a control character": ("name: a\nname: b\x07", "line 2: this is not YAML: it holds a character that no text has"),
     "a second document": (
         plus("---\nname: other\n"),
-        "line 30: this is not YAML: expected a single document in the stream, but found another document",
+        "line 31: this is not YAML: expected a single document in the stream, but found another document",
     ),
     "a reference to nothing": (
         with_("name: example", "name: *x"),
         "line 1: this is not YAML: found undefined alias 'x'",
     ),
     # keys
-    "a key twice": (plus("name: other\n"), "name: this key stands twice, again on line 30"),
+    "a key twice": (plus("name: other\n"), "name: this key stands twice, again on line 31"),
     "an inner key twice": (
         with_("  standby: eu-west-1", "  primary: eu-west-1"),
         "primary: this key stands twice, again on line 4",
     ),
-    "a number as a key": (plus("1: x\n"), "line 30: expected a key that is text; put it in quotes"),
-    "a list as a key": (plus("? [a]\n: x\n"), "line 30: expected a key that is text; put it in quotes"),
+    "a number as a key": (plus("1: x\n"), "line 31: expected a key that is text; put it in quotes"),
+    "a list as a key": (plus("? [a]\n: x\n"), "line 31: expected a key that is text; put it in quotes"),
     "a mistyped key": (with_("  address:", "  adress:"), "vault.adress: this key is not known (did you mean address?)"),
     "an unknown key": (plus("colour: red\n"), f"colour: this key is not known (known here: {TOP_KEYS})"),
     "a missing key": (with_("name: example\n", ""), "name: this key is required and missing"),
@@ -253,8 +253,12 @@ MISTAKES: dict[str, tuple[str, str]] = {
     ),
     "a CA that is not PEM": (with_ca("ca.crt"), "vault.ca: expected one or more certificates in PEM"),
     "a CA that is a key": (with_ca(OFFLINE_KEY), "vault.ca: expected one or more certificates in PEM"),
+    "a static seal whose key nobody may open": (
+        with_("  host_principal: arn:aws:iam::111122223333:role/vault-host\n", ""),
+        "vault.host_principal: the static seal needs the role or user that may open its key",
+    ),
     "a host that is not an ARN": (
-        with_("  canary:", "  host_principal: vault-host\n  canary:"),
+        with_("arn:aws:iam::111122223333:role/vault-host", "vault-host"),
         "vault.host_principal: expected an ARN, got 'vault-host'",
     ),
     "a secret that is not an ARN": (
@@ -285,6 +289,10 @@ MISTAKES: dict[str, tuple[str, str]] = {
     "an e-mail under a protected domain with a dot at its end": (
         with_("oncall@example.net", "oncall@example.org."),
         f"alerts.operations.email[0]: {OUTSIDE}, got 'oncall@example.org.'",
+    ),
+    "a webhook under a protected domain": (
+        with_("https://chat.example.net/hook", "https://Chat.example.org:8443/hook"),
+        f"alerts.security.webhook[0]: {OUTSIDE}, got 'https://Chat.example.org:8443/hook'",
     ),
     "no channel but e-mail": (
         with_('    sms: ["+4915112345678"]\n', ""),

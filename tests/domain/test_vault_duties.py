@@ -2,12 +2,16 @@
 
 import re
 
+import msgspec
 import pytest
 
+from lambdas.domain.estate import Seal
 from lambdas.domain.vault_duties import DUTIES, Duty, DutyName, claims, policy, role
+from tests.domain.builders import estate_of
 
-MOUNTS = ["smtp", "vps"]
-CANARY = "smtp/test-tenant-id/admin"
+VAULT = estate_of().vault
+SHAMIR = msgspec.structs.replace(VAULT, seal=Seal("shamir"))
+ONE_MOUNT = msgspec.structs.replace(VAULT, mounts=["smtp"])
 
 RULES: dict[DutyName, dict[str, set[str]]] = {
     "backup": {
@@ -24,7 +28,6 @@ RULES: dict[DutyName, dict[str, set[str]]] = {
     },
     "restore": {
         "sys/storage/raft/snapshot": {"update"},
-        "sys/storage/raft/snapshot-force": {"update"},
     },
 }
 
@@ -48,11 +51,16 @@ def test_every_duty_has_its_rules_here() -> None:
 
 @pytest.mark.parametrize("duty", DUTIES)
 def test_a_duty_may_do_exactly_this(duty: DutyName) -> None:
-    assert rules_of(policy(duty, MOUNTS, CANARY)) == RULES[duty]
+    assert rules_of(policy(duty, VAULT)) == RULES[duty]
+
+
+def test_a_restore_under_other_unseal_keys_is_allowed_where_there_are_such_keys() -> None:
+    forced = {"sys/storage/raft/snapshot-force": {"update"}}
+    assert rules_of(policy("restore", SHAMIR)) == RULES["restore"] | forced
 
 
 def test_a_policy_is_written_for_people() -> None:
-    assert policy("backup", ["smtp"], CANARY) == (
+    assert policy("backup", ONE_MOUNT) == (
         "# Take snapshots.\n"
         'path "sys/storage/raft/snapshot" { capabilities = ["read"] }\n'
         "# Leave a canary in each.\n"
@@ -64,22 +72,22 @@ def test_a_policy_is_written_for_people() -> None:
 
 @pytest.mark.parametrize("duty", DUTIES)
 def test_no_duty_may_delete_or_administer(duty: DutyName) -> None:
-    for path, capabilities in rules_of(policy(duty, MOUNTS, CANARY)).items():
+    for path, capabilities in rules_of(policy(duty, VAULT)).items():
         assert capabilities <= {"create", "read", "update", "list"}
         assert not path.startswith(("auth/", "sys/policies", "sys/auth", "sys/mounts", "*"))
 
 
 def test_who_takes_a_snapshot_may_not_read_a_password() -> None:
-    readable = {path for path, can in rules_of(policy("backup", MOUNTS, CANARY)).items() if "/data/" in path and can}
+    readable = {path for path, can in rules_of(policy("backup", VAULT)).items() if "/data/" in path and can}
     assert readable == {"smtp/data/test-tenant-id/admin"}
 
 
 def test_who_reads_passwords_may_not_write_anything() -> None:
-    assert set().union(*rules_of(policy("inventory", MOUNTS, CANARY)).values()) == {"read", "list"}
+    assert set().union(*rules_of(policy("inventory", VAULT)).values()) == {"read", "list"}
 
 
 def test_who_restores_may_not_read_anything() -> None:
-    assert set().union(*rules_of(policy("restore", MOUNTS, CANARY)).values()) == {"update"}
+    assert set().union(*rules_of(policy("restore", VAULT)).values()) == {"update"}
 
 
 # --- logins -----------------------------------------------------------------------------------------------

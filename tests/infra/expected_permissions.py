@@ -60,6 +60,7 @@ ACTIONS: dict[str, list[str]] = {
         "dynamodb:UpdateItem leases",
         "dynamodb:UpdateItem operations",
         "sns:Publish operations",
+        "sns:Publish security",
         "ssm:GetParameter /mailark/estate",
         "states:DescribeExecution mailark-*:*",
         "states:GetExecutionHistory mailark-*:*",
