@@ -9,7 +9,8 @@ UV_VERSION := 0.13.9
 MANIFESTS := requirements.txt lambdas/requirements.txt lab/emulator-requirements.txt Makefile
 INSTALLED := .build/installed
 
-export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 1
+# The AWS CDK still runs on Node.js 20, and says at every start that it will not for long.
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: install demo test lint synth docs clean

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,16 +45,11 @@ def own_code() -> lambda_.AssetCode:
     content = hashlib.sha256()
     for file in files:
         content.update(f"{file.relative_to(source)}|{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
-    target = _BUILD / f"code-{content.hexdigest()[:16]}"
-    if not target.exists():
-        _BUILD.mkdir(exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(dir=_BUILD))
-        shutil.copytree(source, unfinished / "lambdas", ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
-        try:
-            unfinished.rename(target)
-        except OSError:  # another synth was faster
-            shutil.rmtree(unfinished)
-    return lambda_.Code.from_asset(str(target))
+
+    def copy(folder: Path) -> None:
+        shutil.copytree(source, folder / "lambdas", ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+
+    return lambda_.Code.from_asset(str(_built(f"code-{content.hexdigest()[:16]}", copy)))
 
 
 def third_party_layer(scope: Construct, platform: Platform) -> lambda_.LayerVersion:
@@ -70,14 +66,29 @@ def third_party_layer(scope: Construct, platform: Platform) -> lambda_.LayerVers
 
 def _built_layer(platform: Platform) -> Path:
     recipe = f"{platform.python}|{platform.architecture}|{_REQUIREMENTS.read_text()}"
-    target = _BUILD / f"layer-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}"
-    if not target.exists():
-        unfinished = target.with_suffix(".unfinished")
-        shutil.rmtree(unfinished, ignore_errors=True)
+
+    def install(folder: Path) -> None:
         command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-compile-bytecode"]
-        command += ["--target", str(unfinished / "python"), "--requirements", str(_REQUIREMENTS)]
+        command += ["--target", str(folder / "python"), "--requirements", str(_REQUIREMENTS)]
         command += ["--python-version", platform.python, "--python-platform", _PLATFORMS[platform.architecture]]
         command += ["--only-binary", ":all:"]
         subprocess.run(command, check=True)  # noqa: S603  # our own arguments
-        unfinished.rename(target)
+
+    return _built(f"layer-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}", install)
+
+
+def _built(name: str, fill: Callable[[Path], None]) -> Path:
+    """A folder that `fill` has filled, whole or not there at all, whoever else is building it."""
+    target = _BUILD / name
+    if not target.exists():
+        _BUILD.mkdir(exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(dir=_BUILD))
+        try:
+            fill(unfinished)
+            unfinished.rename(target)
+        except OSError:
+            if not target.exists():  # otherwise another synth was faster
+                raise
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
     return target

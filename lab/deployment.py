@@ -21,7 +21,6 @@ def cdk_environment(aws: Aws, region: str) -> dict[str, str]:
         | {
             "AWS_REGION": region,
             "AWS_DEFAULT_REGION": region,
-            "CDK_DEFAULT_ACCOUNT": ACCOUNT,
             "CDK_DISABLE_VERSION_CHECK": "1",
             "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
             "CI": "true",
@@ -37,22 +36,23 @@ def bootstrap(aws: Aws, folder: Path, regions: tuple[str, str]) -> None:
 
 def deploy(aws: Aws, folder: Path, regions: tuple[str, str], estate: Path, endpoint: str) -> None:
     """`cdk deploy --all`; `endpoint` is what the functions are told AWS's address is."""
-    _cdk(aws, folder, regions[0], *deploy_arguments(aws, folder, estate, endpoint))
+    settings = cdk_settings(aws, estate, endpoint)
+    context = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    output = ["--output", str(folder / "cdk.out")]
+    arguments = ["deploy", "--all", "--require-approval", "never", "--concurrency", "2", *output, *context]
+    _cdk(aws, folder, regions[0], *arguments)
 
 
-def deploy_arguments(aws: Aws, folder: Path, estate: Path, endpoint: str) -> list[str]:
-    """The arguments of the deployment: settings of synth, and nothing that a real one has not."""
+def cdk_settings(aws: Aws, estate: Path, endpoint: str) -> dict[str, str]:
+    """What synth is told here, and by its own defaults in a real account: settings, and nothing else differs."""
     processor = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
-    settings = {
+    return {
         "estate": str(estate),
         "python": interpreter(),
         "architecture": processor,
         "endpoint": endpoint,
         "endpoint_ca": str(aws.ca),
     }
-    context = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-    output = ["--output", str(folder / "cdk.out")]
-    return ["deploy", "--all", "--require-approval", "never", "--concurrency", "2", *output, *context]
 
 
 def _cdk(aws: Aws, folder: Path, region: str, *arguments: str) -> None:

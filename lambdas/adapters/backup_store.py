@@ -25,6 +25,8 @@ _MISSING = ("NoSuchKey", "NoSuchVersion", "404")
 
 @dataclass(frozen=True)
 class Uploaded:
+    """What S3 made of an upload: the version of the object, and its size in bytes."""
+
     version_id: str
     size: int
 

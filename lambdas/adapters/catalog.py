@@ -12,6 +12,8 @@ from lambdas.domain.errors import BackupUnknown
 
 
 class Catalog:
+    """The catalog of one region: a row a backup."""
+
     def __init__(self, region: str, table: str) -> None:
         self._table = table
         self._dynamo: Any = client("dynamodb", region)

@@ -22,6 +22,8 @@ class Ended:
 
 
 class Executions:
+    """The executions of one region."""
+
     def __init__(self, region: str) -> None:
         self._states: Any = client("stepfunctions", region)
 

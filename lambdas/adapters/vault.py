@@ -215,7 +215,7 @@ class VaultClient:
         return self._of_each(mounts, look)
 
     def _of_each(self, mounts: Sequence[str], use: Callable[[str, str], Any]) -> list[Any]:
-        """What `use` makes of every secret; None, for one that was removed since it was listed, is left out."""
+        """What `use` makes of every secret; None is left out: it was removed since it was listed."""
         with self._translated("listing of secrets"), ThreadPoolExecutor(_AT_ONCE) as pool:
             found: list[Any] = []
             for mount in mounts:
@@ -241,6 +241,8 @@ class VaultClient:
         except InvalidPath:
             return None
         version = int(data["current_version"])
+        if version == 0:  # it has metadata, and nothing was ever written to it
+            return None
         state = data["versions"].get(str(version), {})
         return mark_of(
             f"{mount}/{name}",

@@ -11,6 +11,8 @@ _SUBJECT_LIMIT = 100
 
 @dataclass(frozen=True)
 class Message:
+    """What people receive: by e-mail with its subject, by SMS the body alone."""
+
     subject: str
     body: str
 

@@ -83,6 +83,8 @@ class StoredObject:
 
 
 class Bytes(Struct, frozen=True, forbid_unknown_fields=True):
+    """How many bytes, and their SHA-256 in hex."""
+
     size: int
     sha256: str
 
@@ -139,6 +141,8 @@ class Contents(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Maker(Struct, frozen=True, forbid_unknown_fields=True):
+    """The operation that made a backup, and where."""
+
     operation_id: str
     execution: str
     region: str

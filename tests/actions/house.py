@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -306,12 +306,24 @@ class SavedBackup:
         return msgspec.json.decode(self.manifest, type=Manifest)
 
 
-def make_backup(house: House, scenario: str = "vault_backup", started_at: str = STARTED) -> SavedBackup:
-    """Run the actions of a backup, one after another."""
+def _nothing() -> None:
+    pass
+
+
+def make_backup(
+    house: House,
+    scenario: str = "vault_backup",
+    started_at: str = STARTED,
+    before_snapshot: Callable[[], None] = _nothing,
+    after_snapshot: Callable[[], None] = _nothing,
+) -> SavedBackup:
+    """Run the actions of a backup, one after another, and what else happens while it is taken."""
     operation = house.operation(scenario, f"make-{started_at[:10]}", started_at)
     backup = house.run("plant_canary", {"operation": operation})
     marks = house.run("list_vault_secrets", {"operation": operation})["marks"]
+    before_snapshot()
     taken = house.run("take_vault_snapshot", {"operation": operation, "started_at": backup["started_at"]})
+    after_snapshot()
     named = {"operation": operation, "backup_id": taken["backup_id"]}
     read = house.run("read_vault_inventory", named | {"series": taken["series"], "marks": marks})
     wrapped = house.run("wrap_keys", named | {"source": taken["source"]})

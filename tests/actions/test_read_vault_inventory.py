@@ -1,5 +1,7 @@
 """`read_vault_inventory`: a keyed digest of every secret, and what changed while the snapshot was taken."""
 
+import time
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from lambdas.adapters.envelope import Envelope
 from lambdas.domain.backup import Contents
 from lambdas.domain.errors import KeyUnusable, VaultChangedDuringBackup
-from lambdas.domain.inventory import Secret, digest_of
+from lambdas.domain.inventory import Secret, SecretsBefore, digest_of
 from lambdas.domain.operation import Operation
 from tests.actions.conftest import SECRETS
 from tests.actions.house import House
@@ -56,6 +58,18 @@ def test_every_secret_has_its_digest_under_a_key_that_only_the_backup_has(
         digest_of(Secret(path, 1, "", "", False, {}, expected[path]), key) for path in sorted(expected)
     ]
     assert contents(server.admin()) == before
+
+
+def test_the_window_holds_everything_from_the_first_look_to_the_end_of_the_reading(
+    house: House, server: VaultServer, operation: Operation
+) -> None:
+    write(server.admin(), "smtp/new/admin", {"password": "new"})
+    written = server.admin().secrets.kv.v2.read_secret_metadata("new/admin", mount_point="smtp")["data"]
+    house.run("read_vault_inventory", _event(operation))
+    before = house.work().get("op-1/secrets-before.json", SecretsBefore)
+    window = _contents(house).window
+    moment = datetime.fromisoformat(written["updated_time"]).timestamp()
+    assert before.since == window.since <= moment < window.until <= time.time() + 1
 
 
 def test_running_it_again_gives_the_same_under_another_key(house: House, operation: Operation) -> None:

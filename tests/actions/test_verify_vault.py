@@ -10,7 +10,7 @@ from lambdas.domain.backup import manifest_key
 from lambdas.domain.errors import KeyUnusable, ManifestMissing, RestoreNotProved, VaultNodeBehind, VaultUnreachable
 from lambdas.domain.operation import Operation
 from tests.actions.conftest import SECRETS, fill
-from tests.actions.house import House, SavedBackup, bucket_name
+from tests.actions.house import House, SavedBackup, bucket_name, make_backup
 from tests.servers.aws import PRIMARY, aws, refused
 from tests.servers.vault import CANARY, Vaults, VaultServer, contents, make_seal_key, started, write
 
@@ -40,6 +40,29 @@ def test_a_vault_that_equals_its_backup_is_proved_however_often_this_runs(
     assert found == [{"secrets_compared": len(SECRETS) + 1, "written_meanwhile": 0, "nodes": 1}] * 2
     assert house.catalog().get(saved.id).proof == "proven"
     assert contents(restored) == before
+
+
+def test_what_came_and_went_while_the_backup_was_taken_is_no_difference(
+    house: House, server: VaultServer, tenants: object
+) -> None:
+    """The snapshot holds a secret that was gone again at the reading, and one deleted that was undeleted by then."""
+    admin, name = server.admin(), FIRST.removeprefix("smtp/")
+    kv: Any = admin.secrets.kv.v2
+
+    def come() -> None:
+        write(admin, "vps/brief/root", {"password": "x"})
+        kv.delete_latest_version_of_secret(name, mount_point="smtp")
+
+    def go() -> None:
+        _delete(admin, "vps/brief/root")
+        kv.undelete_secret_versions(name, [1], mount_point="smtp")
+
+    made = make_backup(house, before_snapshot=come, after_snapshot=go)
+    house.run("restore_vault_snapshot", _event(house, made))
+    restored = contents(server.admin())
+    assert "vps/brief/root" in restored
+    assert restored[FIRST] == (1, None)
+    assert house.run("verify_vault", _event(house, made))["secrets_compared"] == len(SECRETS) + 1
 
 
 # --- differences ------------------------------------------------------------------------------------------

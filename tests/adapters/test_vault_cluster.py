@@ -1,5 +1,6 @@
 """Vaults of three nodes: finding the leader, restoring through it, and a cluster that has lost its quorum."""
 
+import contextlib
 import time
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from lambdas.adapters.signing import SigningKey
 from lambdas.adapters.vault import NodeState, VaultClient, await_restored, find_leader, node_state
 from lambdas.domain.errors import MailarkError, VaultLeaderless
+from lambdas.domain.estate import Vault
 from lambdas.domain.vault_duties import Duty, DutyName
 from tests.adapters.conftest import Login
 from tests.servers.vault import CANARY, Vaults, VaultServer, all_vote, contents, started, until, write
@@ -107,6 +109,7 @@ def test_in_a_new_cluster_every_node_serves_once_those_that_lag_are_restarted(
             break
         behind[0].restart()
     for server in new:
+        until(server.takes_logins, f"{server.node.name} takes logins")
         assert set(contents(server.admin())) == {f"smtp/kept-{i}/admin" for i in range(3)} | {CANARY}
 
 
@@ -133,9 +136,19 @@ def test_another_leader_is_found_when_the_first_one_dies(vaults: Vaults, cluster
     until(another_leads, "another node leads")
 
 
+def _leader(nodes: Cluster, estate: Vault) -> VaultServer | None:
+    """Which of these nodes leads; none does while they elect."""
+    with contextlib.suppress(VaultLeaderless):
+        address = find_leader(estate).address
+        return next((server for server in nodes if server.address == address), None)
+    return None
+
+
 def test_a_cluster_without_quorum_is_said_to_have_no_leader(vaults: Vaults, cluster: Cluster) -> None:
     estate = vaults.estate(*cluster)
-    leader = next(server for server in cluster[1:] if server.address == find_leader(estate).address)
+    until(lambda: _leader(cluster[1:], estate), "one of the two that are left leads")
+    leader = _leader(cluster[1:], estate)
+    assert leader is not None
     leader.node.kill()
 
     def leaderless() -> bool:

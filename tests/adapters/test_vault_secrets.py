@@ -2,12 +2,14 @@
 
 import traceback
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import hvac
 import pytest
 import requests
 
+from lambdas.adapters.vault import VaultClient
 from lambdas.domain.errors import CanaryPathTaken, MailarkError, VaultRequestFailed
 from lambdas.domain.inventory import Secret, SecretMark, mark_of
 from tests.adapters.conftest import Login
@@ -219,12 +221,44 @@ def test_a_mount_that_the_policy_does_not_name_is_refused_and_not_taken_for_empt
         login(vault, "backup").marks(["dkim"])
 
 
-def test_a_secret_that_has_metadata_and_no_version_yet_is_marked(
+def test_a_secret_that_has_metadata_and_no_version_yet_is_none(
     admin: hvac.Client, vault: VaultServer, login: Login
 ) -> None:
     admin.secrets.kv.v2.update_metadata("empty", mount_point="smtp", max_versions=3)
-    assert [mark.path for mark in login(vault, "backup").marks(["smtp"])] == ["smtp/empty"]
-    assert _marks_as_read(login, vault, ["smtp"]) == login(vault, "backup").marks(["smtp"])
+    assert login(vault, "backup").marks(["smtp"]) == _marks_as_read(login, vault, ["smtp"]) == []
+
+
+def test_a_secret_that_is_removed_after_it_was_listed_is_left_out(
+    admin: hvac.Client, vault: VaultServer, login: Login
+) -> None:
+    for name in ("gone/admin", "kept/admin"):
+        write(admin, f"smtp/{name}", {"password": "x"})
+
+    def removed_in_between(client: VaultClient) -> VaultClient:
+        listing = client._list
+
+        def then_remove(mount: str, folder: str) -> list[str]:
+            found = listing(mount, folder)
+            if folder == "gone/":
+                admin.secrets.kv.v2.delete_metadata_and_all_versions("gone/admin", mount_point="smtp")
+            return found
+
+        client._list = then_remove  # type: ignore[method-assign]  # the moment between two calls, made certain
+        return client
+
+    marks = removed_in_between(login(vault, "backup")).marks(["smtp"])
+    assert [mark.path for mark in marks] == ["smtp/kept/admin"]
+    write(admin, "smtp/gone/admin", {"password": "x"})
+    seen = removed_in_between(login(vault, "inventory")).secrets(["smtp"], lambda secret: secret.path)
+    assert seen == ["smtp/kept/admin"]
+
+
+def test_vaults_clock_is_the_one_that_stamps_its_secrets(admin: hvac.Client, vault: VaultServer, login: Login) -> None:
+    client = login(vault, "backup")
+    before = client.clock()
+    write(admin, "smtp/now/admin", {"password": "x"})
+    stamped = admin.secrets.kv.v2.read_secret_metadata("now/admin", mount_point="smtp")["data"]["updated_time"]
+    assert before <= datetime.fromisoformat(stamped).timestamp() < client.clock() + 1
 
 
 @pytest.mark.parametrize("duty", ["backup", "inventory"])

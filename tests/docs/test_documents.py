@@ -7,7 +7,6 @@ import pytest
 
 from docs.generate import documents as generated
 from lab.aws import ROOT
-from lab.deployment import CDK, deploy_arguments
 from tests.docs.reading import broken_links, commands, documents
 from tests.scenarios import test_readme
 
@@ -19,17 +18,11 @@ RUN_HERE = {
 }
 """Run by this file and by `test_demo.py`, as they stand."""
 
-RUN_BY_THE_LAB = {
-    ".node/node_modules/.bin/cdk bootstrap",
-    ".node/node_modules/.bin/cdk deploy --all",
-}
-"""Run whenever a lab starts, with the lab's settings added."""
-
 RUN_BY_CI = {"make test"}
 
 
 def test_every_command_in_a_document_is_run_by_a_test() -> None:
-    assert set(commands()) == RUN_HERE | RUN_BY_THE_LAB | RUN_BY_CI | set(test_readme.COMMANDS)
+    assert set(commands()) == RUN_HERE | RUN_BY_CI | set(test_readme.COMMANDS)
 
 
 def test_what_follows_from_the_code_is_what_the_documents_say() -> None:
@@ -57,13 +50,6 @@ def test_the_operators_key_pair_is_made_by_the_two_commands(tmp_path: Path) -> N
 def test_make_install_is_what_the_other_commands_need() -> None:
     done = subprocess.run(["make", "install"], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
-
-
-def test_the_lab_deploys_with_the_commands_of_the_readme() -> None:
-    assert str(CDK.relative_to(ROOT)) == ".node/node_modules/.bin/cdk"
-    assert " ".join(deploy_arguments.__doc__ or "").strip()
-    for command in RUN_BY_THE_LAB:
-        assert command.startswith(str(CDK.relative_to(ROOT)))
 
 
 def test_ci_runs_make_test_and_nothing_cleverer() -> None:

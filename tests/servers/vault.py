@@ -24,6 +24,7 @@ from lambdas.domain.vault_duties import DUTIES, DutyName
 MOUNTS = ["smtp", "vps"]
 CANARY = "smtp/test-tenant-id/admin"
 STATIC = Seal("static", "k1")
+HOST = "arn:aws:iam::111122223333:role/vault-host"
 _ADMIN_PASSWORD = secrets.token_urlsafe(24)
 _ADMIN_RULE = 'path "*" { capabilities = ["create", "read", "update", "patch", "delete", "list", "sudo"] }'
 _ADMIN = f"""
@@ -93,6 +94,12 @@ class VaultServer:
             self._admin.auth.userpass.login("admin", _ADMIN_PASSWORD)
         return self._admin
 
+    def takes_logins(self) -> bool:
+        """Whether an administrator is let in; not so while a cluster elects its leader."""
+        with contextlib.suppress(VaultError, OSError):
+            return bool(self.admin().is_authenticated())
+        return False
+
     def leads(self) -> bool:
         """Whether it answers an administrator: its own setup has ended then."""
         with contextlib.suppress(VaultError, OSError):
@@ -119,7 +126,7 @@ class Vaults:
     def estate(self, *servers: VaultServer, seal: Seal = STATIC) -> Vault:
         """The Vault of these nodes, as an estate describes it."""
         addresses = [server.address for server in servers] or ["https://vault.example.org"]
-        return Vault(addresses[0], seal, MOUNTS, addresses, self.authority.pem, CANARY)
+        return Vault(addresses[0], seal, MOUNTS, addresses, self.authority.pem, CANARY, HOST)
 
     def prepare(self, seal_key: str = "", joins: VaultServer | None = None, own: str = "") -> VaultServer:
         """A node that has not been started."""
