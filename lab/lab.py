@@ -25,7 +25,7 @@ from requests.adapters import HTTPAdapter
 
 from lab.aws import ROOT, Aws
 from lab.certificates import CertificateAuthority
-from lab.deployment import bootstrap, deploy
+from lab.deployment import bootstrap, deploy, synthesize
 from lab.estate import HOST_USER, OfflineKey, make_offline_key, write_estate
 from lab.gate import Gate
 from lab.processes import LabError, free_port, require_free
@@ -131,11 +131,12 @@ class Lab:
             gate = stack.enter_context(Gate(aws, authority.issue("gate"), free_port()).open())
             lab = _prepare(folder, aws, gate, authority)
             stack.callback(lambda: lab.vault.stop())
-            regions = (lab.primary, lab.standby)
-            progress("Bootstrapping the CDK in two regions")
-            bootstrap(aws, folder, regions)
+            progress("Writing the templates of four stacks")
+            synthesize(aws, folder, lab.primary, lab.estate_file, gate.endpoint)
+            progress("Bootstrapping two regions with `cdk bootstrap`")
+            bootstrap(aws, folder, lab.primary)
             progress("Deploying four stacks with `cdk deploy --all`")
-            deploy(aws, folder, regions, lab.estate_file, gate.endpoint)
+            deploy(aws, folder, lab.primary)
             progress("Starting Vault, whose seal key KMS opens")
             _write_vault_configuration(lab)
             lab.start_vault()

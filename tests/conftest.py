@@ -4,22 +4,38 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 _MEASURED = pytest.StashKey[list[str]]()
-_DEPLOYED = Path(__file__).parent / "scenarios"
+_TESTS = Path(__file__).parent
+_FIRST = (_TESTS / "scenarios", _TESTS / "docs")
+"""What takes longest begins first."""
+
+
+class _Streams(LoadFileScheduling):  # type: ignore[misc]  # pytest-xdist tells mypy nothing
+    """One worker has the deployed house for itself; the other takes file after file of the rest."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "deployed" if nodeid.startswith("tests/scenarios/") else str(super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Streams:
+    return _Streams(config, log)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_MEASURED] = []
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the streams
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each test its stream (`--dist loadgroup` of pytest-xdist), and let what looks back on all runs come last."""
-    for item in items:
-        stream = "deployed" if _DEPLOYED in item.path.parents else "others"
-        item.add_marker(pytest.mark.xdist_group(stream))
-    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+    """Begin with the long streams, and let what looks back on all runs of the deployed house come last there."""
+
+    def place(item: pytest.Item) -> tuple[int, bool]:
+        rank = next((i for i, folder in enumerate(_FIRST) if folder in item.path.parents), len(_FIRST))
+        return rank, item.get_closest_marker("last") is not None
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """The commands of the documents that need a deployed house, run as they stand."""
 
 import base64
-import json
 import os
 import pty
 import re
@@ -16,7 +15,6 @@ import pytest
 import requests
 
 from lab.aws import ACCOUNT, ROOT
-from lab.deployment import cdk_environment, cdk_settings
 from lab.processes import free_port
 from lab.tenants import Platform, Tenant
 from lab.vault import VaultNode
@@ -35,30 +33,21 @@ CONFIGURE = ".venv/bin/python -m lambdas.vault_configuration"
 INITIALISE = "bao operator init -recovery-shares=1 -recovery-threshold=1"
 RESTORE = "bao operator raft snapshot restore snapshot.gz"
 
-BOOTSTRAP = ".node/node_modules/.bin/cdk bootstrap"
-DEPLOY = ".node/node_modules/.bin/cdk deploy --all"
-
-COMMANDS = (RECOVER, ENABLE, CONFIGURE, INITIALISE, RESTORE, BOOTSTRAP, DEPLOY)
+COMMANDS = (RECOVER, ENABLE, CONFIGURE, INITIALISE, RESTORE)
 
 
 @pytest.fixture
 def checkout(house: House, tmp_path: Path) -> Path:
     """A checkout with the estate of this lab, as its owner has it."""
-    for folder in ("lambdas", "infra", "statemachines"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for tools in (".venv", ".node", ".build"):
-        (tmp_path / tools).symlink_to(ROOT / tools)
-    shutil.copy(ROOT / "app.py", tmp_path)
+    shutil.copytree(ROOT / "lambdas", tmp_path / "lambdas", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(house.lab.estate_file, tmp_path / "estate.yaml")
-    cdk = json.loads((ROOT / "cdk.json").read_text())
-    cdk["context"] |= cdk_settings(house.lab.aws, tmp_path / "estate.yaml", house.lab.gate.endpoint)
-    (tmp_path / "cdk.json").write_text(json.dumps(cdk | {"requireApproval": "never"}))
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
     return tmp_path
 
 
 def _environment(house: House) -> dict[str, str]:
     tools = ROOT / ".venv-emulator" / "bin"
-    own = cdk_environment(house.lab.aws, house.lab.primary) | {
+    own = {
         "PATH": f"{tools}:{os.environ['PATH']}",
         "AWS_REGION": house.lab.primary,
         "AWS_DEFAULT_REGION": house.lab.primary,
@@ -80,25 +69,6 @@ def _run(house: House, command: str, folder: Path) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-def test_bootstrapping_and_deploying_once_more_changes_nothing(house: House, checkout: Path) -> None:
-    """The lab was deployed by these two already, its settings given as arguments; here they stand in `cdk.json`."""
-    before = _events(house)
-    _run(house, BOOTSTRAP, checkout)
-    _run(house, DEPLOY, checkout)
-    assert _events(house) == before
-
-
-def _events(house: House) -> dict[str, int]:
-    """How much has happened to each stack, in both regions."""
-    found: dict[str, int] = {}
-    for region in (house.lab.primary, house.lab.standby):
-        formation = house.lab.client("cloudformation", region)
-        for stack in formation.describe_stacks()["Stacks"]:
-            events = formation.describe_stack_events(StackName=stack["StackName"])["StackEvents"]
-            found[f"{region} {stack['StackName']}"] = len(events)
-    return found
 
 
 def test_the_recovery_from_a_terminal(house: House, tenants: list[Tenant], backup_id: str, checkout: Path) -> None:
