@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lambdas.adapters.aws import client
+from lambdas.adapters.aws import AWS_ERRORS, client
 from lambdas.adapters.tables import condition_failed, from_item, to_item
 from lambdas.domain.errors import LeaseLost, TargetBusy, TargetSettling
 from lambdas.domain.lease import LeaseRow, judge
@@ -38,13 +38,12 @@ class Leases:
             if row is not None and verdict == "held":
                 break
             if row is not None and verdict == "settling":
-                raise TargetSettling(target=target, holder=execution_name(row.owner), until=_text(row.busy_until))
+                raise _settling(row)
             if self._write(target, me, row, now):
                 return Lease(target, (row.token if row else 0) + 1)
         row = self._read(target)
         assert row is not None  # a row that somebody else has written is why this one was not
-        since, holder = _text(row.since), execution_name(row.owner)
-        raise TargetBusy(target=target, holder=holder, since=since, execution=row.owner)
+        raise _busy(row)
 
     def _read(self, target: str) -> LeaseRow | None:
         answer = self._dynamo.get_item(TableName=self._table, Key=to_item({"target": target}), ConsistentRead=True)
@@ -85,33 +84,56 @@ class Leases:
     def guard(self, operation: Operation, seconds_left: float) -> Iterator[None]:
         """Hold the lease while the block changes the target; `seconds_left` is how long this function may still run.
 
-        Until that time nobody else may take the target over, however this process ends. Raises `LeaseLost`
-        when another operation has taken it over: nothing has been changed then.
+        Until that time nobody else may take the target over, however this process ends. Nothing has been changed
+        when it raises `LeaseLost` (another operation has taken the target over) or `TargetSettling` (another function
+        of this very operation may still be at work: Step Functions had lost its answer and started a second one).
         """
-        self._set_busy(operation, datetime.now(UTC) + timedelta(seconds=seconds_left))
+        now = datetime.now(UTC)
+        until = now + timedelta(seconds=seconds_left)
+        self._update_mine(
+            operation.lease,
+            operation.execution,
+            "SET busy_until = :until",
+            {":until": _text(until), ":held": True, ":now": _text(now)},
+            "held = :held AND busy_until <= :now",
+        )
         try:
             yield
-        finally:
-            self._set_busy(operation, datetime.now(UTC))
+        except BaseException:
+            with contextlib.suppress(LeaseLost, *AWS_ERRORS):  # the first error is the one to tell
+                self._leave(operation)
+            raise
+        self._leave(operation)
 
-    def _set_busy(self, operation: Operation, until: datetime) -> None:
-        self._update_mine(operation.lease, operation.execution, "SET busy_until = :until", {":until": _text(until)})
+    def _leave(self, operation: Operation) -> None:
+        """Let others in; also when this operation was stopped meanwhile, and its lease given back for it."""
+        values = {":until": _text(datetime.now(UTC))}
+        self._update_mine(operation.lease, operation.execution, "SET busy_until = :until", values)
+
+    def refuse_while_held(self, target: str) -> None:
+        """Raise `TargetBusy` while anybody holds the lease on `target`."""
+        row = self._read(target)
+        if row is not None and row.held:
+            raise _busy(row)
 
     def release(self, target: str, owner: str) -> None:
         """Give the lease back, if `owner` holds it. What a function of it may still be doing stays respected."""
         with contextlib.suppress(LeaseLost):
             self._update_mine(Lease(target, 0), owner, "SET held = :free", {":free": False})
 
-    def _update_mine(self, lease: Lease, owner: str, update: str, values: dict[str, Any]) -> None:
-        mine = "#owner = :owner AND held = :held" + (" AND #token = :token" if lease.token else "")
+    def _update_mine(
+        self, lease: Lease, owner: str, update: str, values: dict[str, Any], further: str | None = None
+    ) -> None:
+        """Change a row that is this owner's; `further` is what must hold as well."""
+        mine = "#owner = :owner" + (" AND #token = :token" if lease.token else "")
         names = {"#owner": "owner"} | ({"#token": "token"} if lease.token else {})
-        known = {":owner": owner, ":held": True} | ({":token": lease.token} if lease.token else {})
+        known = {":owner": owner} | ({":token": lease.token} if lease.token else {})
         try:
             self._dynamo.update_item(
                 TableName=self._table,
                 Key=to_item({"target": lease.target}),
                 UpdateExpression=update,
-                ConditionExpression=mine,
+                ConditionExpression=f"{mine} AND {further}" if further else mine,
                 ExpressionAttributeNames=names,
                 ExpressionAttributeValues=to_item(values | known),
             )
@@ -119,8 +141,19 @@ class Leases:
             if not condition_failed(error):
                 raise
             row = self._read(lease.target)
-            holder = execution_name(row.owner) if row else "nobody"
+            if row is not None and row.held and (row.owner, row.token) == (owner, lease.token):
+                raise _settling(row) from None
+            holder = execution_name(row.owner) if row and row.held else "nobody"
             raise LeaseLost(target=lease.target, holder=holder) from None
+
+
+def _busy(row: LeaseRow) -> TargetBusy:
+    holder, since = execution_name(row.owner), _text(row.since)
+    return TargetBusy(target=row.target, holder=holder, since=since, execution=row.owner)
+
+
+def _settling(row: LeaseRow) -> TargetSettling:
+    return TargetSettling(target=row.target, holder=execution_name(row.owner), until=_text(row.busy_until))
 
 
 def _text(moment: datetime) -> str:

@@ -156,7 +156,7 @@ def test_a_dead_owners_function_is_waited_for(leases: Leases) -> None:
         with pytest.raises(TargetSettling) as failure:
             leases.take(TARGET, SECOND, _has_ended)
         assert (
-            f"first has ended, but a function it started may still be changing vault until {_row()['busy_until']}"
+            f"A function that first started may still be changing vault, until {_row()['busy_until']} at the latest."
             in (str(failure.value))
         )
     assert _busy_until() <= datetime.now(UTC)
@@ -170,8 +170,31 @@ def test_a_released_target_is_not_taken_while_a_function_may_still_be_at_work(le
     leases.release(TARGET, FIRST)
     with pytest.raises(TargetSettling):
         leases.take(TARGET, SECOND, _has_ended)
-    with pytest.raises(LeaseLost):
-        guard.__exit__(None, None, None)
+    guard.__exit__(None, None, None)
+    assert leases.take(TARGET, SECOND, _has_ended) == Lease(TARGET, 2)
+
+
+def test_a_second_function_of_one_operation_does_not_change_the_target_beside_the_first(leases: Leases) -> None:
+    """Step Functions starts another one when it has lost the answer of the first."""
+    operation = _operation(leases.take(TARGET, FIRST, _runs), FIRST)
+    changed = []
+    with leases.guard(operation, 60):
+        with pytest.raises(TargetSettling, match="A function that first started"), leases.guard(operation, 60):
+            changed.append(TARGET)
+        with pytest.raises(TargetSettling):
+            leases.take(TARGET, SECOND, _has_ended)
+    assert changed == []
+    with leases.guard(operation, 60):
+        changed.append(TARGET)
+
+
+def test_a_target_that_somebody_holds_is_refused_to_who_only_asks(leases: Leases) -> None:
+    leases.refuse_while_held(TARGET)
+    leases.take(TARGET, FIRST, _runs)
+    with pytest.raises(TargetBusy, match="vault is being changed by first"):
+        leases.refuse_while_held(TARGET)
+    leases.release(TARGET, FIRST)
+    leases.refuse_while_held(TARGET)
 
 
 def test_a_guard_whose_time_is_over_no_longer_holds_others_up(leases: Leases) -> None:
@@ -185,6 +208,15 @@ def test_a_guard_is_lifted_when_the_block_fails_and_the_failure_is_passed_on(lea
     with pytest.raises(InterruptedError), leases.guard(operation, 60):
         raise InterruptedError
     assert _busy_until() <= datetime.now(UTC)
+
+
+def test_the_failure_of_the_block_is_told_even_when_the_guard_cannot_be_lifted(leases: Leases) -> None:
+    operation = _operation(leases.take(TARGET, FIRST, _runs), FIRST)
+    guard = leases.guard(operation, 60)
+    guard.__enter__()
+    failure = InterruptedError()
+    with refused("UpdateItem", "AccessDeniedException"):
+        assert guard.__exit__(InterruptedError, failure, None) is False, "a context that swallows or replaces it"
 
 
 # --- races ------------------------------------------------------------------------------------------------
