@@ -1,7 +1,7 @@
 """What a user pastes into Vault's own configuration: the seal, the logins of Mailark's duties, their policies.
 
 For a new or empty Vault it is an `initialize` block (OpenBao self-initialisation), so that a lost cluster comes back
-with nobody typing a key; for a running Vault it is a script of `bao` commands with the same content.
+with nobody typing a key; for a running Vault it is a script of `bao` or `vault` commands with the same content.
 """
 
 import json
@@ -11,6 +11,17 @@ from lambdas.domain.estate import Vault
 from lambdas.domain.vault_duties import DUTIES, ISSUER, Duty, DutyName, policy, role
 
 SEAL_VARIABLE = "BAO_SEAL_KEY"
+SEAL_KEY_BYTES = 32
+
+_FIND_TOOL = (
+    "if command -v bao >/dev/null; then tool=bao",
+    "elif command -v vault >/dev/null; then tool=vault",
+    "else",
+    '  echo "Neither bao nor vault is on the PATH; nothing was changed." >&2',
+    '  echo "Next: install the command line tool of your OpenBao or HashiCorp Vault here, and run this again." >&2',
+    "  exit 1",
+    "fi",
+)
 
 
 def server_configuration(vault: Vault, public_keys: Mapping[DutyName, str]) -> str:
@@ -49,18 +60,20 @@ def apply_script(public_keys: Mapping[DutyName, str]) -> str:
     """A shell script that gives a running Vault the same logins and policies; it may run twice."""
     lines = [
         "#!/bin/sh",
-        "# Gives a running Vault the logins and policies of Mailark. Needs BAO_ADDR and an administrator's token.",
+        "# Gives a running Vault the logins and policies of Mailark. Needs the address and an administrator's token in",
+        "# BAO_ADDR and BAO_TOKEN (or VAULT_ADDR and VAULT_TOKEN), and the command line tool: bao, or else vault.",
         "set -eu",
         'cd "$(dirname "$0")"',
+        *_FIND_TOOL,
     ]
     for name in DUTIES:
         duty = Duty(name)
         lines += [
             "",
-            f"bao policy write {duty.title} policies/{duty.title}.hcl",
-            f"bao auth list | grep -q '^{duty.title}/' || bao auth enable -path={duty.title} jwt",
-            f"bao write auth/{duty.title}/config - <<'END'\n{json.dumps(_login(public_keys[name]), indent=2)}\nEND",
-            f"bao write auth/{duty.title}/role/{duty.title} - <<'END'\n{json.dumps(role(duty), indent=2)}\nEND",
+            f"$tool policy write {duty.title} policies/{duty.title}.hcl",
+            f"$tool auth list | grep -q '^{duty.title}/' || $tool auth enable -path={duty.title} jwt",
+            f"$tool write auth/{duty.title}/config - <<'END'\n{json.dumps(_login(public_keys[name]), indent=2)}\nEND",
+            f"$tool write auth/{duty.title}/role/{duty.title} - <<'END'\n{json.dumps(role(duty), indent=2)}\nEND",
         ]
     return "\n".join(lines) + "\n"
 
@@ -68,7 +81,7 @@ def apply_script(public_keys: Mapping[DutyName, str]) -> str:
 def start_script(vault: Vault, regions: Sequence[str], key_name: str) -> str:
     """A shell script that opens the static seal key with KMS, in either region, and starts the server with it.
 
-    The key is only ever in the environment of the server's process.
+    The key is only ever in the environment of the server's process. A region that does not answer costs seconds.
     """
     return f"""#!/bin/sh
 # Starts OpenBao with its seal key, which KMS opens. Needs the AWS CLI, and the credentials of the host that
@@ -76,7 +89,8 @@ def start_script(vault: Vault, regions: Sequence[str], key_name: str) -> str:
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 for region in {" ".join(regions)}; do
-  if {SEAL_VARIABLE}=$(aws kms decrypt --region "$region" --key-id alias/mailark-seal \\
+  if {SEAL_VARIABLE}=$(AWS_MAX_ATTEMPTS=1 aws kms decrypt --region "$region" --key-id alias/mailark-seal \\
+    --cli-connect-timeout 5 --cli-read-timeout 10 \\
     --encryption-context purpose={key_name.split("/")[0]},name={key_name} \\
     --ciphertext-blob "fileb://$here/{vault.seal.key_id}.sealed" --query Plaintext --output text); then
     export {SEAL_VARIABLE}

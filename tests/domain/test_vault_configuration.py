@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -29,6 +30,26 @@ def requests_of(text: str) -> dict[str, tuple[str, str]]:
     )
     assert len(found) == text.count("request ")
     return {name: (path, data) for name, path, data in found}
+
+
+def stand_in(path: Path, script: str) -> None:
+    """A program that stands in for a tool of that name."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+def run(script: str, folder: Path, *tools: str) -> subprocess.CompletedProcess[str]:
+    """Run a script where there is nothing but some tools of the system and the stand-ins in `bin`."""
+    for tool in ("sh", *tools):
+        found = shutil.which(tool)
+        assert found is not None
+        (folder / "bin").mkdir(exist_ok=True)
+        (folder / "bin" / tool).symlink_to(found)
+    stand_in(folder / "written" / "script.sh", script)
+    command = [str(folder / "bin" / "sh"), str(folder / "written" / "script.sh")]
+    only = {"PATH": str(folder / "bin")}
+    return subprocess.run(command, env=only, capture_output=True, text=True, timeout=20, check=False)
 
 
 # --- the server's configuration ---------------------------------------------------------------------------
@@ -140,18 +161,41 @@ def test_the_policies_by_themselves_are_those_of_the_configuration() -> None:
 @pytest.mark.parametrize("name", DUTIES)
 def test_a_running_vault_gets_the_same_logins(name: DutyName) -> None:
     text, title = apply_script(KEYS), Duty(name).title
-    assert f"\nbao policy write {title} policies/{title}.hcl\n" in text
-    assert f"\nbao auth list | grep -q '^{title}/' || bao auth enable -path={title} jwt\n" in text
-    config = re.search(rf"\nbao write auth/{title}/config - <<'END'\n(.*?)\nEND\n", text, re.DOTALL)
+    assert f"\n$tool policy write {title} policies/{title}.hcl\n" in text
+    assert f"\n$tool auth list | grep -q '^{title}/' || $tool auth enable -path={title} jwt\n" in text
+    config = re.search(rf"\n\$tool write auth/{title}/config - <<'END'\n(.*?)\nEND\n", text, re.DOTALL)
     assert config is not None
     assert json.loads(config[1]) == {
         "jwt_validation_pubkeys": [KEYS[name]],
         "bound_issuer": "mailark",
         "jwt_supported_algs": ["ES256"],
     }
-    body = re.search(rf"\nbao write auth/{title}/role/{title} - <<'END'\n(.*?)\nEND\n", text, re.DOTALL)
+    body = re.search(rf"\n\$tool write auth/{title}/role/{title} - <<'END'\n(.*?)\nEND\n", text, re.DOTALL)
     assert body is not None
     assert json.loads(body[1]) == role(Duty(name))
+
+
+@pytest.mark.parametrize(
+    ("there", "used"), [(["bao"], "bao"), (["vault"], "vault"), (["bao", "vault"], "bao")], ids=["bao", "vault", "both"]
+)
+def test_a_running_vault_is_told_by_whichever_tool_is_there(there: list[str], used: str, tmp_path: Path) -> None:
+    for tool in there:
+        stand_in(tmp_path / "bin" / tool, f"echo {tool} $1 $2 >>{tmp_path}/called; cat >/dev/null")
+    done = run(apply_script(KEYS), tmp_path, "grep", "cat", "dirname")
+    assert done.returncode == 0, done.stderr
+    called = (tmp_path / "called").read_text().splitlines()
+    assert f"{used} policy write" in called
+    assert f"{used} write auth/mailark-restore/role/mailark-restore" in called
+    assert {line.split()[0] for line in called} == {used}
+
+
+def test_without_a_tool_it_is_said_that_there_is_none(tmp_path: Path) -> None:
+    done = run(apply_script(KEYS), tmp_path, "dirname")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "Neither bao nor vault is on the PATH; nothing was changed.\n"
+        "Next: install the command line tool of your OpenBao or HashiCorp Vault here, and run this again.\n"
+    )
 
 
 # --- the start --------------------------------------------------------------------------------------------
@@ -162,6 +206,19 @@ def test_the_start_script_asks_the_regions_in_their_order_for_the_key_of_this_se
     assert "\nfor region in eu-central-1 eu-west-1; do\n" in text
     assert "--encryption-context purpose=vault-seal-key,name=vault-seal-key/k1 " in text
     assert 'fileb://$here/k1.sealed"' in text
+
+
+def test_a_region_that_does_not_answer_is_given_up_after_seconds_and_the_next_is_asked(tmp_path: Path) -> None:
+    asked = tmp_path / "asked"
+    stand_in(tmp_path / "bin" / "aws", f'echo "$AWS_MAX_ATTEMPTS $*" >>{asked}; grep -q eu-west-1 {asked} && echo key')
+    stand_in(tmp_path / "bin" / "bao", 'echo "$BAO_SEAL_KEY $*"')
+    done = run(start_script(VAULT, ["eu-central-1", "eu-west-1"], "vault-seal-key/k1"), tmp_path, "grep", "dirname")
+    assert done.stdout.startswith("key server -config="), done.stderr
+    calls = asked.read_text().splitlines()
+    assert ["eu-central-1" in calls[0], "eu-west-1" in calls[1]] == [True, True]
+    for call in calls:
+        assert call.startswith("1 kms decrypt ")
+        assert "--cli-connect-timeout 5 --cli-read-timeout 10 " in call
 
 
 def test_the_seal_key_is_never_an_argument_of_the_server() -> None:

@@ -1,13 +1,17 @@
 """The commands of the documents that need a deployed house, run as they stand."""
 
 import base64
+import contextlib
+import json
 import os
 import pty
 import re
+import secrets
 import shutil
+import socket
 import subprocess
-import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import hvac
@@ -15,34 +19,43 @@ import pytest
 import requests
 
 from lab.aws import ACCOUNT, ROOT
-from lab.processes import free_port
+from lab.processes import LOOPBACK, free_port
 from lab.tenants import Platform, Tenant
 from lab.vault import VaultNode
-from lambdas.adapters.sealed_keys import MASTER_KEY
+from lambdas.adapters.sealed_keys import MASTER_KEY, seal_key_name
 from lambdas.domain.backup import manifest_key
+from lambdas.domain.vault_duties import DUTIES, Duty
 from tests.scenarios.house import House
 
 RECOVER = (
     "aws stepfunctions start-execution"
-    ' --state-machine-arn "arn:aws:states:$AWS_REGION:$AWS_ACCOUNT_ID:stateMachine:mailark-vault-restore"'
+    ' --state-machine-arn "arn:aws:states:$AWS_REGION:$(aws sts get-caller-identity --query Account --output text)'
+    ':stateMachine:mailark-vault-restore"'
     """ --input '{"reason": "Vault lost its disk"}'"""
 )
 ENABLE = 'aws events enable-rule --region "$STANDBY_REGION" --name mailark-vault-backup'
 CONFIGURE = ".venv/bin/python -m lambdas.vault_configuration"
+IMPORT = f"{CONFIGURE} --seal-key-file seal.key"
 
+INSTALL = ("python3 -m venv break-glass", "break-glass/bin/pip install --quiet -r lambdas/requirements.txt")
+OPEN = "break-glass/bin/python open_backup.py vault-*.enc vault-*.manifest.json offline-key.pem snapshot.gz"
 INITIALISE = "bao operator init -recovery-shares=1 -recovery-threshold=1"
 RESTORE = "bao operator raft snapshot restore snapshot.gz"
 
-COMMANDS = (RECOVER, ENABLE, CONFIGURE, INITIALISE, RESTORE)
+COMMANDS = (RECOVER, ENABLE, CONFIGURE, IMPORT, *INSTALL, OPEN, INITIALISE, RESTORE)
 
 
 @pytest.fixture
 def checkout(house: House, tmp_path: Path) -> Path:
     """A checkout with the estate of this lab, as its owner has it."""
-    shutil.copytree(ROOT / "lambdas", tmp_path / "lambdas", ignore=shutil.ignore_patterns("__pycache__"))
+    _check_out(tmp_path)
     shutil.copy(house.lab.estate_file, tmp_path / "estate.yaml")
     (tmp_path / ".venv").symlink_to(ROOT / ".venv")
     return tmp_path
+
+
+def _check_out(folder: Path) -> None:
+    shutil.copytree(ROOT / "lambdas", folder / "lambdas", ignore=shutil.ignore_patterns("__pycache__"))
 
 
 def _environment(house: House) -> dict[str, str]:
@@ -58,17 +71,25 @@ def _environment(house: House) -> dict[str, str]:
 
 
 def _run(house: House, command: str, folder: Path) -> str:
-    done = subprocess.run(
-        ["sh", "-c", command],
-        cwd=folder,
-        env=_environment(house),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = _ended(command, folder, _environment(house))
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def _ended(command: str, folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a command in a shell, however it ends."""
+    return subprocess.run(
+        ["sh", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def _failed(command: str, folder: Path, environment: dict[str, str]) -> str:
+    """Run a command that is to fail in two lines, what is the matter and what to do; the two."""
+    done = _ended(command, folder, environment)
+    assert done.returncode == 1, done.stdout
+    assert re.fullmatch(r"[^\n]+\nNext: [^\n]+\n", done.stderr), done.stderr
+    assert done.stdout == ""
+    return done.stderr
 
 
 def test_the_recovery_from_a_terminal(house: House, tenants: list[Tenant], backup_id: str, checkout: Path) -> None:
@@ -101,28 +122,68 @@ def test_vaults_configuration_is_written_again_with_nothing_changed(house: House
             assert (written / path.relative_to(house.lab.configuration)).read_bytes() == path.read_bytes()
 
 
-def test_the_master_key_is_asked_for_once_and_not_shown(house: House, checkout: Path) -> None:
-    name = f"/mailark/sealed-keys/{MASTER_KEY}"
-    regions = (house.lab.primary, house.lab.standby)
-    kept = {
-        region: house.lab.client("ssm", region).get_parameter(Name=name)["Parameter"]["Value"] for region in regions
-    }
-    for region in regions:
-        house.lab.client("ssm", region).delete_parameter(Name=name)
-    try:
-        shown = _typed(house, checkout, base64.b64encode(house.lab.master_key).decode())
-        made = [house.lab.client("ssm", region).get_parameter(Name=name)["Parameter"]["Value"] for region in regions]
-    finally:
-        for region, value in kept.items():
-            house.lab.client("ssm", region).put_parameter(Name=name, Value=value, Type="String", Overwrite=True)
+def test_the_master_key_is_asked_for_twice_and_not_shown(house: House, checkout: Path) -> None:
+    typed = base64.b64encode(house.lab.master_key).decode()
+    with _forgotten(house, MASTER_KEY):
+        code, shown = _typed(house, checkout, typed, house.lab.master_key.hex())
+        made = _sealed(house, MASTER_KEY)
 
+    assert code == 0, shown
     assert "The platform's master key (base64 or hex): " in shown
-    assert base64.b64encode(house.lab.master_key).decode() not in shown
+    assert "The same once more: " in shown
+    assert typed not in shown
+    assert house.lab.master_key.hex() not in shown
+    assert made[0]
     assert made[0] == made[1]
 
 
-def _typed(house: House, folder: Path, line: str) -> str:
-    """Run the command at a terminal, and type a line at its prompt; what the terminal shows."""
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (["a1" * 32, "a2" * 32], "The two master keys differ; nothing was sealed."),
+        (["a1" * 31], "That is not a master key of 32 bytes in base64 or hex; nothing was sealed."),
+    ],
+    ids=["mistyped", "too short"],
+)
+def test_a_master_key_that_was_mistyped_is_not_sealed(
+    house: House, checkout: Path, lines: list[str], said: str
+) -> None:
+    with _forgotten(house, MASTER_KEY):
+        code, shown = _typed(house, checkout, *lines)
+        assert _sealed(house, MASTER_KEY) == [None, None]
+
+    assert code == 1
+    assert said in shown
+    assert "\nNext: " in shown.replace("\r", "")
+    assert lines[0] not in shown
+
+
+def _sealed(house: House, name: str) -> list[str | None]:
+    """What is stored under the name of a sealed key, in both regions."""
+    found: list[str | None] = []
+    for region in (house.lab.primary, house.lab.standby):
+        answer = house.lab.client("ssm", region).get_parameters(Names=[f"/mailark/sealed-keys/{name}"])
+        found.append(answer["Parameters"][0]["Value"] if answer["Parameters"] else None)
+    return found
+
+
+@contextlib.contextmanager
+def _forgotten(house: House, name: str) -> Iterator[None]:
+    """Let a sealed key be unknown in both regions while the block runs."""
+    parameter = f"/mailark/sealed-keys/{name}"
+    stores = [house.lab.client("ssm", region) for region in (house.lab.primary, house.lab.standby)]
+    kept = _sealed(house, name)
+    for store in stores:
+        store.delete_parameter(Name=parameter)
+    try:
+        yield
+    finally:
+        for store, value in zip(stores, kept, strict=True):
+            store.put_parameter(Name=parameter, Value=value, Type="String", Overwrite=True)
+
+
+def _typed(house: House, folder: Path, *lines: str) -> tuple[int, str]:
+    """Run the command at a terminal, and type a line at each of its prompts; its exit code, and what was shown."""
     terminal, other_end = pty.openpty()
     process = subprocess.Popen(
         CONFIGURE.split(),
@@ -137,60 +198,245 @@ def _typed(house: House, folder: Path, line: str) -> str:
     os.close(other_end)
     shown = b""
     try:
-        while b"hex): " not in shown:
+        for line in lines:
             shown += os.read(terminal, 1024)
-        os.write(terminal, line.encode() + b"\n")
+            while not shown.endswith(b": "):
+                shown += os.read(terminal, 1024)
+            os.write(terminal, line.encode() + b"\n")
         while chunk := os.read(terminal, 1024):
             shown += chunk
     except OSError:
         pass  # the terminal's other end is closed: the command has ended
     finally:
         os.close(terminal)
-    assert process.wait(60) == 0, shown
-    return shown.decode()
+    return process.wait(60), shown.decode()
+
+
+@pytest.mark.parametrize("form", ["raw", "hex", "base64"])
+def test_the_seal_key_of_a_vault_that_runs_already_is_imported(house: House, checkout: Path, form: str) -> None:
+    name, own = seal_key_name("k1"), secrets.token_bytes(32)
+    forms = {"raw": own, "hex": own.hex().encode() + b"\n", "base64": base64.b64encode(own) + b"\n"}
+    (checkout / "seal.key").write_bytes(forms[form])
+    with _forgotten(house, name):
+        said = _run(house, IMPORT, checkout)
+        first, second = _sealed(house, name)
+        opened = [_as_the_host_opens(house, region, first) for region in (house.lab.primary, house.lab.standby)]
+
+    assert "Seal key k1: imported. seal.key still holds it in the clear: delete it once Vault has started" in said
+    assert first == second
+    assert opened == [own, own]
+    written = [path.read_bytes() for path in (checkout / "vault-configuration").rglob("*") if path.is_file()]
+    assert base64.b64decode(first or "") in written
+    for secret in forms.values():
+        assert not [text for text in [*written, said.encode()] if secret.strip() in text]
+
+
+def _as_the_host_opens(house: House, region: str, sealed: str | None) -> bytes:
+    kms = house.lab.aws.client("kms", region, house.lab.host_key)
+    context = {"purpose": "vault-seal-key", "name": "vault-seal-key/k1"}
+    answer = kms.decrypt(
+        KeyId="alias/mailark-seal", CiphertextBlob=base64.b64decode(sealed or ""), EncryptionContext=context
+    )
+    return bytes(answer["Plaintext"])
+
+
+def test_without_a_key_to_import_a_new_one_is_made_and_it_is_said_for_whom(house: House, checkout: Path) -> None:
+    with _forgotten(house, seal_key_name("k1")):
+        said = _run(house, CONFIGURE, checkout)
+    assert (
+        "Seal key k1: made now, for a new Vault. If your Vault runs already under a static seal key of its own" in said
+    )
+    assert '"The seal key" in docs/operating.md' in said
+    assert "\n## The seal key\n" in (ROOT / "docs" / "operating.md").read_text()
+
+
+def test_a_seal_key_that_is_sealed_already_is_never_replaced(house: House, checkout: Path) -> None:
+    (checkout / "seal.key").write_bytes(secrets.token_bytes(32))
+    before = _sealed(house, seal_key_name("k1"))
+
+    said = _failed(IMPORT, checkout, _environment(house))
+
+    assert said.startswith(
+        "A seal key with the id k1 is sealed already, and is never replaced; nothing was changed.\n"
+        "Next: If it is Vault's own, leave --seal-key-file out"
+    )
+    assert _sealed(house, seal_key_name("k1")) == before
+    assert not (checkout / "vault-configuration").exists()
+
+
+def test_what_is_no_seal_key_is_not_imported(house: House, checkout: Path) -> None:
+    (checkout / "seal.key").write_bytes(secrets.token_bytes(31))
+    with _forgotten(house, seal_key_name("k1")):
+        said = _failed(IMPORT, checkout, _environment(house))
+        assert _sealed(house, seal_key_name("k1")) == [None, None]
+    assert said.startswith("seal.key holds no seal key of 32 bytes, raw, in hex or in base64; nothing was changed.")
+
+
+def test_what_aws_does_not_do_is_said_with_its_cure(house: House, checkout: Path) -> None:
+    root = _environment(house)
+    nobody = {name: value for name, value in root.items() if not name.startswith("AWS_")}
+    nobody |= {"AWS_EC2_METADATA_DISABLED": "true", "HOME": str(checkout)}
+    assert _failed(CONFIGURE, checkout, nobody) == (
+        "This shell has no valid credentials for AWS: NoCredentialsError.\n"
+        "Next: Set those of the account that was deployed to (`aws sts get-caller-identity` proves them); "
+        "then run this again, what is done is kept.\n"
+    )
+    too_few = root | house.lab.aws.environment(house.lab.host_key)
+    assert re.match(r"AWS has refused it: .*AccessDenied.*GetParameter", _failed(CONFIGURE, checkout, too_few))
+    unreachable = root | {"AWS_ENDPOINT_URL": f"https://127.0.0.1:{free_port()}"}
+    assert _failed(CONFIGURE, checkout, unreachable).startswith("AWS has not answered: Could not connect")
+
+
+def test_where_nothing_is_deployed_it_is_said_to_deploy_first(house: House, checkout: Path) -> None:
+    estate = checkout / "estate.yaml"
+    estate.write_text(
+        estate.read_text().replace(house.lab.primary, "us-east-2").replace(house.lab.standby, "us-west-2")
+    )
+    (checkout / "master.key").write_text("a1" * 32)
+    said = _failed(f"{CONFIGURE} --master-key-file master.key", checkout, _environment(house))
+    assert (
+        "alias/mailark-escrow: NotFoundException.\nNext: Check that `cdk deploy --all` has run in this account" in said
+    )
+
+
+def test_a_seal_without_a_key_of_ours_has_none_to_import(house: House, checkout: Path) -> None:
+    estate = checkout / "estate.yaml"
+    estate.write_text(estate.read_text().replace("type: static", "type: awskms"))
+    (checkout / "seal.key").write_bytes(secrets.token_bytes(32))
+    said = _failed(IMPORT, checkout, _environment(house))
+    assert said.startswith("The estate has the seal awskms, which has no key to import; nothing was changed.")
+
+
+def test_an_estate_that_is_not_there_is_said_with_its_cure(house: House, checkout: Path) -> None:
+    assert "No such file or directory: 'elsewhere.yaml'\nNext: " in _failed(
+        f"{CONFIGURE} --estate elsewhere.yaml", checkout, _environment(house)
+    )
+
+
+def test_a_vault_starts_in_seconds_from_the_standby_when_the_primary_is_silent(house: House, tmp_path: Path) -> None:
+    """The primary region takes connections, and never says a word."""
+    lab, tools = house.lab, tmp_path / "bin"
+    with socket.create_server((LOOPBACK, 0)) as silent:
+        nobody = f"http://{LOOPBACK}:{silent.getsockname()[1]}"
+        _tool(
+            tools / "aws",
+            f'case "$*" in *{lab.primary}*) export AWS_ENDPOINT_URL={nobody};; esac\n'
+            f'exec {ROOT / ".venv-emulator" / "bin" / "aws"} "$@"',
+        )
+        _tool(tools / "bao", 'test -n "$BAO_SEAL_KEY" && echo started')
+        own = lab.aws.environment(lab.host_key) | {"PATH": f"{tools}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+        began = time.monotonic()
+        done = _ended(str(lab.configuration / "start-vault.sh"), tmp_path, own)
+
+    assert done.stdout == "started\n", done.stderr
+    assert f"KMS in {lab.primary} did not open the seal key; trying the next region." in done.stderr
+    assert time.monotonic() - began < 30
+
+
+def _tool(path: Path, script: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+# --- without AWS ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def night(house: House, backup_id: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout in which somebody has done the page's first two steps, with the object, its manifest and the key."""
+    folder = tmp_path_factory.mktemp("night")
+    _check_out(folder)
+    row, s3 = house.catalog()[backup_id], house.lab.client("s3")
+    (folder / f"{backup_id}.enc").write_bytes(house.object_bytes(row))
+    manifest = s3.get_object(Bucket=house.bucket(), Key=manifest_key(row.key))["Body"].read()
+    (folder / f"{backup_id}.manifest.json").write_bytes(manifest)
+    shutil.copy(house.lab.offline.private, folder / "offline-key.pem")
+    for command in INSTALL:
+        _offline(command, folder)
+    (folder / "open_backup.py").write_text(_on_the_page("python"))
+    return folder
+
+
+def _on_the_page(kind: str) -> str:
+    found = re.search(rf"```{kind}\n(.*?)```", (ROOT / "docs" / "break-glass.md").read_text(), re.DOTALL)
+    assert found
+    return found[1]
 
 
 def test_without_aws_the_break_glass_page_brings_the_passwords_back(
-    house: House, tenants: list[Tenant], backup_id: str, checkout: Path
+    house: House, tenants: list[Tenant], night: Path
 ) -> None:
     """Only the object, its manifest and the operator's key: what the page says, to a tenant's password in the clear."""
-    page = (ROOT / "docs" / "break-glass.md").read_text()
-    script, seal = (re.search(rf"```{kind}\n(.*?)```", page, re.DOTALL) for kind in ("python", "hcl"))
-    assert script
-    assert seal
-    (checkout / "open_backup.py").write_text(script[1])
-    _download(house, backup_id, checkout)
+    keys = dict(line.split() for line in _offline(OPEN, night).splitlines())
+    with _plain_vault(house, night, keys["vault-seal-key/k1"]) as (node, vault):
+        _offline(RESTORE, night, vault)
+        node.wait_until_serving()
+        assert _passwords(house, node.address, base64.b64decode(keys[MASTER_KEY])).wrong(tenants) == []
 
-    names = ["backup.enc", "manifest.json", str(house.lab.offline.private), "snapshot.gz"]
-    printed = _offline([sys.executable, "open_backup.py", *names], checkout)
-    keys = dict(line.split() for line in printed.splitlines())
-    node = VaultNode("break-glass", free_port(), checkout, house.lab.authority, own_configuration=seal[1])
-    node.start_plain(free_port(), keys["vault-seal-key/k1"])
+
+@pytest.mark.parametrize("part", ["ciphertext", "plaintext"])
+def test_without_aws_what_differs_from_the_manifest_is_not_taken(night: Path, backup_id: str, part: str) -> None:
+    file = night / f"{backup_id}.manifest.json"
+    kept = file.read_bytes()
+    manifest = json.loads(kept)
+    manifest[part]["sha256"] = "0" * 64
+    file.write_text(json.dumps(manifest))
+    try:
+        said = _failed(OPEN, night, _environment_offline(night))
+    finally:
+        file.write_bytes(kept)
+    name = f"{backup_id}.enc" if part == "ciphertext" else "snapshot.gz"
+    assert said.startswith(f"{name} is not what the manifest says: ")
+
+
+def test_a_vault_that_runs_already_gets_its_logins_from_either_tool(house: House, tmp_path: Path) -> None:
+    seal_key = base64.b64encode(secrets.token_bytes(32)).decode()
+    bao = ROOT / ".venv" / "bin" / "bao"
+    with _plain_vault(house, tmp_path, seal_key) as (_, vault):
+        for name in ("vault", "bao"):
+            folder = tmp_path / f"with-{name}"
+            shutil.copytree(house.lab.configuration, folder)
+            (folder / "bin").mkdir()
+            (folder / "bin" / name).symlink_to(bao)
+            only = {key.replace("BAO", name.upper()): value for key, value in vault.items()}
+            done = _ended("./apply.sh", folder, only | {"PATH": f"{folder / 'bin'}:/usr/bin:/bin", "HOME": str(folder)})
+            assert done.returncode == 0, done.stderr
+        for duty in DUTIES:
+            title = Duty(duty).title
+            config, role = (
+                json.loads(_offline(f"bao read -format=json auth/{title}/{what}", tmp_path, vault))["data"]
+                for what in ("config", f"role/{title}")
+            )
+            assert config["bound_issuer"] == "mailark"
+            assert role["token_policies"] == [title]
+            text = (house.lab.configuration / "policies" / f"{title}.hcl").read_text()
+            assert _offline(f"bao policy read {title}", tmp_path, vault).strip() == text.strip()
+
+
+@contextlib.contextmanager
+def _plain_vault(house: House, folder: Path, seal_key: str) -> Iterator[tuple[VaultNode, dict[str, str]]]:
+    """A new Vault by the page's words, and what its administrator has in the environment."""
+    node = VaultNode("break-glass", free_port(), folder, house.lab.authority, own_configuration=_on_the_page("hcl"))
+    node.start_plain(free_port(), seal_key)
     try:
         node.wait_until_answering()
         vault = {"BAO_ADDR": node.address, "BAO_CACERT": str(house.lab.authority.file)}
-        token = re.search(r"Initial Root Token: (\S+)", _offline(INITIALISE.split(), checkout, vault))
+        token = re.search(r"Initial Root Token: (\S+)", _offline(INITIALISE, folder, vault))
         assert token
         node.wait_until_serving()
-        _offline(RESTORE.split(), checkout, vault | {"BAO_TOKEN": token[1]})
-        node.wait_until_serving()
-        assert _passwords(house, node.address, base64.b64decode(keys[MASTER_KEY])).wrong(tenants) == []
+        yield node, vault | {"BAO_TOKEN": token[1]}
     finally:
         node.stop()
 
 
-def _download(house: House, backup_id: str, folder: Path) -> None:
-    row, s3 = house.catalog()[backup_id], house.lab.client("s3")
-    (folder / "backup.enc").write_bytes(house.object_bytes(row))
-    manifest = s3.get_object(Bucket=house.bucket(), Key=manifest_key(row.key))["Body"].read()
-    (folder / "manifest.json").write_bytes(manifest)
+def _environment_offline(folder: Path) -> dict[str, str]:
+    """An environment with nothing of AWS in it."""
+    return {"PATH": f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}", "HOME": str(folder)}
 
 
-def _offline(command: list[str], folder: Path, environment: dict[str, str] | None = None) -> str:
-    """Run a command with nothing of AWS in its environment."""
-    path = {"PATH": f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}", "HOME": str(folder)}
-    own = path | (environment or {})
-    done = subprocess.run(command, cwd=folder, env=own, capture_output=True, text=True, timeout=60, check=False)
+def _offline(command: str, folder: Path, environment: dict[str, str] | None = None) -> str:
+    done = _ended(command, folder, _environment_offline(folder) | (environment or {}))
     assert done.returncode == 0, done.stderr
     return done.stdout
 
