@@ -6,7 +6,7 @@ names roles by `aws:PrincipalArn`, since they are created after the key.
 
 from collections import defaultdict
 
-from aws_cdk import CfnOutput, Fn, RemovalPolicy
+from aws_cdk import CfnOutput, RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
@@ -145,8 +145,3 @@ def _users(key: str, here: Names, other: Names) -> dict[tuple[tuple[str, ...], s
                 ):
                     users[operations, purpose].append(role)
     return users
-
-
-def key_id_of(arn: str) -> str:
-    """The id of a key, from its ARN."""
-    return Fn.select(1, Fn.split("/", arn))

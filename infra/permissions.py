@@ -74,21 +74,21 @@ class TableUse:
 
 @dataclass(frozen=True)
 class ObjectUse:
-    """Use of the objects under a prefix. `missing` lets S3 say that a key is missing instead of refusing."""
+    """Use of objects by a pattern of keys. `missing` lets S3 say that a key is missing instead of refusing."""
 
     bucket: str
     operations: Sequence[str]
-    prefix: str
+    pattern: str
     reason: str
     missing: bool = False
     other: bool = False
 
     def statements(self, region: Region) -> list[iam.PolicyStatement]:
         names = region.other if self.other else region.here
-        objects = f"{names.bucket_arn(self.bucket)}/{self.prefix}"
+        objects = f"{names.bucket_arn(self.bucket)}/{self.pattern}"
         found = [iam.PolicyStatement(actions=list(self.operations), resources=[objects])]
         if self.missing:
-            listing = {"StringLike": {"s3:prefix": self.prefix}}
+            listing = {"StringLike": {"s3:prefix": self.pattern.partition("*")[0] + "*"}}
             found.append(
                 iam.PolicyStatement(
                     actions=["s3:ListBucket"], resources=[names.bucket_arn(self.bucket)], conditions=listing
@@ -205,37 +205,60 @@ class ActionSpec:
 
 
 _ESTATE = ParameterUse(ESTATE_PARAMETER)
-_RECORD: list[Use] = [
-    _ESTATE,
-    TableUse("operations", ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")),
-    TableUse("leases", ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")),
+_AUDIT: list[Use] = [
     TableUse("audit-events", ("dynamodb:PutItem",), in_transaction=True),
     TableUse("audit-heads", ("dynamodb:PutItem",), in_transaction=True),
     TableUse("audit-heads", ("dynamodb:GetItem",)),
-    ExecutionUse(
-        ("states:DescribeExecution", "states:GetExecutionHistory"),
-        "An execution gets its name when it starts; only those of Mailark's own state machines are readable.",
-    ),
 ]
-_EACH_BACKUP = "Each backup has a key of its own, made of its date; the prefix holds the backups of Vault only."
+_EACH_EXECUTION = "An execution gets its name when it starts; only those of Mailark's own state machines are readable."
+_EXECUTION_DESCRIBED = ExecutionUse(("states:DescribeExecution",), _EACH_EXECUTION)
+_EXECUTION_HISTORY = ExecutionUse(("states:GetExecutionHistory",), _EACH_EXECUTION)
+_EACH_BACKUP = "Each backup has a key of its own, made of its date; the pattern matches backups of Vault only."
 _EACH_OPERATION = "Each operation has a folder of its own in the work bucket, named after its execution."
 _WORK_READ = ObjectUse("work", ("s3:GetObject",), "*", _EACH_OPERATION)
 _WORK_WRITE = ObjectUse("work", ("s3:PutObject",), "*", _EACH_OPERATION)
 _LEASE = TableUse("leases", ("dynamodb:GetItem", "dynamodb:UpdateItem"))
 _BACKUP_LOGIN = KeyUse("vault-backup", ("kms:Sign",))
 _INVENTORY_LOGIN = KeyUse("vault-inventory", ("kms:Sign",))
-_CATALOG_READ = TableUse("catalog", ("dynamodb:GetItem", "dynamodb:Scan"))
+_CATALOG_LIST = TableUse("catalog", ("dynamodb:Scan",))
 _CATALOG_RAISE = TableUse("catalog", ("dynamodb:GetItem", "dynamodb:UpdateItem"))
 _SEALING = ("kms:GenerateDataKey", "kms:DescribeKey")
 _OPENING = ("kms:Decrypt", "kms:DescribeKey")
-_READING = ("s3:GetObject", "s3:GetObjectVersion")
+_OBJECTS, _MANIFESTS = "vault/*.enc", "vault/*.manifest.json"
+_OBJECT_READING = ("s3:GetObject", "s3:GetObjectVersion")
+_STORING = ("s3:PutObject", "s3:AbortMultipartUpload")
+_OBJECT_READ = ObjectUse("backups", _OBJECT_READING, _OBJECTS, _EACH_BACKUP, missing=True)
+_MANIFEST_READ = ObjectUse("backups", ("s3:GetObject",), _MANIFESTS, _EACH_BACKUP, missing=True)
 _MANIFESTS_CHECKED = KeyUse("evidence", ("kms:Verify",))
+_FAILURE: list[Use] = [
+    # An operation that BeginOperation could not record is put there; the catalog tells how to go back.
+    TableUse("operations", ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")),
+    _LEASE,
+    _CATALOG_LIST,
+    *_AUDIT,
+]
 
 ACTIONS: dict[str, ActionSpec] = {
-    "begin_operation": ActionSpec(512, 60, _RECORD),
-    "complete_operation": ActionSpec(512, 60, _RECORD),
-    "fail_operation": ActionSpec(512, 60, _RECORD),
-    "report_failed_execution": ActionSpec(512, 60, [*_RECORD, TopicUse("operations"), TopicUse("security")]),
+    "begin_operation": ActionSpec(
+        512,
+        60,
+        [
+            _ESTATE,
+            TableUse("operations", ("dynamodb:GetItem", "dynamodb:PutItem")),
+            TableUse("leases", ("dynamodb:GetItem", "dynamodb:PutItem")),
+            *_AUDIT,
+            _EXECUTION_DESCRIBED,
+        ],
+    ),
+    "complete_operation": ActionSpec(
+        512,
+        60,
+        [_ESTATE, TableUse("operations", ("dynamodb:UpdateItem",)), _LEASE, *_AUDIT, _EXECUTION_HISTORY],
+    ),
+    "fail_operation": ActionSpec(512, 60, _FAILURE),
+    "report_failed_execution": ActionSpec(
+        512, 60, [*_FAILURE, _EXECUTION_DESCRIBED, TopicUse("operations"), TopicUse("security")]
+    ),
     "check_vault": ActionSpec(512, 60, [_ESTATE, _BACKUP_LOGIN], reaches_vault=True),
     "plant_canary": ActionSpec(512, 60, [_ESTATE, _BACKUP_LOGIN, _LEASE], reaches_vault=True),
     "list_vault_secrets": ActionSpec(1024, 300, [_ESTATE, _BACKUP_LOGIN, _WORK_WRITE], reaches_vault=True),
@@ -246,7 +269,7 @@ ACTIONS: dict[str, ActionSpec] = {
             _ESTATE,
             _BACKUP_LOGIN,
             KeyUse("backup", _SEALING, purpose="backup"),
-            ObjectUse("backups", ("s3:PutObject", "s3:AbortMultipartUpload"), "vault/*", _EACH_BACKUP),
+            ObjectUse("backups", _STORING, _OBJECTS, _EACH_BACKUP),
         ],
         reaches_vault=True,
     ),
@@ -281,7 +304,7 @@ ACTIONS: dict[str, ActionSpec] = {
         [
             KeyUse("evidence", ("kms:Sign",)),
             _WORK_READ,
-            ObjectUse("backups", ("s3:PutObject",), "vault/*", _EACH_BACKUP),
+            ObjectUse("backups", ("s3:PutObject",), _MANIFESTS, _EACH_BACKUP),
             TableUse("catalog", ("dynamodb:PutItem",)),
         ],
     ),
@@ -291,7 +314,8 @@ ACTIONS: dict[str, ActionSpec] = {
         [
             _MANIFESTS_CHECKED,
             KeyUse("backup", _OPENING, purpose="backup"),
-            ObjectUse("backups", _READING, "vault/*", _EACH_BACKUP, missing=True),
+            _MANIFEST_READ,
+            _OBJECT_READ,
             _CATALOG_RAISE,
         ],
     ),
@@ -300,22 +324,18 @@ ACTIONS: dict[str, ActionSpec] = {
         900,
         [
             _ESTATE,
-            ObjectUse("backups", _READING, "vault/*", _EACH_BACKUP, missing=True),
+            _MANIFEST_READ,
+            _OBJECT_READ,
             _CATALOG_RAISE,
             KeyUse("evidence", ("kms:Verify",), other=True),
             KeyUse("backup", _OPENING, purpose="backup", other=True),
-            ObjectUse(
-                "backups",
-                (*_READING, "s3:PutObject", "s3:AbortMultipartUpload"),
-                "vault/*",
-                _EACH_BACKUP,
-                missing=True,
-                other=True,
-            ),
+            ObjectUse("backups", ("s3:GetObject", *_STORING), _MANIFESTS, _EACH_BACKUP, missing=True, other=True),
+            ObjectUse("backups", (*_OBJECT_READING, *_STORING), _OBJECTS, _EACH_BACKUP, missing=True, other=True),
             TableUse("catalog", ("dynamodb:PutItem",), other=True),
         ],
     ),
-    "choose_backup": ActionSpec(512, 60, [_CATALOG_READ]),
+    "choose_backup": ActionSpec(512, 60, [_CATALOG_LIST]),
+    "compare_with_last_backup": ActionSpec(512, 60, [_CATALOG_LIST]),
     "restore_vault_snapshot": ActionSpec(
         1769,
         900,
@@ -324,8 +344,9 @@ ACTIONS: dict[str, ActionSpec] = {
             _MANIFESTS_CHECKED,
             KeyUse("vault-restore", ("kms:Sign",)),
             KeyUse("backup", _OPENING, purpose="backup"),
-            ObjectUse("backups", _READING, "vault/*", _EACH_BACKUP, missing=True),
-            _CATALOG_READ,
+            _MANIFEST_READ,
+            _OBJECT_READ,
+            TableUse("catalog", ("dynamodb:GetItem",)),
             _LEASE,
         ],
         reaches_vault=True,
@@ -338,7 +359,7 @@ ACTIONS: dict[str, ActionSpec] = {
             _MANIFESTS_CHECKED,
             _INVENTORY_LOGIN,
             KeyUse("backup", _OPENING, purpose="digest-key"),
-            ObjectUse("backups", ("s3:GetObject",), "vault/*", _EACH_BACKUP, missing=True),
+            _MANIFEST_READ,
             _CATALOG_RAISE,
         ],
         reaches_vault=True,

@@ -59,6 +59,41 @@ def test_only_write_manifest_may_sign_evidence_and_it_cannot_read_what_it_signs_
     assert "write_manifest" not in _who_may(house, stack, "kms:Decrypt")
 
 
+def test_who_stores_an_object_writes_no_manifest_and_who_writes_a_manifest_stores_no_object(
+    house: House, stack: str
+) -> None:
+    """The copy, which puts both, does so in the other region alone."""
+    put = "s3:PutObject backups/vault"
+    assert _who_may(house, stack, f"{put}/*.enc") == {"take_vault_snapshot", "copy_backup"}
+    assert _who_may(house, stack, f"{put}/*.manifest.json") == {"write_manifest", "copy_backup"}
+    copier = house.stacks[stack].role_of("copy_backup").lines()
+    assert all(text.endswith(" in the other region") for text in copier if text.startswith("s3:PutObject"))
+
+
+def test_who_reads_every_secret_may_fetch_no_stored_object(house: House, stack: str) -> None:
+    fetchers = _who_may(house, stack, "s3:GetObject backups/vault/*.enc")
+    fetchers |= _who_may(house, stack, "s3:GetObjectVersion backups/vault/*.enc")
+    assert fetchers == {"verify_backup", "copy_backup", "restore_vault_snapshot"}
+    assert fetchers & _who_may(house, stack, "kms:Sign vault-inventory") == set()
+
+
+def test_an_object_of_the_backups_is_granted_as_an_object_or_as_a_manifest_and_never_as_any(
+    house: House, stack: str
+) -> None:
+    for role in house.stacks[stack].roles().values():
+        for grant in role.grants:
+            bucket, _, pattern = grant.resource.rpartition(":::")[2].partition("/")
+            if bucket.startswith("mailark-backups-") and pattern:
+                assert pattern in ("vault/*.enc", "vault/*.manifest.json"), line(grant, role.stack)
+
+
+def test_only_begin_operation_may_take_a_lease_and_only_complete_operation_may_read_an_execution_s_history(
+    house: House, stack: str
+) -> None:
+    assert _who_may(house, stack, "dynamodb:PutItem leases") == {"begin_operation"}
+    assert _who_may(house, stack, "states:GetExecutionHistory") == {"complete_operation"}
+
+
 def test_nobody_may_delete_or_unlock_anything(house: House, stack: str) -> None:
     for role in house.stacks[stack].roles().values():
         for grant in role.grants:
