@@ -1,13 +1,17 @@
 """The first state of every scenario: read the input strictly, take the lease, record the operation."""
 
 from dataclasses import dataclass
+from datetime import UTC, timedelta
 from typing import Any
 
 from lambdas.adapters.estate_parameter import read_estate
 from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.operation_record import OperationRecord
+from lambdas.domain.errors import InputInvalid
 from lambdas.domain.operation import SYSTEM, UNNAMED, Operation, execution_name
 from lambdas.domain.scenarios import SCENARIOS, VaultBackupInput, VaultRestoreInput, parse_input
+
+_CLOCKS_DIFFER = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -22,12 +26,17 @@ class BeginOperation:
 
 @dataclass(frozen=True)
 class Begun:
-    """`duplicate_of` names the operation that already has this scheduled run; then nothing else is set."""
+    """`duplicate_of` names the operation that already has this scheduled run; then nothing else is set.
+
+    `accept_loss` and `without_saving` are what a person may allow: see the inputs in `domain/scenarios.py`.
+    """
 
     operation: Operation | None = None
     backup_date: str | None = None
     backup_id: str | None = None
     duplicate_of: str | None = None
+    accept_loss: bool = False
+    without_saving: bool = False
 
 
 @action(BeginOperation)
@@ -38,11 +47,15 @@ def handler(request: BeginOperation, run: Run) -> Begun:
     record = OperationRecord(run)
     operation_id = execution_name(request.execution)
 
-    scheduled_for = given.scheduled_for if isinstance(given, VaultBackupInput) else None
-    if scheduled_for is not None:
-        owner = record.claim_schedule(scenario, scheduled_for, operation_id)
-        if owner != operation_id:
-            return Begun(duplicate_of=owner)
+    scheduled_for = None
+    if isinstance(given, VaultBackupInput) and given.scheduled_for is not None:
+        if given.scheduled_for > run.now() + _CLOCKS_DIFFER:
+            problem = "scheduled_for: expected a time that has come"
+            raise InputInvalid(scenario=scenario.name, problem=problem, example=scenario.example)
+        scheduled_for = given.scheduled_for.astimezone(UTC).isoformat()
+        owner = record.claim_schedule(scenario, scheduled_for, request.execution)
+        if owner != request.execution:
+            return Begun(duplicate_of=execution_name(owner))
 
     operation = Operation(
         id=operation_id,
@@ -58,5 +71,5 @@ def handler(request: BeginOperation, run: Run) -> Begun:
     record.began(operation, scheduled_for)
     if isinstance(given, VaultRestoreInput):
         day = given.backup_date.isoformat() if given.backup_date else None
-        return Begun(operation, day, given.backup_id)
-    return Begun(operation)
+        return Begun(operation, day, given.backup_id, without_saving=given.without_saving)
+    return Begun(operation, accept_loss=given.accept_loss)

@@ -8,13 +8,14 @@ import msgspec
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
+from lambdas.adapters.aws import AWS_ERRORS
 from lambdas.adapters.estate_parameter import read_estate
 from lambdas.adapters.executions import Executions
 from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.operation_record import OperationRecord
 from lambdas.domain.operation import Operation
 from lambdas.domain.scenarios import SCENARIOS
-from lambdas.domain.timeline import Reached, Step, recovery_point, recovery_time, steps_of
+from lambdas.domain.timeline import Passage, Reached, Step, recovery_point, recovery_time, steps_of
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,12 @@ class CompleteOperation:
 
 @dataclass(frozen=True)
 class OperationCompleted:
-    """`rto` and `rpo` are set for a recovery only."""
+    """`rto` and `rpo` are set for a recovery only; `details` say what was backed up, restored or saved."""
 
     operation_id: str
     seconds: float
     steps: list[Step]
+    details: dict[str, Any]
     rto: Reached | None = None
     rpo: Reached | None = None
 
@@ -47,18 +49,26 @@ def handler(request: CompleteOperation, run: Run) -> OperationCompleted:
     if request.data_from is not None:
         rto = recovery_time(objective, started, now)
         rpo = recovery_point(objective, started, datetime.fromisoformat(request.data_from))
-    passages = Executions(region).passages(operation.execution)
-    finished = [step for step in steps_of(passages, scenario.plan) if step.seconds is not None]
-    completed = OperationCompleted(operation.id, round((now - started).total_seconds(), 3), finished, rto, rpo)
+    finished = [step for step in steps_of(_passages(region, operation), scenario.plan) if step.seconds is not None]
+    seconds = round((now - started).total_seconds(), 3)
+    completed = OperationCompleted(operation.id, seconds, finished, request.details, rto, rpo)
     outcome: dict[str, Any] = msgspec.to_builtins(completed)
     details = request.details | {
         "reason": operation.reason,
         "incident_id": operation.incident_id,
         "seconds": str(completed.seconds),
     }
-    _publish(completed, scenario.name)
     OperationRecord(run).completed(operation, outcome | {"details": details}, details)
+    _publish(completed, scenario.name)
     return completed
+
+
+def _passages(region: str, operation: Operation) -> list[Passage]:
+    """The way of the execution; empty where Step Functions does not tell it: what was done is proved all the same."""
+    try:
+        return Executions(region).passages(operation.execution)
+    except AWS_ERRORS:
+        return []
 
 
 def _publish(completed: OperationCompleted, scenario: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.operation_record import OperationRecord
-from lambdas.domain.failure import failure_of_step
+from lambdas.domain.failure import failure_of_step, recorded_failure
 from lambdas.domain.scenarios import SCENARIOS
 
 
@@ -33,5 +33,7 @@ class OperationFailed:
 @action(FailOperation)
 def handler(request: FailOperation, run: Run) -> OperationFailed:
     failure = failure_of_step(request.failed_state, request.error, request.cause)
-    OperationRecord(run).failed(SCENARIOS[request.scenario], request.execution, failure, request.failed_state)
-    return OperationFailed(request.error, f"{failure.code}: {failure.sentence}\nNext: {failure.hint}")
+    record = OperationRecord(run)
+    row = record.failed(SCENARIOS[request.scenario], request.execution, failure, request.failed_state)
+    told = recorded_failure(row.outcome) or failure
+    return OperationFailed(request.error, told.text)

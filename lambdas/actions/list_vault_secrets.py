@@ -19,10 +19,11 @@ class ListVaultSecrets:
 
 @dataclass(frozen=True)
 class SecretsListed:
-    """`marks` is the key of the list in the work bucket."""
+    """`marks` is the key of the list in the work bucket; `live_count` of the `count` secrets can be read."""
 
     marks: str
     count: int
+    live_count: int
 
 
 @action(ListVaultSecrets)
@@ -32,4 +33,5 @@ def handler(request: ListVaultSecrets, run: Run) -> SecretsListed:
     client = VaultClient(find_leader(vault).address, vault, Duty("backup"), key)
     before = SecretsBefore(since=client.clock(), marks=client.marks(vault.mounts))
     work = WorkStore(run.settings.region, run.settings["WORK_BUCKET"])
-    return SecretsListed(work.put(request.operation.id, "secrets-before", before), len(before.marks))
+    marks = work.put(request.operation.id, "secrets-before", before)
+    return SecretsListed(marks, len(before.marks), sum(mark.live for mark in before.marks))

@@ -10,6 +10,7 @@ from lambdas.adapters.signing import SigningKey
 from lambdas.adapters.vault import VaultClient, find_leader
 from lambdas.domain.backup import BackupName
 from lambdas.domain.operation import Operation
+from lambdas.domain.scenarios import SCENARIOS
 from lambdas.domain.vault_duties import Duty
 
 
@@ -35,6 +36,7 @@ def handler(request: PlantCanary, run: Run) -> CanaryPlanted:
         find_leader(vault).address, vault, Duty("backup"), SigningKey(run.settings["VAULT_BACKUP_KEY"])
     )
     leases = Leases(run.settings.region, run.settings["LEASES_TABLE"])
+    leases.refuse_while_held(SCENARIOS["vault_restore"].target)  # a recovery is proved by the canary that it brought
     with leases.guard(request.operation, run.seconds_left()):
         client.plant_canary(vault.canary, name.id)
     return CanaryPlanted(name.id, started.isoformat())

@@ -88,6 +88,7 @@ def handler(request: ReadVaultInventory, run: Run) -> InventoryRead:
         canary=vault.canary,
         canary_names=canary,
         secret_count=len(inventory.secrets),
+        live_count=sum(each.mark.live for each in seen),
         digest_key=WrappedKey("digest-key", context, wrapped),
         secrets=inventory.secrets,
         written_meanwhile=inventory.written_meanwhile,

@@ -4,15 +4,14 @@ Started by EventBridge, not by a state machine: a stopped or timed-out execution
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from lambdas.adapters.executions import Executions
 from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.notifications import Topic
 from lambdas.adapters.operation_record import OperationRecord
 from lambdas.domain.alert import FailedOperation, failure_message
-from lambdas.domain.errors import Failure, is_tampering
-from lambdas.domain.failure import failure_of_execution
+from lambdas.domain.errors import is_tampering
+from lambdas.domain.failure import failure_of_execution, recorded_failure
 from lambdas.domain.operation import scenario_of
 from lambdas.domain.scenarios import SCENARIOS
 
@@ -37,7 +36,7 @@ def handler(request: ReportFailedExecution, run: Run) -> FailedExecutionReported
     failure = failure_of_execution(scenario, ended.status, ended.error, ended.cause)
     row = OperationRecord(run).failed(SCENARIOS[scenario], request.execution, failure, None)
     operation, recorded = row.operation, row.outcome
-    told = _recorded(recorded) or failure
+    told = recorded_failure(recorded) or failure
     message = failure_message(
         FailedOperation(
             estate=settings["ESTATE_NAME"],
@@ -58,10 +57,3 @@ def handler(request: ReportFailedExecution, run: Run) -> FailedExecutionReported
     if is_tampering(told.code):
         Topic(settings["SECURITY_TOPIC"]).publish(message)
     return FailedExecutionReported(message.subject)
-
-
-def _recorded(outcome: dict[str, Any]) -> Failure | None:
-    """What `FailOperation` recorded, which knows more than the end of the execution says."""
-    if "code" not in outcome:
-        return None
-    return Failure(outcome["code"], outcome["sentence"], outcome["hint"])

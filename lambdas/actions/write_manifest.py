@@ -86,6 +86,8 @@ def handler(request: WriteManifest, run: Run) -> ManifestWritten:
             proof="stored",
             copy="pending",
             operation_id=request.operation.id,
+            cluster_id=request.source.cluster_id,
+            live_count=contents.live_count,
         )
     )
     return ManifestWritten(name.id, name.date)

@@ -1,7 +1,7 @@
 """The audit trail in DynamoDB: one hash chain a scope, appended in transactions, and the questions asked of it.
 
 Two tables: `events` holds the chain and is only ever put into, `heads` holds where each chain ends. The design of
-the chain is `domain/audit.py`; who may write is in `infra/access.py`.
+the chain is `domain/audit.py`; who may write is in `infra/permissions.py`.
 """
 
 import json

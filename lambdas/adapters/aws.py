@@ -4,8 +4,11 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnection
 from botocore.session import Session as BotocoreSession
+
+from lambdas.domain.errors import AwsUnavailable, KeyUnusable, MailarkError
 
 CALL_LIMITS = Config(
     connect_timeout=3,
@@ -30,6 +33,37 @@ def botocore_session() -> BotocoreSession:
 
 AWS_ERRORS = (ClientError, BotoCoreError)
 """What a call raises: AWS has refused it, or has not answered."""
+
+
+_TRANSIENT = frozenset(
+    {"ThrottlingException", "Throttling", "ThrottledException", "TooManyRequestsException", "SlowDown", "LimitExceeded"}
+    | {"RequestLimitExceeded", "ProvisionedThroughputExceededException", "TransactionInProgressException"}
+    | {"DependencyTimeoutException", "KMSInternalException", "KeyUnavailableException"}
+)
+
+
+def is_transient(error: Exception) -> bool:
+    """Whether AWS may answer the same call well a little later: throttling, its own faults, no answer at all."""
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status >= 500 or error_code(error) in _TRANSIENT
+    return isinstance(error, HTTPClientError | NoConnection)
+
+
+def unavailable(error: Exception) -> AwsUnavailable:
+    """A transient error, as people read it."""
+    request = error.operation_name if isinstance(error, ClientError) else "a request"
+    return AwsUnavailable(request=request, problem=error_code(error))
+
+
+def key_error(key: str, error: Exception) -> MailarkError:
+    """What a failed call of KMS means for `key`: that it cannot be used, or only that KMS did not answer."""
+    return unavailable(error) if is_transient(error) else KeyUnusable(key=key, problem=error_code(error))
+
+
+def refusal(key: str, code: str) -> MailarkError:
+    """The same, where only the code of KMS's answer is known."""
+    return AwsUnavailable(request="KMS", problem=code) if code in _TRANSIENT else KeyUnusable(key=key, problem=code)
 
 
 def error_code(error: Exception) -> str:

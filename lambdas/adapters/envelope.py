@@ -18,10 +18,10 @@ from aws_encryption_sdk.key_providers.raw import RawMasterKeyProvider
 from botocore.exceptions import BotoCoreError
 from cryptography.exceptions import InvalidTag
 
-from lambdas.adapters.aws import AWS_ERRORS, botocore_session, client, error_code
+from lambdas.adapters.aws import AWS_ERRORS, botocore_session, client, key_error, refusal
 from lambdas.adapters.streams import IteratorReader
 from lambdas.domain.backup import Encryption
-from lambdas.domain.errors import KeyUnusable
+from lambdas.domain.errors import KeyUnusable, MailarkError
 from lambdas.domain.proof import CiphertextDamaged
 
 FORMAT = "aws-encryption-sdk/2"
@@ -145,7 +145,7 @@ class Envelope:
         """Open a small key that `wrap` sealed. Raises as `open` does."""
         return b"".join(self.open([base64.b64decode(message)], context))
 
-    def _key_trouble(self, refusals: list[str]) -> KeyUnusable | None:
+    def _key_trouble(self, refusals: list[str]) -> MailarkError | None:
         """What keeps KMS from using the key; None when it refused a ciphertext, and not the key."""
         try:
             state = client("kms", self._key.split(":")[3]).describe_key(KeyId=self._key)["KeyMetadata"]["KeyState"]
@@ -154,10 +154,10 @@ class Envelope:
         if state != "Enabled":
             return KeyUnusable(key=self._key, problem=f"it is {_words(state)}")
         refused = next((code for code in refusals if code not in _OTHER_CIPHERTEXT), None)
-        return KeyUnusable(key=self._key, problem=refused) if refused else None
+        return refusal(self._key, refused) if refused else None
 
-    def _unusable(self, error: Exception) -> KeyUnusable:
-        return KeyUnusable(key=self._key, problem=error_code(error))
+    def _unusable(self, error: Exception) -> MailarkError:
+        return key_error(self._key, error)
 
 
 def _words(key_state: str) -> str:

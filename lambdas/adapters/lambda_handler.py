@@ -12,7 +12,7 @@ import msgspec
 from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
 
-from lambdas.adapters.aws import error_code
+from lambdas.adapters.aws import error_code, is_transient, unavailable
 from lambdas.adapters.settings import Settings, read_settings
 from lambdas.domain.errors import MailarkError, Unexpected
 
@@ -69,6 +69,8 @@ def action(
                     error=_problem(error),
                     frames=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in where],
                 )
+                if is_transient(error):
+                    raise unavailable(error) from None
                 raise Unexpected(action=name, problem=_problem(error)) from None
             logger.info("action done", action=name, seconds=round(time.monotonic() - started, 3))
             return result

@@ -4,15 +4,19 @@ The first states and the last states of every scenario use it; the order of the 
 can die after any write, and be run again.
 """
 
+import dataclasses
 from typing import Any
 
 from lambdas.adapters.audit_trail import AuditTrail, timestamp
+from lambdas.adapters.aws import AWS_ERRORS
+from lambdas.adapters.catalog import Catalog
 from lambdas.adapters.executions import Executions
 from lambdas.adapters.lambda_handler import Run
 from lambdas.adapters.leases import Leases
 from lambdas.adapters.operations import OperationRow, Operations
 from lambdas.domain.audit import Event, Severity, event_id
 from lambdas.domain.errors import Failure, OperationUnknown
+from lambdas.domain.failure import with_way_out
 from lambdas.domain.operation import UNNAMED, Lease, Operation, execution_name
 from lambdas.domain.scenarios import SCENARIOS, Scenario
 
@@ -21,16 +25,25 @@ class OperationRecord:
     """The record of one region."""
 
     def __init__(self, run: Run) -> None:
-        settings = run.settings
+        settings = self._settings = run.settings
         self._now = run.now
         self._operations = Operations(settings.region, settings["OPERATIONS_TABLE"])
         self._leases = Leases(settings.region, settings["LEASES_TABLE"])
         self._trail = AuditTrail(settings.region, settings["AUDIT_EVENTS_TABLE"], settings["AUDIT_HEADS_TABLE"])
         self._executions = Executions(settings.region)
 
-    def claim_schedule(self, scenario: Scenario, scheduled_for: str, operation_id: str) -> str:
-        """The id of the operation that a scheduled run belongs to: this one, or an earlier one."""
-        return self._operations.claim_schedule(scenario.name, scheduled_for, operation_id)
+    def claim_schedule(self, scenario: Scenario, scheduled_for: str, execution: str) -> str:
+        """The execution that a scheduled run belongs to: this one, or another that runs or has succeeded."""
+        owner = self._operations.claim_schedule(scenario.name, scheduled_for, execution)
+        if owner == execution or self._executions.runs(owner) or self._has_succeeded(owner):
+            return owner
+        return self._operations.claim_schedule(scenario.name, scheduled_for, execution, instead_of=owner)
+
+    def _has_succeeded(self, execution: str) -> bool:
+        try:
+            return self._operations.get(execution_name(execution)).status == "succeeded"
+        except OperationUnknown:
+            return False
 
     def take_lease(self, scenario: Scenario, execution: str) -> Lease:
         """Take the lease on the scenario's target. Raises `TargetBusy` and `TargetSettling`."""
@@ -64,15 +77,19 @@ class OperationRecord:
         if row.status == "running":
             details = {"code": failure.code, "sentence": failure.sentence, "state": state}
             self._append(operation, scenario.failed, "critical", details)
-            outcome = {
-                "code": failure.code,
-                "sentence": failure.sentence,
-                "hint": failure.hint,
-                "state": state,
-            }
+            told = with_way_out(failure, scenario.name, state, self._saved_by(operation.id))
+            outcome = dataclasses.asdict(told) | {"state": state}
             self._operations.end(operation.id, "failed", timestamp(self._now()), outcome)
         self._leases.release(operation.lease.target, execution)
         return self._operations.get(operation.id)
+
+    def _saved_by(self, operation_id: str) -> str | None:
+        """The backup that an operation made of what it was about to overwrite."""
+        try:
+            rows = Catalog(self._settings.region, self._settings["CATALOG_TABLE"]).rows()
+        except AWS_ERRORS:  # a failure is recorded whether or not it is known how to go back
+            return None
+        return next((row.id for row in rows if row.series == "pre-restore" and row.operation_id == operation_id), None)
 
     def _never_begun(self, scenario: Scenario, execution: str) -> OperationRow:
         """Record an operation that failed before `BeginOperation` had recorded it: its input was refused, say."""

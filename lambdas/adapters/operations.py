@@ -57,22 +57,25 @@ class Operations:
             if not condition_failed(error):
                 raise
 
-    def claim_schedule(self, scenario: str, scheduled_for: str, operation_id: str) -> str:
-        """Claim a scheduled run, since a schedule may start an execution twice; the id that the run belongs to."""
+    def claim_schedule(self, scenario: str, scheduled_for: str, execution: str, instead_of: str | None = None) -> str:
+        """Claim a scheduled run, since a schedule may start an execution twice; the execution that the run belongs to.
+
+        `instead_of` is an execution whose claim is worth nothing any more.
+        """
         key = {"id": f"schedule#{scenario}#{scheduled_for}"}
         try:
             self._dynamo.put_item(
                 TableName=self._table,
-                Item=to_item(key | {"operation_id": operation_id}),
-                ConditionExpression="attribute_not_exists(id) OR operation_id = :me",
-                ExpressionAttributeValues=to_item({":me": operation_id}),
+                Item=to_item(key | {"execution": execution}),
+                ConditionExpression="attribute_not_exists(id) OR execution = :me OR execution = :old",
+                ExpressionAttributeValues=to_item({":me": execution, ":old": instead_of or execution}),
             )
         except ClientError as error:
             if not condition_failed(error):
                 raise
             answer = self._dynamo.get_item(TableName=self._table, Key=to_item(key), ConsistentRead=True)
-            return str(from_item(answer["Item"])["operation_id"])
-        return operation_id
+            return str(from_item(answer["Item"])["execution"])
+        return execution
 
     def end(self, operation_id: str, status: Status, ended_at: str, outcome: dict[str, Any]) -> bool:
         """Record how an operation ended; False when an end was recorded before, which then stands."""

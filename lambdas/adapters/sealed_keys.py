@@ -11,8 +11,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lambdas.adapters.aws import AWS_ERRORS, client, error_code
-from lambdas.domain.errors import KeyUnusable, SealKeyMissing
+from lambdas.adapters.aws import AWS_ERRORS, client, error_code, key_error
+from lambdas.domain.errors import SealKeyMissing
 
 _PREFIX = "/mailark/sealed-keys/"
 MASTER_KEY = "platform-master-key"
@@ -59,14 +59,14 @@ class SealedKeys:
         return bytes(answer["Plaintext"])
 
     def make(self, name: str, size: int = 32) -> bytes:
-        """A fresh random key of `size` bytes, sealed, that nobody has seen. Raises `KeyUnusable`."""
+        """A fresh random key of `size` bytes, sealed, that nobody has seen. Raises as `open` does."""
         answer = self._kms_call(
             "generate_data_key_without_plaintext", NumberOfBytes=size, EncryptionContext=self.context(name)
         )
         return bytes(answer["CiphertextBlob"])
 
     def seal(self, name: str, key: bytes) -> bytes:
-        """Seal a key that already exists. Raises `KeyUnusable`."""
+        """Seal a key that already exists. Raises `KeyUnusable` and `AwsUnavailable`."""
         answer = self._kms_call("encrypt", Plaintext=key, EncryptionContext=self.context(name))
         return bytes(answer["CiphertextBlob"])
 
@@ -80,4 +80,4 @@ class SealedKeys:
         try:
             return getattr(client("kms", self.region), call)(KeyId=self.kms_key, **arguments)
         except AWS_ERRORS as error:
-            raise KeyUnusable(key=self.kms_key, problem=error_code(error)) from None
+            raise key_error(self.kms_key, error) from None

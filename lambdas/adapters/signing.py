@@ -8,8 +8,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
-from lambdas.adapters.aws import AWS_ERRORS, client, error_code
-from lambdas.domain.errors import KeyUnusable
+from lambdas.adapters.aws import AWS_ERRORS, client, error_code, key_error
 
 ALGORITHM = "ECDSA_SHA_256"
 _COORDINATE = 32
@@ -23,7 +22,7 @@ class SigningKey:
         self._kms: Any = client("kms", arn.split(":")[3])
 
     def sign(self, message: bytes) -> bytes:
-        """A DER signature over the SHA-256 of `message`. Raises `KeyUnusable`."""
+        """A DER signature over the SHA-256 of `message`. Raises `KeyUnusable` and `AwsUnavailable`."""
         try:
             return bytes(
                 self._kms.sign(
@@ -31,10 +30,10 @@ class SigningKey:
                 )["Signature"]
             )
         except AWS_ERRORS as error:
-            raise KeyUnusable(key=self.arn, problem=error_code(error)) from None
+            raise key_error(self.arn, error) from None
 
     def verifies(self, message: bytes, signature: bytes) -> bool:
-        """Whether this key made `signature` over `message`. Raises `KeyUnusable`."""
+        """Whether this key made `signature` over `message`. Raises `KeyUnusable` and `AwsUnavailable`."""
         try:
             answer = self._kms.verify(
                 KeyId=self.arn,
@@ -46,19 +45,19 @@ class SigningKey:
         except AWS_ERRORS as error:
             if error_code(error) in ("KMSInvalidSignatureException", "ValidationException"):
                 return False
-            raise KeyUnusable(key=self.arn, problem=error_code(error)) from None
+            raise key_error(self.arn, error) from None
         return bool(answer["SignatureValid"])
 
     def public_pem(self) -> str:
-        """The public half, in PEM. Raises `KeyUnusable`."""
+        """The public half, in PEM. Raises `KeyUnusable` and `AwsUnavailable`."""
         try:
             der = self._kms.get_public_key(KeyId=self.arn)["PublicKey"]
         except AWS_ERRORS as error:
-            raise KeyUnusable(key=self.arn, problem=error_code(error)) from None
+            raise key_error(self.arn, error) from None
         return load_der_public_key(der).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
     def jwt(self, claims: dict[str, object]) -> str:
-        """A JSON Web Token signed with ES256 (RFC 7518, 3.4). Raises `KeyUnusable`."""
+        """A JSON Web Token signed with ES256 (RFC 7518, 3.4). Raises `KeyUnusable` and `AwsUnavailable`."""
         body = _b64({"alg": "ES256", "typ": "JWT"}) + b"." + _b64(claims)
         r, s = decode_dss_signature(self.sign(body))
         raw = r.to_bytes(_COORDINATE, "big") + s.to_bytes(_COORDINATE, "big")

@@ -43,11 +43,12 @@ def failure_message(failed: FailedOperation) -> Message:
     word = _WORDS[failed.status]
     subject = f"[{failed.estate}] {failed.scenario} {word}: {failed.failure.code}"
     where = f" in the step {failed.failed_state}" if failed.failed_state else ""
+    other_way = f"Another way:    {failed.failure.or_else}\n" if failed.failure.or_else else ""
     body = f"""{failed.scenario} {word}{where}.
 
 What happened:  {failed.failure.sentence}
 What to do now: {failed.failure.hint}
-
+{other_way}
 On:             {failed.target} of {failed.estate}, region {failed.region}
 Started:        {failed.started_at} by {failed.started_by}
 Ended:          {failed.ended_at}

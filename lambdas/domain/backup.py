@@ -1,6 +1,5 @@
 """A backup: how it is named, where it lies, what its manifest says, and how far it has been proved."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -120,7 +119,9 @@ class WrappedKey(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Contents(Struct, frozen=True, forbid_unknown_fields=True):
-    """What the source held. `digest_key` opens the digests (`inventory.py`).
+    """What the source held: `secret_count` secrets that are certain, and `live_count` that could be read.
+
+    `digest_key` opens the digests (`inventory.py`).
 
     `canary_names` is the backup that the secret at `canary` named: this very one in a nightly backup, an earlier one
     or none in one that was saved before a restore.
@@ -130,6 +131,7 @@ class Contents(Struct, frozen=True, forbid_unknown_fields=True):
     canary: str
     canary_names: str | None
     secret_count: int
+    live_count: int
     digest_key: WrappedKey
     secrets: list[SecretDigest]
     written_meanwhile: list[str]
@@ -234,8 +236,5 @@ class CatalogRow:
     proof: ProofLevel
     copy: CopyStatus
     operation_id: str
-
-
-def describe(row: CatalogRow) -> Mapping[str, object]:
-    """The part of a row that actions pass along and the audit trail keeps."""
-    return {"backup_id": row.id, "backup_date": row.date, "proof": row.proof, "size": row.size}
+    cluster_id: str
+    live_count: int

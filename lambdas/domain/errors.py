@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-_TEXT = re.compile(r"(?P<code>[a-z0-9-]+): (?P<sentence>.*?)\nNext: (?P<hint>.*)", re.DOTALL)
+_TEXT = re.compile(r"(?P<code>[a-z0-9-]+): (?P<sentence>.*?)\nNext: (?P<hint>.*?)(?:\nOr: (?P<or_else>.*))?", re.DOTALL)
 
 
 class MailarkError(Exception):
@@ -32,17 +32,23 @@ class MailarkError(Exception):
 
 @dataclass(frozen=True)
 class Failure:
-    """An error as data: what `FailOperation` records and an alert says."""
+    """An error as data, as `FailOperation` records it and an alert says it; `or_else` is another way out, if any."""
 
     code: str
     sentence: str
     hint: str
+    or_else: str | None = None
+
+    @property
+    def text(self) -> str:
+        """As people read it, and as `parse` reads it back."""
+        return f"{self.code}: {self.sentence}\nNext: {self.hint}" + (f"\nOr: {self.or_else}" if self.or_else else "")
 
     @staticmethod
     def parse(text: str) -> "Failure | None":
         """Read back the text of a `MailarkError`; None for any other text."""
         match = _TEXT.fullmatch(text.strip())
-        return Failure(match["code"], match["sentence"], match["hint"]) if match else None
+        return Failure(**match.groupdict()) if match else None
 
 
 # --- what a person typed ----------------------------------------------------------------------------------
@@ -104,7 +110,7 @@ class TargetBusy(MailarkError):
 
 class TargetSettling(MailarkError):
     code = "target-settling"
-    sentence = "{holder} has ended, but a function it started may still be changing {target} until {until}."
+    sentence = "A function that {holder} started may still be changing {target}, until {until} at the latest."
     hint = "Start this again after that time; nothing else has to be done."
 
 
@@ -177,7 +183,7 @@ class VaultUninitialized(MailarkError):
 
 class VaultLeaderless(MailarkError):
     code = "vault-leaderless"
-    sentence = "No node of Vault knows a leader (asked: {nodes})."
+    sentence = "No node of Vault leads, and none names a leader that answers (asked: {nodes})."
     hint = "Start the missing nodes, or restart all of them; a cluster of three needs two to elect a leader."
     transient = True
 
@@ -186,7 +192,7 @@ class VaultLoginRefused(MailarkError):
     code = "vault-login-refused"
     sentence = "Vault at {address} refuses the login for the duty {duty}."
     hint = (
-        "Paste the configuration that `python -m lambdas.vault_configuration` prints into this Vault: "
+        "Paste the configuration that `python -m lambdas.vault_configuration` writes into this Vault: "
         "the login method {mount}, its key or its policy is missing or differs."
     )
 
@@ -207,6 +213,16 @@ class VaultChangedDuringBackup(MailarkError):
     code = "vault-changed-during-backup"
     sentence = "The canary written before the snapshot of {backup_id} was gone when the secrets were read."
     hint = "Vault was restored or replaced while the backup ran; start vault_backup again."
+
+
+class VaultLooksLost(MailarkError):
+    code = "vault-looks-lost"
+    sentence = "No backup was taken, since this Vault does not look like the one of {backup_id}: {problem}."
+    hint = (
+        "If Vault was emptied or replaced, start vault_restore. If this is meant, start vault_backup with "
+        '{{"reason": "...", "accept_loss": true}}: its backup is then the newest.'
+    )
+    tampering = True
 
 
 class SnapshotDamaged(MailarkError):
@@ -265,6 +281,7 @@ class ManifestMissing(MailarkError):
     code = "manifest-missing"
     sentence = "{backup_id} has no manifest at {key}."
     hint = "Restore another backup, or bring the manifest back from the other region's bucket."
+    tampering = True
 
 
 class ManifestInvalid(MailarkError):
@@ -278,6 +295,7 @@ class BackupMissing(MailarkError):
     code = "backup-missing"
     sentence = "The object of {backup_id} is not at {key}."
     hint = "Restore another backup, or bring the object back from the other region's bucket."
+    tampering = True
 
 
 class BackupMisplaced(MailarkError):
@@ -303,6 +321,16 @@ class KeyUnusable(MailarkError):
     )
 
 
+class AwsUnavailable(MailarkError):
+    code = "aws-unavailable"
+    sentence = "AWS did not answer {request}: {problem}."
+    hint = (
+        "It was tried again for a while. Look at health.aws.amazon.com; then start the execution again, "
+        "or in the other region."
+    )
+    transient = True
+
+
 class StorageRefused(MailarkError):
     code = "storage-refused"
     sentence = "S3 refused {request} in {bucket}: {problem}."
@@ -317,6 +345,7 @@ class CopyNotProved(MailarkError):
     code = "copy-not-proved"
     sentence = "The copy of {backup_id} in {region} does not equal the original: {problem}."
     hint = "The backup in this region is good. Start vault_backup again once the other region answers."
+    tampering = True
 
 
 # --- the house itself -------------------------------------------------------------------------------------

@@ -1,6 +1,9 @@
 """What Step Functions says of a failure, turned into a code, a sentence and a hint."""
 
+import dataclasses
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from lambdas.domain.errors import (
     Failure,
@@ -35,6 +38,45 @@ def failure_of_execution(scenario: str, status: str, error: str, cause: str) -> 
     if status == "ABORTED":
         return as_failure(OperationStopped(scenario=scenario))
     return failure_of_step(scenario, error, cause)
+
+
+_SAVING = {
+    "CheckVault",
+    "ListVaultSecrets",
+    "TakeVaultSnapshot",
+    "ReadVaultInventory",
+    "WrapKeys",
+    "WriteManifest",
+    "VerifyBackupSaved",
+}
+"""The steps of a recovery that save what is about to be overwritten."""
+_NOT_THERE = {"vault-unreachable", "vault-sealed", "vault-leaderless", "vault-uninitialized"}
+"""Such a Vault cannot be restored either."""
+
+
+def with_way_out(failure: Failure, scenario: str, state: str | None, saved_as: str | None) -> Failure:
+    """Add what else somebody can do about a failed recovery.
+
+    `saved_as` is the id of the backup of what the target held before, where it was saved.
+    """
+    or_else = None
+    if scenario == "vault_restore" and state in _SAVING and failure.code not in _NOT_THERE:
+        or_else = (
+            'If it cannot be saved and may be lost, start vault_restore with {"reason": "...", "without_saving": true}.'
+        )
+    elif saved_as is not None:
+        or_else = (
+            f"To go back to what was there before, start {scenario} with "
+            f'{{"reason": "...", "backup_id": "{saved_as}"}}.'
+        )
+    return dataclasses.replace(failure, or_else=or_else)
+
+
+def recorded_failure(outcome: Mapping[str, Any]) -> Failure | None:
+    """What `FailOperation` recorded of an operation; None for one that did not fail."""
+    if "code" not in outcome:
+        return None
+    return Failure(outcome["code"], outcome["sentence"], outcome["hint"], outcome.get("or_else"))
 
 
 def as_failure(error: MailarkError) -> Failure:

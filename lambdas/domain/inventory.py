@@ -21,11 +21,12 @@ DIGEST_KEY_BYTES = 32
 class SecretMark(Struct, frozen=True, array_like=True):
     """The state of a secret as its metadata shows it: two equal marks are the same version, untouched.
 
-    `mark` is a hash over version, creation, deletion and custom metadata.
+    `mark` is a hash over version, creation, deletion and custom metadata; `live` unless the version is deleted.
     """
 
     path: str
     mark: str
+    live: bool
 
 
 class SecretDigest(Struct, frozen=True, array_like=True):
@@ -62,7 +63,8 @@ def mark_of(
 ) -> SecretMark:
     """The mark of a secret, from its metadata or from a full read alike."""
     state = [version, created_time, deletion_time, destroyed, dict(custom_metadata)]
-    return SecretMark(path, hashlib.sha256(canonical_json(state)).hexdigest()[:32])
+    live = not (deletion_time or destroyed)
+    return SecretMark(path, hashlib.sha256(canonical_json(state)).hexdigest()[:32], live)
 
 
 def digest_of(secret: Secret, key: bytes) -> SecretDigest:

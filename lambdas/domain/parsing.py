@@ -32,6 +32,7 @@ _TYPE_WORDS = {
     "object": "a group of keys",
     "array": "a list",
     "date": "a date such as 2026-11-22",
+    "datetime": "a time such as 2026-11-22T02:00:00Z",
     "null": "nothing",
 }
 _SIGN_WORDS = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
@@ -95,6 +96,8 @@ def _expected(what: str, value: Any, patterns: Mapping[str, str]) -> str:
     if pattern := _PATTERN.fullmatch(what):
         regex = ast.literal_eval(pattern["regex"])
         return f"expected {patterns.get(regex, 'text matching ' + regex)}, got {got}"
+    if "encoded datetime" in what or "timezone" in what:
+        return f"expected {_TYPE_WORDS['datetime']}, got {got}"
     if "encoded date" in what:
         return f"expected {_TYPE_WORDS['date']}, got {got}"
     if length := _LENGTH.fullmatch(what):

@@ -4,7 +4,7 @@ A new scenario is one entry here, one state machine in `statemachines/`, and its
 """
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -13,27 +13,36 @@ from lambdas.domain.errors import BackupChoiceAmbiguous, InputInvalid
 from lambdas.domain.objectives import PLANS, Plan
 from lambdas.domain.parsing import Problem, parse
 
-Reason = Annotated[str, Meta(min_length=1, max_length=500)]
+_NOT_BLANK = r"\S"
+Reason = Annotated[str, Meta(min_length=1, max_length=500, pattern=_NOT_BLANK)]
 ShortText = Annotated[str, Meta(min_length=1, max_length=120)]
 
 
 class VaultBackupInput(Struct, frozen=True, forbid_unknown_fields=True):
-    """`scheduled_for` comes from the schedule; a person gives a reason, or nothing."""
+    """`scheduled_for` comes from the schedule; a person gives a reason, or nothing.
+
+    `accept_loss` backs a Vault up that looks emptied or replaced, since that is meant.
+    """
 
     reason: Reason = "nightly backup"
     incident_id: ShortText | None = None
     requested_by: ShortText | None = None
-    scheduled_for: ShortText | None = None
+    scheduled_for: Annotated[datetime, Meta(tz=True)] | None = None
+    accept_loss: bool = False
 
 
 class VaultRestoreInput(Struct, frozen=True, forbid_unknown_fields=True):
-    """What the on-call engineer types."""
+    """What the on-call engineer types.
+
+    `without_saving` overwrites what Vault holds without a backup of it, where such a backup cannot be made.
+    """
 
     reason: Reason
     incident_id: ShortText | None = None
     requested_by: ShortText | None = None
     backup_date: date | None = None
     backup_id: ShortText | None = None
+    without_saving: bool = False
 
 
 ScenarioInput = VaultBackupInput | VaultRestoreInput
@@ -84,7 +93,7 @@ SCENARIOS: dict[str, Scenario] = {
 def parse_input(scenario: Scenario, data: object) -> ScenarioInput:
     """Read what a person or a schedule gave. Raises `InputInvalid` or `BackupChoiceAmbiguous`."""
     try:
-        given = parse(data, scenario.input)
+        given = parse(data, scenario.input, {_NOT_BLANK: "some words"})
     except Problem as problem:
         raise InputInvalid(scenario=scenario.name, problem=str(problem), example=scenario.example) from None
     if isinstance(given, VaultRestoreInput) and given.backup_date and given.backup_id:

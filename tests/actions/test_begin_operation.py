@@ -1,5 +1,6 @@
 """`begin_operation`: strict about its input, alone on its target, and recorded once."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,6 +19,16 @@ from tests.servers.aws import aws, refused
 
 AT = "2026-11-22T02:00:00.123Z"
 DUE = "2026-11-22T02:00:00Z"
+
+
+NOTHING = {
+    "operation": None,
+    "backup_date": None,
+    "backup_id": None,
+    "duplicate_of": None,
+    "accept_loss": False,
+    "without_saving": False,
+}
 
 
 def _event(scenario: str, given: object, name: str = "op-1") -> dict[str, object]:
@@ -44,7 +55,7 @@ def test_a_person_begins_a_restore_and_it_is_recorded_once_however_often_this_ru
         "user_id": "jo",
         "incident_id": "INC-7",
     }
-    begun = {"operation": operation, "backup_date": "2026-11-21", "backup_id": None, "duplicate_of": None}
+    begun = NOTHING | {"operation": operation, "backup_date": "2026-11-21"}
     assert found == [begun, begun]
     (event,) = house.events()
     assert (event.event, event.user_id, event.operation_id) == ("operation_started", "jo", "op-1")
@@ -71,19 +82,52 @@ def test_a_backup_that_is_named_by_its_id_is_passed_on(house: House) -> None:
 def test_a_scheduled_run_belongs_to_the_system(house: House) -> None:
     begun = house.run("begin_operation", _event("vault_backup", {"scheduled_for": DUE}))
     assert begun["operation"]["user_id"] == "system"
-    assert house.operations().get("op-1").scheduled_for == DUE
+    assert house.operations().get("op-1").scheduled_for == "2026-11-22T02:00:00+00:00"
 
 
 def test_a_schedule_that_starts_twice_is_done_once(house: House) -> None:
+    arn = start_execution("vault_backup")
     first = house.run("begin_operation", _event("vault_backup", {"scheduled_for": DUE}))
-    for _ in range(2):
+    for ended in (False, True):
+        if ended:
+            house.operations().end("op-1", "succeeded", AT, {})
+            aws("stepfunctions").stop_execution(executionArn=arn)
         second = house.run("begin_operation", _event("vault_backup", {"scheduled_for": DUE}, "op-2"))
-        nothing = {"operation": None, "backup_date": None, "backup_id": None}
-        assert second == nothing | {"duplicate_of": "op-1"}
+        assert second == NOTHING | {"duplicate_of": "op-1"}
     assert house.run("begin_operation", _event("vault_backup", {"scheduled_for": DUE})) == first
     assert [event.operation_id for event in house.events()] == ["op-1"]
     with pytest.raises(OperationUnknown):
         house.operations().get("op-2")
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_scheduled_run_that_failed_can_be_started_again_with_the_same_input(recorded: bool, house: House) -> None:
+    """Whether or not it got as far as a record: it may have died right after it had claimed its run."""
+    if recorded:
+        begun = house.run("begin_operation", _event("vault_backup", {"scheduled_for": DUE}))
+        house.operations().end("op-1", "failed", AT, {})
+        house.leases().release("backup#vault", begun["operation"]["execution"])
+    else:
+        house.operations().claim_schedule("vault_backup", "2026-11-22T02:00:00+00:00", execution_arn("vault_backup"))
+    again = house.run("begin_operation", _event("vault_backup", {"scheduled_for": DUE}, "op-2"))
+    assert again["duplicate_of"] is None
+    assert again["operation"]["id"] == "op-2"
+    start_execution("vault_backup", "op-2")
+    third = house.run("begin_operation", _event("vault_backup", {"scheduled_for": DUE}, "op-3"))
+    assert third["duplicate_of"] == "op-2"
+
+
+def test_a_run_that_is_not_due_yet_cannot_be_claimed(house: House) -> None:
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    with pytest.raises(InputInvalid, match="scheduled_for: expected a time that has come"):
+        house.run("begin_operation", _event("vault_backup", {"scheduled_for": tomorrow}))
+    assert _is_untouched(house)
+
+
+def test_what_a_person_allows_is_passed_on(house: House) -> None:
+    assert house.run("begin_operation", _event("vault_backup", {"accept_loss": True}))["accept_loss"] is True
+    given = {"reason": "it gives no snapshot", "without_saving": True}
+    assert house.run("begin_operation", _event("vault_restore", given))["without_saving"] is True
 
 
 # --- inputs that are refused ------------------------------------------------------------------------------
@@ -99,6 +143,10 @@ def test_a_schedule_that_starts_twice_is_done_once(house: House) -> None:
         ("vault_restore", "now", "expected a group of keys"),
         ("vault_backup", {"reason": 7}, "reason: expected text, got 7"),
         ("vault_backup", None, "expected a group of keys"),
+        ("vault_backup", {"accept_loss": "yes"}, "accept_loss: expected true or false, got 'yes'"),
+        ("vault_backup", {"scheduled_for": "at two"}, "scheduled_for: expected a time such as 2026-11-22T02:00:00Z"),
+        ("vault_backup", {"scheduled_for": "2026-11-22T02:00:00"}, "scheduled_for: expected a time such as "),
+        ("vault_backup", {"scheduled_for": 2}, "scheduled_for: expected a time such as 2026-11-22T02:00:00Z, got 2"),
     ],
 )
 def test_an_input_that_is_wrong_is_named_and_nothing_has_begun(
@@ -147,7 +195,10 @@ def test_a_backup_and_a_restore_do_not_block_each_other(house: House) -> None:
 
 def test_a_function_of_a_dead_execution_that_may_still_work_is_waited_for(house: House) -> None:
     dead = house.operation("vault_restore", "op-0")
-    with house.leases().guard(dead, 60), pytest.raises(TargetSettling, match="target-settling: op-0 has ended"):
+    with (
+        house.leases().guard(dead, 60),
+        pytest.raises(TargetSettling, match="A function that op-0 started"),
+    ):
         house.run("begin_operation", _event("vault_restore", {"reason": "x"}))
     assert house.run("begin_operation", _event("vault_restore", {"reason": "x"}))["operation"]
 

@@ -33,7 +33,13 @@ def test_a_failure_is_recorded_in_its_own_words_once_however_often_this_runs(hou
     assert found == [{"error": "VaultSealed", "cause": f"vault-sealed: {SENTENCE}\nNext: {HINT}"}] * 2
     row = house.operations().get("op-1")
     assert row.status == "failed"
-    assert row.outcome == {"code": "vault-sealed", "sentence": SENTENCE, "hint": HINT, "state": "CheckVault"}
+    assert row.outcome == {
+        "code": "vault-sealed",
+        "sentence": SENTENCE,
+        "hint": HINT,
+        "or_else": None,
+        "state": "CheckVault",
+    }
     (event,) = house.events()
     assert (event.event, event.severity, event.user_id) == ("vault_restoration_failed", "critical", "jo")
     assert event.details == {"code": "vault-sealed", "sentence": SENTENCE, "state": "CheckVault"}

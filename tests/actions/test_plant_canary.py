@@ -2,7 +2,7 @@
 
 import pytest
 
-from lambdas.domain.errors import CanaryPathTaken, LeaseLost
+from lambdas.domain.errors import CanaryPathTaken, LeaseLost, TargetBusy
 from tests.actions.house import House, days_later
 from tests.servers.vault import CANARY, VaultServer, contents, write
 
@@ -46,6 +46,17 @@ def test_an_operation_that_was_taken_over_stops_before_anything_changes(
     with pytest.raises(LeaseLost, match=r"lease-lost: .*backup#vault: another has taken it over"):
         house.run("plant_canary", {"operation": operation})
     assert contents(server.admin()) == before
+
+
+def test_a_recovery_that_is_under_way_is_waited_for(house: House, server: VaultServer, tenants: object) -> None:
+    """Its proof compares the canary that it brought: another one in between would turn a good recovery red."""
+    operation, recovery = house.operation("vault_backup"), house.operation("vault_restore", "op-2")
+    before = contents(server.admin())
+    with pytest.raises(TargetBusy, match="target-busy: vault is being changed by op-2"):
+        house.run("plant_canary", {"operation": operation})
+    assert contents(server.admin()) == before
+    house.leases().release("vault", recovery.execution)
+    house.run("plant_canary", {"operation": operation})
 
 
 def test_nobody_is_held_up_once_the_canary_is_planted(house: House, tenants: object) -> None:

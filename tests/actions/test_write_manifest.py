@@ -24,6 +24,8 @@ ROW = {
     "proof": "stored",
     "copy": "pending",
     "operation_id": "op-1",
+    "cluster_id": "c-1",
+    "live_count": 1,
 }
 
 

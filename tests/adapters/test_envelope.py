@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from lambdas.adapters.envelope import ALGORITHM, FRAME_BYTES, Envelope, OfflineKeyProvider
 from lambdas.adapters.signing import key_id
-from lambdas.domain.errors import KeyUnusable
+from lambdas.domain.errors import KeyUnusable, MailarkError
 from lambdas.domain.proof import CiphertextDamaged
 from tests.servers.aws import aws, make_key, refused, replica
 
@@ -193,9 +193,9 @@ def test_a_message_with_three_recipients_is_refused(envelope: Envelope, key: str
 
 def _unusable(envelope: Envelope, message: bytes) -> list[str]:
     """What sealing and opening say of the key."""
-    with pytest.raises(KeyUnusable) as sealing:
+    with pytest.raises(MailarkError) as sealing:
         list(envelope.seal([b"x"], CONTEXT))
-    with pytest.raises(KeyUnusable) as opening:
+    with pytest.raises(MailarkError) as opening:
         list(envelope.open([message], CONTEXT))
     return [str(sealing.value).partition("\n")[0], str(opening.value).partition("\n")[0]]
 
@@ -227,12 +227,18 @@ def test_a_key_that_is_gone_is_said_to_be_gone(offline_public: str, envelope: En
         list(Envelope(gone, offline_public).seal([b"x"], CONTEXT))
 
 
-@pytest.mark.parametrize("code", ["AccessDeniedException", "KMSInternalException", "ThrottlingException"])
-def test_a_refusal_of_kms_is_named_and_not_taken_for_damage(code: str, envelope: Envelope, key: str) -> None:
+def test_a_refusal_of_kms_is_named_and_not_taken_for_damage(envelope: Envelope, key: str) -> None:
+    message = _sealed(envelope, b"a backup")
+    with refused("Decrypt", "AccessDeniedException"), refused("GenerateDataKey", "AccessDeniedException"):
+        expected = f"key-unusable: KMS does not let this function use {key}: AccessDeniedException."
+        assert _unusable(envelope, message) == [expected, expected]
+
+
+@pytest.mark.parametrize("code", ["KMSInternalException", "ThrottlingException"])
+def test_a_kms_that_may_answer_a_little_later_is_neither_damage_nor_a_refusal(code: str, envelope: Envelope) -> None:
     message = _sealed(envelope, b"a backup")
     with refused("Decrypt", code), refused("GenerateDataKey", code):
-        expected = f"key-unusable: KMS does not let this function use {key}: {code}."
-        assert _unusable(envelope, message) == [expected, expected]
+        assert _unusable(envelope, message) == [f"aws-unavailable: AWS did not answer KMS: {code}."] * 2
 
 
 def test_a_role_that_may_not_even_ask_about_the_key_is_told_so(envelope: Envelope, key: str) -> None:
@@ -245,5 +251,5 @@ def test_a_role_that_may_not_even_ask_about_the_key_is_told_so(envelope: Envelop
 def test_a_region_that_does_not_answer_is_told_apart_from_damage(envelope: Envelope, key: str) -> None:
     message = _sealed(envelope, b"a backup")
     with refused("Decrypt", None), refused("GenerateDataKey", None):
-        expected = f"key-unusable: KMS does not let this function use {key}: EndpointConnectionError."
+        expected = "aws-unavailable: AWS did not answer a request: EndpointConnectionError."
         assert _unusable(envelope, message) == [expected, expected]

@@ -11,10 +11,10 @@ from typing import Any
 
 import hvac
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from lambdas.adapters.lambda_handler import Run, action, logger
-from lambdas.domain.errors import MailarkError, Unexpected, VaultSealed
+from lambdas.domain.errors import AwsUnavailable, MailarkError, Unexpected, VaultSealed
 from tests.servers.aws import PRIMARY
 
 MARKED = "marked-secret-3f9c"
@@ -186,6 +186,27 @@ def test_no_value_of_an_unknown_failure_leaves_the_function(
     assert any("test_lambda_handler.py" in frame and frame.endswith(" handler") for frame in line["frames"])
     written = capfd.readouterr()
     assert MARKED not in _everything(failure.value) + log.getvalue() + written.out + written.err
+
+
+@pytest.mark.parametrize(
+    ("error", "problem"),
+    [
+        (ClientError({"Error": {"Code": "ThrottlingException", "Message": MARKED}}, "GetParameter"), "GetParameter"),
+        (
+            ClientError({"Error": {"Code": "X"}, "ResponseMetadata": {"HTTPStatusCode": 503}}, "GetItem"),  # type: ignore[typeddict-item]
+            "GetItem: X",
+        ),
+        (ReadTimeoutError(endpoint_url=f"https://{MARKED}"), "a request: ReadTimeoutError"),
+    ],
+)
+def test_a_call_of_aws_that_may_work_a_little_later_is_said_to_be_such(error: Exception, problem: str) -> None:
+    @action(_Request)
+    def handler(request: _Request, run: Run) -> None:
+        raise error
+
+    with pytest.raises(AwsUnavailable, match=f"AWS did not answer {problem}") as failure:
+        handler({"number": 1}, _Context())
+    assert MARKED not in str(failure.value)
 
 
 def test_a_result_that_cannot_be_passed_on_is_a_failure_without_its_value(log: io.StringIO) -> None:

@@ -1,5 +1,6 @@
 """What is kept of an operation: written together, and the same however often and wherever the writing dies."""
 
+import dataclasses
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,7 @@ from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import ClientError
 
 from lambdas.adapters.audit_trail import AuditTrail
+from lambdas.adapters.catalog import Catalog
 from lambdas.adapters.lambda_handler import Run
 from lambdas.adapters.leases import Leases
 from lambdas.adapters.operation_record import OperationRecord
@@ -18,6 +20,7 @@ from lambdas.domain.audit import faults
 from lambdas.domain.errors import Failure, TargetBusy
 from lambdas.domain.operation import UNNAMED, Operation
 from lambdas.domain.scenarios import SCENARIOS
+from tests.domain.builders import row_of
 from tests.servers.aws import ACCOUNT, PRIMARY, forget, refused
 from tests.servers.tables import KEYS, make_tables
 
@@ -103,6 +106,7 @@ STARTED = (
     },
 )
 FAILED = {"code": "vault-sealed", "sentence": "Vault is sealed."}
+OUTCOME = FAILED | {"hint": "Restart it.", "or_else": None}
 
 
 def test_an_operation_that_succeeds_is_recorded_and_frees_its_target(record: OperationRecord) -> None:
@@ -120,9 +124,26 @@ def test_an_operation_that_fails_is_recorded_and_frees_its_target(record: Operat
     assert _kept() == {
         "events": [STARTED, ("vault_restoration_failed", "critical", "jo", FAILED | {"state": "CheckVault"})],
         "status": "failed",
-        "outcome": FAILED | {"hint": "Restart it.", "state": "CheckVault"},
+        "outcome": OUTCOME | {"state": "CheckVault"},
         "free": True,
     }
+
+
+def test_a_failure_after_what_was_there_was_saved_names_the_saved_backup(record: OperationRecord) -> None:
+    operation = _begin(record)
+    catalog = Catalog(PRIMARY, "mailark-catalog")
+    saved = dataclasses.replace(row_of(series="pre-restore"), operation_id=operation.id)
+    for backup in (row_of(), dataclasses.replace(saved, id="of-another", operation_id="op-2"), saved):
+        catalog.put(backup)
+    row = record.failed(SCENARIO, EXECUTION, FAILURE, "VerifyVault")
+    assert f'"backup_id": "{saved.id}"' in row.outcome["or_else"]
+
+
+def test_a_failure_is_recorded_whether_or_not_the_catalog_answers(record: OperationRecord) -> None:
+    _begin(record)
+    with refused("Scan", "AccessDeniedException"):
+        row = record.failed(SCENARIO, EXECUTION, FAILURE, "VerifyVault")
+    assert (row.status, row.outcome["or_else"]) == ("failed", None)
 
 
 def test_an_operation_that_failed_before_it_was_recorded_is_recorded_as_failed(record: OperationRecord) -> None:
@@ -130,7 +151,7 @@ def test_an_operation_that_failed_before_it_was_recorded_is_recorded_as_failed(r
     assert _kept() == {
         "events": [("vault_restoration_failed", "critical", UNNAMED, FAILED | {"state": "BeginOperation"})],
         "status": "failed",
-        "outcome": FAILED | {"hint": "Restart it.", "state": "BeginOperation"},
+        "outcome": OUTCOME | {"state": "BeginOperation"},
         "free": True,
     }
 

@@ -105,6 +105,12 @@ def test_a_scheduled_run_belongs_to_the_first_that_claims_it(operations: Operati
     assert operations.claim_schedule("vault_backup", DUE, "op-1") == "op-1"
 
 
+def test_a_claim_is_taken_over_from_the_one_that_is_named_and_from_no_other(operations: Operations) -> None:
+    operations.claim_schedule("vault_backup", DUE, "op-1")
+    assert operations.claim_schedule("vault_backup", DUE, "op-2", instead_of="op-1") == "op-2"
+    assert operations.claim_schedule("vault_backup", DUE, "op-3", instead_of="op-1") == "op-2"
+
+
 def test_another_time_or_another_scenario_is_another_run(operations: Operations) -> None:
     operations.claim_schedule("vault_backup", DUE, "op-1")
     assert operations.claim_schedule("vault_backup", "2026-11-23T02:00:00Z", "op-2") == "op-2"

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from lambdas.adapters.signing import SigningKey, key_id
-from lambdas.domain.errors import KeyUnusable
+from lambdas.domain.errors import AwsUnavailable, KeyUnusable, MailarkError
 from tests.servers.aws import aws, make_signing_key, refused, replica
 
 MESSAGE = b"a manifest, which may well be larger than the 4,096 bytes that KMS takes" * 100
@@ -106,14 +106,23 @@ def test_a_disabled_key_is_said_to_be_unusable() -> None:
         key.jwt({})
 
 
-@pytest.mark.parametrize(("code", "problem"), [("AccessDeniedException",) * 2, (None, "EndpointConnectionError")])
-def test_a_refusal_or_a_silence_of_kms_is_no_verdict(code: str | None, problem: str, key: SigningKey) -> None:
+@pytest.mark.parametrize(
+    ("code", "kind", "problem"),
+    [
+        ("AccessDeniedException", KeyUnusable, "AccessDeniedException"),
+        ("ThrottlingException", AwsUnavailable, "ThrottlingException"),
+        (None, AwsUnavailable, "EndpointConnectionError"),
+    ],
+)
+def test_a_refusal_or_a_silence_of_kms_is_no_verdict(
+    code: str | None, kind: type[MailarkError], problem: str, key: SigningKey
+) -> None:
     signature = key.sign(MESSAGE)
     with refused(lambda request: "kms." in request.url, code):
         other = SigningKey(key.arn)
-        with pytest.raises(KeyUnusable, match=problem):
+        with pytest.raises(kind, match=problem):
             other.verifies(MESSAGE, signature)
-        with pytest.raises(KeyUnusable, match=problem):
+        with pytest.raises(kind, match=problem):
             other.sign(MESSAGE)
-        with pytest.raises(KeyUnusable, match=problem):
+        with pytest.raises(kind, match=problem):
             other.public_pem()

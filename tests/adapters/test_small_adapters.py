@@ -52,7 +52,7 @@ def test_an_estate_that_is_missing_is_an_error_of_aws() -> None:
 
 def test_what_is_kept_for_a_later_action_is_read_back_as_it_was() -> None:
     work = WorkStore(PRIMARY, make_bucket(name="work").bucket)
-    marks = [SecretMark("smtp/a/admin", "ab" * 16), SecretMark("smtp/grüße", "cd" * 16)]
+    marks = [SecretMark("smtp/a/admin", "ab" * 16, True), SecretMark("smtp/grüße", "cd" * 16, False)]
     key = work.put("op-1", "secrets-before", marks)
     assert key == "op-1/secrets-before.json"
     assert work.get(key, list[SecretMark]) == marks

@@ -1,18 +1,22 @@
 """Who may log in to Vault, and what each duty's policy lets it do: all of it against a real server."""
 
+import contextlib
+import re
 import time
 from typing import Any
 
 import pytest
 from hvac.exceptions import Forbidden, VaultError
 
+from lab.aws import ROOT
 from lambdas.adapters.signing import SigningKey
 from lambdas.adapters.vault import VaultClient
 from lambdas.domain.errors import KeyUnusable, VaultLoginRefused, VaultRequestFailed, VaultUnreachable
+from lambdas.domain.vault_configuration import server_configuration
 from lambdas.domain.vault_duties import DUTIES, LOGIN_SECONDS, Duty, DutyName, role
 from tests.adapters.conftest import Login
 from tests.servers.aws import make_signing_key
-from tests.servers.vault import CANARY, Vaults, VaultServer, contents, write
+from tests.servers.vault import CANARY, Vaults, VaultServer, contents, until, write
 
 PAIRS = [(duty, other) for duty in DUTIES for other in DUTIES if duty != other]
 
@@ -120,6 +124,26 @@ def test_a_login_with_a_key_that_is_gone_blames_the_key_and_not_vault(vaults: Va
     gone = SigningKey(vaults.logins["backup"].arn[:-4] + "0000")
     with pytest.raises(KeyUnusable, match="NotFoundException"):
         VaultClient(vault.address, vaults.estate(vault), Duty("backup"), gone)
+
+
+def test_the_administrator_that_the_documents_describe_may_do_everything(vaults: Vaults, seal_key: str) -> None:
+    page = (ROOT / "docs" / "operating.md").read_text()
+    block = re.search(r"```hcl\n(initialize .*?)```", page, re.DOTALL)
+    assert block
+    own = server_configuration(vaults.estate(), vaults.public_keys) + "\n" + block[1]
+    server = vaults.prepare(seal_key, own=own)
+    server.start()
+    client = server.client()
+
+    def logs_in() -> bool:
+        with contextlib.suppress(VaultError, OSError):
+            client.auth.userpass.login("administrator", "change it at the first login")
+            return True
+        return False
+
+    until(logs_in, "the administrator logs in")
+    assert "administrator" in client.sys.list_policies()["data"]["keys"]
+    client.sys.enable_secrets_engine("kv", "another", options={"version": "2"})
 
 
 # --- policies ---------------------------------------------------------------------------------------------

@@ -152,6 +152,7 @@ def manifest_of(plaintext: bytes = b"plain", ciphertext: bytes = b"sealed", **ch
             canary="smtp/test-tenant-id/admin",
             canary_names=NAME.id,
             secret_count=1,
+            live_count=1,
             digest_key=WrappedKey("digest-key", {"purpose": "digest-key"}, "AAAA"),
             secrets=[SecretDigest("smtp/a/admin", 1, "ab" * 32)],
             written_meanwhile=["smtp/b/admin"],
@@ -163,7 +164,11 @@ def manifest_of(plaintext: bytes = b"plain", ciphertext: bytes = b"sealed", **ch
 
 
 def row_of(
-    started_at: datetime = STARTED, kind: str = "vault", series: Series = "daily", proof: ProofLevel = "intact"
+    started_at: datetime = STARTED,
+    kind: str = "vault",
+    series: Series = "daily",
+    proof: ProofLevel = "intact",
+    live_count: int = 1000,
 ) -> CatalogRow:
     """A row of the catalog."""
     name = BackupName(kind, series, started_at)
@@ -179,4 +184,6 @@ def row_of(
         proof=proof,
         copy="intact",
         operation_id="op-1",
+        cluster_id="c-1",
+        live_count=live_count,
     )

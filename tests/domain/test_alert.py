@@ -47,6 +47,12 @@ Execution:      https://eu-central-1.console.aws.amazon.com/states/home?region=e
     )
 
 
+def test_an_alert_says_another_way_out_where_there_is_one() -> None:
+    failure = dataclasses.replace(FAILED.failure, or_else="Go back.")
+    body = failure_message(dataclasses.replace(FAILED, failure=failure)).body
+    assert "What to do now: Restart it.\nAnother way:    Go back.\n\nOn:  " in body
+
+
 @pytest.mark.parametrize(
     ("status", "words"),
     [("FAILED", "failed"), ("TIMED_OUT", "ran out of time"), ("ABORTED", "was stopped")],

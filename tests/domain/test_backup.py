@@ -13,7 +13,6 @@ from lambdas.domain.backup import (
     ProofLevel,
     Series,
     Signature,
-    describe,
     manifest_key,
     reaches,
     read_manifest,
@@ -21,7 +20,7 @@ from lambdas.domain.backup import (
 )
 from lambdas.domain.errors import BackupMisplaced, ManifestInvalid
 from lambdas.domain.inventory import Inventory, SecretDigest
-from tests.domain.builders import NAME, STARTED, manifest_of, row_of
+from tests.domain.builders import NAME, STARTED, manifest_of
 
 LEVELS: tuple[ProofLevel, ...] = ("stored", "intact", "restorable", "proven")
 
@@ -74,15 +73,6 @@ def test_a_wrapped_key_names_the_backup_too() -> None:
 @pytest.mark.parametrize("wanted", LEVELS)
 def test_a_level_of_proof_includes_the_ones_before_it(level: ProofLevel, wanted: ProofLevel) -> None:
     assert reaches(level, wanted) == (LEVELS.index(wanted) <= LEVELS.index(level))
-
-
-def test_a_row_is_described_by_what_people_ask_for() -> None:
-    assert describe(row_of()) == {
-        "backup_id": "vault-snapshot-20261122T020000Z",
-        "backup_date": "2026-11-22",
-        "proof": "intact",
-        "size": 1000,
-    }
 
 
 # --- manifests --------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from lambdas.domain.errors import (
     AuditConflict,
+    AwsUnavailable,
     BackupChoiceAmbiguous,
     BackupDamaged,
     BackupMisplaced,
@@ -44,6 +45,7 @@ from lambdas.domain.errors import (
     VaultChangedDuringBackup,
     VaultLeaderless,
     VaultLoginRefused,
+    VaultLooksLost,
     VaultNodeBehind,
     VaultRequestFailed,
     VaultRestoreUnfinished,
@@ -114,8 +116,8 @@ TEXTS: list[tuple[MailarkError, str]] = [
     ),
     (
         TargetSettling(holder="op-1", target="vault", until="2026-11-22T02:15:00+00:00"),
-        "target-settling: op-1 has ended, but a function it started may still be changing vault until "
-        "2026-11-22T02:15:00+00:00.\n"
+        "target-settling: A function that op-1 started may still be changing vault, until "
+        "2026-11-22T02:15:00+00:00 at the latest.\n"
         "Next: Start this again after that time; nothing else has to be done.",
     ),
     (
@@ -170,14 +172,15 @@ TEXTS: list[tuple[MailarkError, str]] = [
     ),
     (
         VaultLeaderless(nodes="https://a:8200, https://b:8200"),
-        "vault-leaderless: No node of Vault knows a leader (asked: https://a:8200, https://b:8200).\n"
+        "vault-leaderless: No node of Vault leads, and none names a leader that answers "
+        "(asked: https://a:8200, https://b:8200).\n"
         "Next: Start the missing nodes, or restart all of them; a cluster of three needs two to elect a "
         "leader.",
     ),
     (
         VaultLoginRefused(address="https://vault.example.org:8200", duty="backup", mount="mailark-backup"),
         "vault-login-refused: Vault at https://vault.example.org:8200 refuses the login for the duty backup.\n"
-        "Next: Paste the configuration that `python -m lambdas.vault_configuration` prints into this Vault: "
+        "Next: Paste the configuration that `python -m lambdas.vault_configuration` writes into this Vault: "
         "the login method mailark-backup, its key or its policy is missing or differs.",
     ),
     (
@@ -202,6 +205,13 @@ TEXTS: list[tuple[MailarkError, str]] = [
         "vault-changed-during-backup: The canary written before the snapshot of "
         "vault-snapshot-20261122T020000Z was gone when the secrets were read.\n"
         "Next: Vault was restored or replaced while the backup ran; start vault_backup again.",
+    ),
+    (
+        VaultLooksLost(backup_id="vault-snapshot-20261122T020000Z", problem="3 secrets are left of 1000"),
+        "vault-looks-lost: No backup was taken, since this Vault does not look like the one of "
+        "vault-snapshot-20261122T020000Z: 3 secrets are left of 1000.\n"
+        "Next: If Vault was emptied or replaced, start vault_restore. If this is meant, start vault_backup with "
+        '{"reason": "...", "accept_loss": true}: its backup is then the newest.',
     ),
     (
         SnapshotDamaged(problem="it has no state.bin"),
@@ -308,6 +318,12 @@ TEXTS: list[tuple[MailarkError, str]] = [
         "Without KMS, docs/break-glass.md opens a backup with the offline key.",
     ),
     (
+        AwsUnavailable(request="GetParameter", problem="ThrottlingException"),
+        "aws-unavailable: AWS did not answer GetParameter: ThrottlingException.\n"
+        "Next: It was tried again for a while. Look at health.aws.amazon.com; then start the execution again, "
+        "or in the other region.",
+    ),
+    (
         StorageRefused(request="PutObject", bucket="mailark-backups", problem="AccessDenied"),
         "storage-refused: S3 refused PutObject in mailark-backups: AccessDenied.\n"
         "Next: Check the bucket, its policy and the role of this function; then start the execution again. "
@@ -380,13 +396,23 @@ def test_a_hint_is_one_sentence_or_two_and_ends_with_a_stop_or_a_fact(kind: type
 
 def test_the_security_contacts_hear_of_what_may_be_somebodys_deed() -> None:
     tampering = {kind.__name__ for kind in all_errors() if is_tampering(kind.code)}
-    assert tampering == {"ManifestInvalid", "BackupMisplaced", "BackupDamaged"}
+    assert tampering == {
+        *("ManifestMissing", "ManifestInvalid", "BackupMissing", "BackupMisplaced", "BackupDamaged", "CopyNotProved"),
+        "VaultLooksLost",
+    }
     assert not is_tampering("no-such-code")
 
 
 def test_only_what_may_pass_by_itself_is_transient() -> None:
     transient = {kind.__name__ for kind in all_errors() if kind.transient}
-    assert transient == {"VaultUnreachable", "VaultLeaderless", "SnapshotDamaged", "StorageRefused", "AuditConflict"}
+    assert transient == {
+        "VaultUnreachable",
+        "VaultLeaderless",
+        "SnapshotDamaged",
+        "StorageRefused",
+        "AuditConflict",
+        "AwsUnavailable",
+    }
 
 
 @given(st.text(), st.text())

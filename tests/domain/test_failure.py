@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.domain.errors import Failure, MailarkError, VaultSealed, all_errors
-from lambdas.domain.failure import as_failure, failure_of_execution, failure_of_step
+from lambdas.domain.failure import as_failure, failure_of_execution, failure_of_step, with_way_out
 
 SEALED = VaultSealed(address="https://vault.example.org:8200")
 KNOWN = Failure(
@@ -17,6 +17,7 @@ KNOWN = Failure(
     "Restart it, so that it unseals with its KMS-wrapped key, and check that its host may decrypt that key; "
     "a Vault with Shamir keys needs them entered.",
 )
+REFUSED = Failure("vault-login-refused", "Vault refuses the login.", "Paste the configuration.")
 TIMED_OUT = Failure(
     "step-timed-out",
     "The step VerifyVault did not end within its time limit.",
@@ -44,6 +45,33 @@ def test_an_error_of_ours_is_known_again() -> None:
 
 def test_an_error_of_ours_is_known_again_outside_of_a_function() -> None:
     assert failure_of_step("VerifyVault", "VaultSealed", str(SEALED)) == KNOWN
+
+
+@pytest.mark.parametrize("state", ["CheckVault", "TakeVaultSnapshot", "WrapKeys", "VerifyBackupSaved"])
+def test_a_recovery_that_cannot_save_what_is_there_says_how_to_do_without(state: str) -> None:
+    found = with_way_out(REFUSED, "vault_restore", state, None)
+    assert found.or_else == (
+        'If it cannot be saved and may be lost, start vault_restore with {"reason": "...", "without_saving": true}.'
+    )
+    assert Failure.parse(found.text) == found
+
+
+@pytest.mark.parametrize("state", ["RestoreVaultSnapshot", "VerifyVault", "CompleteOperation", None])
+def test_a_recovery_that_failed_after_it_had_saved_says_how_to_go_back(state: str | None) -> None:
+    found = with_way_out(KNOWN, "vault_restore", state, "vault-pre-restore-20261122T030405Z")
+    assert found.or_else == (
+        "To go back to what was there before, start vault_restore with "
+        '{"reason": "...", "backup_id": "vault-pre-restore-20261122T030405Z"}.'
+    )
+
+
+@pytest.mark.parametrize(
+    ("scenario", "state"),
+    [("vault_backup", "CheckVault"), ("vault_restore", "VerifyBackup"), ("vault_restore", "CheckVault")],
+)
+def test_any_other_failure_has_no_other_way_out(scenario: str, state: str) -> None:
+    assert with_way_out(KNOWN, scenario, state, None) == KNOWN
+    assert "Or:" not in KNOWN.text
 
 
 @pytest.mark.parametrize("error", ["States.Timeout", "Sandbox.Timedout"])

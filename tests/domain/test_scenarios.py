@@ -69,6 +69,7 @@ MISTAKES: dict[str, tuple[Any, str]] = {
     "null": (None, "expected a group of keys, got nothing"),
     "no reason": ({}, "reason: this key is required and missing"),
     "null as a reason": ({"reason": None}, "reason: expected text, got nothing"),
+    "a blank reason": ({"reason": "  "}, "reason: expected some words, got '  '"),
     "an empty reason": ({"reason": ""}, "reason: expected at least 1 character, got none"),
     "too long a reason": ({"reason": "x" * 501}, "reason: expected at most 500 characters, got 501"),
     "a number as a reason": ({"reason": 3}, "reason: expected text, got 3; put it in quotes"),
@@ -78,7 +79,8 @@ MISTAKES: dict[str, tuple[Any, str]] = {
     ),
     "a field like no other": (
         {"reason": "x", "force": True},
-        "force: this key is not known (known here: reason, incident_id, requested_by, backup_date, backup_id)",
+        "force: this key is not known "
+        "(known here: reason, incident_id, requested_by, backup_date, backup_id, without_saving)",
     ),
     "an impossible date": (
         {"reason": "x", "backup_date": "2026-02-30"},
@@ -121,7 +123,7 @@ def test_a_mistake_in_the_input_of_a_backup_has_an_example_of_its_own() -> None:
         parse_input(BACKUP, {"backup_id": "b"})
     assert str(caught.value) == (
         "input-invalid: The input of vault_backup is not valid: backup_id: this key is not known "
-        "(known here: reason, incident_id, requested_by, scheduled_for).\n"
+        "(known here: reason, incident_id, requested_by, scheduled_for, accept_loss).\n"
         'Next: Start the execution again with an input such as {"reason": "before the upgrade"}.'
     )
 
