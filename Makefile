@@ -1,6 +1,5 @@
 # make demo   a Vault backed up, lost, and recovered, before your eyes (KEEP=1 leaves the lab up until Ctrl-C)
 # make test   the whole suite
-# make bench  speed, as ratios (comes with the next slice)
 # make clean  remove everything that was installed and built here
 
 PYTHON ?= python3
@@ -25,10 +24,11 @@ $(INSTALLED): $(MANIFESTS)
 	@.venv/bin/python -m uv pip install --quiet --python .venv/bin/python --requirements requirements.txt
 	@$(PYTHON) -m venv .venv-emulator
 	@.venv/bin/python -m uv pip install --quiet --python .venv-emulator/bin/python --requirements lab/emulator-requirements.txt
-	@npm install --silent --no-save --no-package-lock --no-audit --no-fund --prefix .node aws-cdk@$(CDK_VERSION)
+	@npm install --loglevel=error --no-progress --no-save --no-package-lock --no-audit --no-fund --prefix .node aws-cdk@$(CDK_VERSION) >/dev/null
 	@mkdir -p .build && touch $(INSTALLED)
 
 demo: $(INSTALLED)
+	@lab/check-tools.sh .venv/bin/python
 	@.venv/bin/python -m lab.demo $(if $(KEEP),--keep)
 
 test: $(INSTALLED) lint

@@ -1,9 +1,15 @@
 """The CDK app: two stacks in each of two regions."""
 
+import sys
+
 from aws_cdk import App
 
 from infra.house import build_house
+from lambdas.domain.errors import EstateInvalid
 
 app = App()
-build_house(app)
+try:
+    build_house(app)
+except EstateInvalid as error:
+    sys.exit(str(error))
 app.synth()

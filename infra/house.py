@@ -10,7 +10,8 @@ from infra.code import Platform
 from infra.data_stack import DataStack
 from infra.nag import check_best_practices
 from infra.scenario import scenario_names
-from lambdas.domain.estate import parse_estate
+from lambdas.domain.errors import EstateInvalid
+from lambdas.domain.estate import is_the_examples_key, parse_estate
 
 _DEFAULTS = {"estate": "estate.yaml", "python": "3.13", "architecture": "arm64", "endpoint": "", "endpoint_ca": ""}
 
@@ -19,10 +20,13 @@ def build_house(app: App) -> None:
     """Build every stack. Settings of synth (`-c name=value`): see `_DEFAULTS`; on AWS only `estate` is ever set."""
     setting = {name: str(app.node.try_get_context(name) or value) for name, value in _DEFAULTS.items()}
     file = Path(setting["estate"])
-    text = file.read_text()
+    text = _read(file)
     estate = parse_estate(text, str(file), frozenset(scenario_names()))
     deployed = Deployed(estate, text, Platform(setting["python"], setting["architecture"]), _endpoint(setting))
     account = os.environ.get("CDK_DEFAULT_ACCOUNT")
+    if account and is_the_examples_key(estate.offline_public_key):
+        problem = "this is the example's, whose private half nobody has; make a pair of your own (README, Deploy it)"
+        raise EstateInvalid(file=str(file), key="offline_public_key", problem=problem)
     primary, standby = estate.regions.primary, estate.regions.standby
     network = estate.network
     first: DataStack | None = None
@@ -55,6 +59,14 @@ def build_house(app: App) -> None:
         )
     Tags.of(app).add("application", "mailark")
     check_best_practices(app)
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text()
+    except FileNotFoundError:
+        problem = "expected a file that describes what is protected; the repository has an example"
+        raise EstateInvalid(file=str(file), key="the whole file", problem=problem) from None
 
 
 def _endpoint(setting: dict[str, str]) -> dict[str, str]:

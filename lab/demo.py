@@ -8,6 +8,7 @@ from types import FrameType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from lab.aws import ROOT, ROOT_KEY
 from lab.lab import Lab
@@ -18,13 +19,14 @@ from lab.watching import executions, follow, machine_arn, start, wait_for_new
 from lambdas.domain.operation import machine_name
 
 TENANTS = 1000
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Show:
     """What the person at the terminal sees."""
 
     def __init__(self) -> None:
-        self.console = Console(highlight=False)
+        self.console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
         self._began = time.monotonic()
 
     def step(self, text: str) -> None:
@@ -39,32 +41,34 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave the lab up until Ctrl-C")
     given = parser.parse_args(arguments)
-    signal.signal(signal.SIGINT, _interrupt)
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
+    for number in _SIGNALS:
+        signal.signal(number, _interrupt)
     show = Show()
     try:
         with Lab.started(show.step) as lab:
-            proved = _disaster(lab, show)
+            tenants = make_tenants(TENANTS)
+            proved = _disaster(lab, tenants, show)
             if given.keep:
-                _keep(lab, show)
+                _keep(lab, tenants[0], show)
             show.step("Stopping everything")
     except KeyboardInterrupt:
         show.console.print("\nInterrupted; everything that was started has been stopped.")
         return 130
     except LabError as error:
-        show.console.print(f"\n[red]{error}[/red]", markup=True)
+        show.console.print(Text(f"\n{error}", style="red"))  # no markup: it may hold the brackets of a foreign log
         return 1
     return 0 if proved else 1
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not stop the stopping
+    print("\nStopping everything; this takes a few seconds.", flush=True)
     raise KeyboardInterrupt
 
 
-def _disaster(lab: Lab, show: Show) -> bool:
+def _disaster(lab: Lab, tenants: list[Tenant], show: Show) -> bool:
     states = lab.client("stepfunctions")
-    tenants = make_tenants(TENANTS)
     _store(lab, tenants, show)
 
     show.step("02:00 UTC comes: the schedule starts [bold]vault_backup[/bold]")
@@ -73,7 +77,7 @@ def _disaster(lab: Lab, show: Show) -> bool:
     backup = follow(states, wait_for_new(states, "vault_backup", lab.primary, known), show.state)
     if backup.status != "SUCCEEDED":
         raise LabError(f"The backup failed: {backup.cause}")
-    show.step("[green]The backup is stored, read back, proved intact, and copied to the other region[/green]")
+    show.step("[green]The backup is stored, proved intact, and copied to the other region[/green]")
 
     show.step("[red]Disaster: Vault is killed with SIGKILL, and its disk is deleted[/red]")
     lab.lose_vault()
@@ -111,12 +115,14 @@ def _store(lab: Lab, tenants: list[Tenant], show: Show) -> None:
             pass
 
 
-def _keep(lab: Lab, show: Show) -> None:
+def _keep(lab: Lab, tenant: Tenant, show: Show) -> None:
     environment = lab.aws.environment() | {
+        "AWS_REGION": lab.primary,
         "AWS_DEFAULT_REGION": lab.primary,
         "BAO_ADDR": lab.vault.address,
         "BAO_CACERT": str(lab.authority.file),
         "BAO_TOKEN": lab.vault_client().token,
+        "PLATFORM_PASSWORD": lab.platform_password,
         "PATH": f"{ROOT / '.venv-emulator' / 'bin'}:{ROOT / '.venv' / 'bin'}:$PATH",
     }
     file = lab.folder / "lab.env"
@@ -133,7 +139,10 @@ def _keep(lab: Lab, show: Show) -> None:
   Recovery    aws stepfunctions start-execution --state-machine-arn {machine_arn("vault_restore", lab.primary)} \\
                 --input '{{"reason": "trying it out"}}'
   Look on     aws stepfunctions list-executions --state-machine-arn {machine_arn("vault_restore", lab.primary)}
-  A secret    bao kv list smtp
+  A secret    bao kv get smtp/{tenant.path}
+  Destroy it  bao kv metadata delete smtp/{tenant.path}
+  Log in      export BAO_TOKEN=$(bao login -method=userpass -token-only username=platform password="$PLATFORM_PASSWORD")
+              (after a recovery: it ends every token that Vault has issued since the backup)
 """,
         soft_wrap=True,
     )

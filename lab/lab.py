@@ -35,6 +35,7 @@ from lambdas.domain.estate import Estate, parse_estate
 
 Progress = Callable[[str], None]
 
+_SECOND = "vault-2"
 _HOST_POLICY = """{"Version": "2012-10-17", "Statement": [
   {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*"}]}"""
 
@@ -54,7 +55,7 @@ class Lab:
     master_key: bytes
     host_key: tuple[str, str]
     configuration: Path
-    _platform_password: str
+    platform_password: str
     _cluster_port: int
 
     @property
@@ -79,7 +80,7 @@ class Lab:
         session.verify = str(self.authority.file)
         session.mount("https://", HTTPAdapter(pool_maxsize=32))
         client = hvac.Client(url=address or self.vault.address, session=session, timeout=10)
-        client.auth.userpass.login("platform", self._platform_password)
+        client.auth.userpass.login("platform", self.platform_password)
         return client
 
     def canary(self) -> object:
@@ -111,6 +112,23 @@ class Lab:
     def seal_vault(self) -> None:
         """Seal Vault, as an operator may in a breach; it unseals itself at its next start."""
         self.vault_client().sys.seal()
+
+    @contextlib.contextmanager
+    def second_node(self) -> Iterator[VaultNode]:
+        """A node that joins Vault while the block runs, and follows it as a standby."""
+        joining = self.folder / "vault-configuration-joining"
+        shutil.copytree(self.configuration, joining, dirs_exist_ok=True)
+        alone, _, _ = (joining / "mailark.hcl").read_text().partition("# Runs once")
+        (joining / "mailark.hcl").write_text(alone)  # a node that sets itself up does not join another
+        node = VaultNode(_SECOND, free_port(), self.folder, self.authority, join=[self.vault.address])
+        with contextlib.ExitStack() as stack:
+            node.start(joining, self.aws, self.host_key, free_port(), self.aws.endpoint)
+            stack.callback(node.lose_disk)
+            stack.callback(node.kill)
+            node.wait_until_serving()
+            # Before it is gone: the first node alone is no majority of two.
+            stack.callback(lambda: self.vault_client().sys.remove_raft_node(_SECOND))
+            yield node
 
     def lose_vault(self) -> None:
         """Kill Vault with SIGKILL and delete its disk."""
@@ -145,7 +163,11 @@ class Lab:
 
 def _port(variable: str, purpose: str) -> int:
     chosen = os.environ.get(variable)
-    return require_free(int(chosen), purpose, variable) if chosen else free_port()
+    if not chosen:
+        return free_port()
+    if not chosen.isdecimal() or not 0 < int(chosen) < 65536:
+        raise LabError(f"{variable} is '{chosen}', and no port. Give a number from 1 to 65535, or leave it out.")
+    return require_free(int(chosen), purpose, variable)
 
 
 def _prepare(folder: Path, aws: Aws, gate: Gate, authority: CertificateAuthority) -> Lab:
@@ -175,7 +197,7 @@ def _prepare(folder: Path, aws: Aws, gate: Gate, authority: CertificateAuthority
         master_key=secrets.token_bytes(32),
         host_key=(key["AccessKeyId"], key["SecretAccessKey"]),
         configuration=folder / "vault-configuration",
-        _platform_password=password,
+        platform_password=password,
         _cluster_port=free_port(),
     )
 
@@ -201,6 +223,7 @@ def _platform_login(password: str) -> str:
         mount: ["create", "read", "update", "delete", "list"] for mount in ("smtp/*", "vps/*", "dkim/*", "api_keys/*")
     }
     rules["sys/seal"] = ["update", "sudo"]
+    rules["sys/storage/raft/remove-peer"] = ["update", "sudo"]
     policy = json.dumps(
         "\n".join(f'path "{path}" {{ capabilities = {json.dumps(able)} }}' for path, able in rules.items())
     )

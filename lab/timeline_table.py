@@ -20,20 +20,22 @@ def timeline(title: str, outcome: Mapping[str, Any]) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", show_footer=True)
     table.add_column("Step", footer="All of it")
     table.add_column("Took", justify="right", footer=in_words(total))
-    table.add_column("Plan", justify="right", footer="")
+    planned = any(step.expected for step in steps)
+    if planned:
+        table.add_column("Plan", justify="right", footer="")
     table.add_column("When", footer="")
     for step in steps:
         if step.seconds is None or began is None or step.seconds < 0.001:
             continue
-        bar = _bar(began, step, total)
-        table.add_row(step.state, in_words(step.seconds), expected_in_words(step.expected), bar)
+        plan = [expected_in_words(step.expected)] if planned else []
+        table.add_row(step.state, in_words(step.seconds), *plan, _bar(began, step, total))
     return table
 
 
 def promises(outcome: Mapping[str, Any]) -> Table:
     """RTO and RPO reached, beside what was promised."""
     table = Table(show_header=True)
-    for column, justify in (("Promise", "left"), ("Objective", "right"), ("Reached", "right"), ("", "left")):
+    for column, justify in (("Promise", "left"), ("Objective", "right"), ("Reached", "right"), ("Verdict", "left")):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]  # rich's own literals
     for name, key in (("RTO: time until recovered", "rto"), ("RPO: age of the data", "rpo")):
         reached = msgspec.convert(outcome[key], Reached)

@@ -1,18 +1,24 @@
 """What works: functions, state machines, schedules and alerts, as AWS will be told to make them."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infra.code import own_code
+from infra.house import build_house
 from infra.permissions import ACTIONS
 from infra.scenario import definition, scenario_names
+from lambdas.domain.errors import EstateInvalid
 from lambdas.domain.estate import parse_estate
 from lambdas.domain.operation import machine_name
 from tests.infra.asl import Machine
+from tests.infra.conftest import app
 from tests.infra.templates import ACCOUNT, APP_STACKS, ROOT, STACKS, House, Stack
 
 RESOURCES_OF_A_STACK = 500
@@ -37,6 +43,44 @@ def _machines(stack: Stack) -> dict[str, dict[str, Any]]:
 
 def _rules(stack: Stack) -> dict[str, dict[str, Any]]:
     return {rule["Name"]: rule for rule in stack.properties("AWS::Events::Rule").values()}
+
+
+# --- the example ------------------------------------------------------------------------------------------
+
+
+def test_the_example_is_synthesized_but_for_no_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its offline key would open every backup of whoever forgot to make one, and nobody has its private half."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("CDK_DEFAULT_ACCOUNT", ACCOUNT)
+    with pytest.raises(EstateInvalid, match=r"estate.yaml, offline_public_key: this is the example's, whose private"):
+        build_house(app(tmp_path, {}))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "estate.yaml, the whole file: expected a file that describes what is protected"),
+        ("name: example\n", "estate.yaml, regions: this key is required and missing."),
+    ],
+)
+def test_a_mistake_in_the_estate_is_said_in_two_lines_and_without_a_traceback(
+    text: str | None, said: str, tmp_path: Path
+) -> None:
+    if text is not None:
+        (tmp_path / "estate.yaml").write_text(text)
+    environment = dict(os.environ) | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "app.py")],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"estate-invalid: {said}")
+    assert done.stderr.count("\n") == 2
 
 
 # --- functions --------------------------------------------------------------------------------------------

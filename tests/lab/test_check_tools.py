@@ -8,7 +8,10 @@ import pytest
 
 from lab.aws import ROOT
 
-NODE_MISSING = "Node.js is missing: the AWS CDK runs on it. Install it: apt-get install nodejs npm\n"
+NODE_MISSING = (
+    "Node.js is missing: the AWS CDK runs on it. Install version 22 or later: from nodejs.org, or apt-get install "
+    "nodejs npm where your distribution has it\n"
+)
 
 
 def _check(tools: Path, python: str = sys.executable) -> tuple[int, str]:
@@ -41,7 +44,8 @@ def test_it_says_that_node_is_too_old(tmp_path: Path) -> None:
     code, said = _check(tmp_path)
     assert (code, said) == (
         1,
-        "Node.js is v18.19.0, and 20 or later is needed: see nodejs.org, or your distribution's newer packages\n",
+        "Node.js is v18.19.0, and 20 or later is needed (22 is recommended): see nodejs.org, or your distribution's "
+        "newer packages\n",
     )
 
 
@@ -53,7 +57,8 @@ def test_it_says_that_npm_is_missing(tmp_path: Path) -> None:
 def test_it_says_that_python_is_missing_and_everything_else_that_is(tmp_path: Path) -> None:
     assert _check(tmp_path, "python3.11") == (
         1,
-        "python3.11 is missing. Install Python 3.11 or later: apt-get install python3 python3-venv\n" + NODE_MISSING,
+        "python3.11 is missing. Install Python 3.11 or later (apt-get install python3 python3-venv), "
+        "or name another: make PYTHON=python3.12 …\n" + NODE_MISSING,
     )
 
 
