@@ -1,7 +1,6 @@
 """Each action of each scenario, made to fail: the execution ends red, it is said, and the world is as it was."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -9,44 +8,30 @@ from infra.scenario import definition
 from lab.tenants import Tenant
 from lambdas.domain.backup import reaches
 from lambdas.domain.scenarios import SCENARIOS
-from tests.scenarios.house import House, failure
+from tests.scenarios.house import House, broken, failure
 
 AFTER_A_FAILURE = ("FailOperation", "Failed")
 
 
-def _action(state: str) -> str:
-    """`VerifyBackup` is done by `verify_backup`."""
-    return "".join("_" + letter.lower() if letter.isupper() else letter for letter in state).removeprefix("_")
+def _tasks(scenario: str) -> dict[str, str]:
+    """The actions of a scenario, each with the first state that runs it."""
+    asl: dict[str, Any] = definition(scenario)
+    states: dict[str, Any] = asl["States"]
+    tasks = {name: state for name, state in states.items() if state["Type"] == "Task" and name != "FailOperation"}
+    return {state["Arguments"]["FunctionName"].strip("${}"): name for name, state in reversed(tasks.items())}
 
 
-def _tasks(scenario: str) -> list[str]:
-    states: dict[str, dict[str, object]] = definition(scenario)["States"]  # type: ignore[assignment]
-    return [name for name, state in states.items() if state["Type"] == "Task" and name != "FailOperation"]
+CASES = [(scenario, action, state) for scenario in sorted(SCENARIOS) for action, state in _tasks(scenario).items()]
 
 
-CASES = [(scenario, state) for scenario in sorted(SCENARIOS) for state in _tasks(scenario)]
-
-
-@contextmanager
-def _broken(house: House, action: str) -> Iterator[None]:
-    """A deployment went wrong: the function of an action cannot start."""
-    functions = house.lab.client("lambda")
-    name = f"mailark-{action.replace('_', '-')}"
-    functions.update_function_configuration(FunctionName=name, Handler="lambdas.actions.not_there.handler")
-    try:
-        yield
-    finally:
-        functions.update_function_configuration(FunctionName=name, Handler=f"lambdas.actions.{action}.handler")
-
-
-@pytest.mark.parametrize(("scenario", "state"), CASES)
+@pytest.mark.parametrize(("scenario", "action", "state"), CASES, ids=lambda part: part)
 def test_a_broken_action_ends_red_and_harms_nothing(
-    house: House, tenants: list[Tenant], backup_id: str, scenario: str, state: str
+    house: House, tenants: list[Tenant], backup_id: str, scenario: str, action: str, state: str
 ) -> None:
     before = house.fingerprint()
     good = {row.id: row.proof for row in house.catalog().values() if row.proof != "stored"}
 
-    with _broken(house, _action(state)):
+    with broken(house, action):
         finished = house.run(scenario, {"reason": f"{state} is broken"})
     found = failure(finished)
 
@@ -70,7 +55,7 @@ def test_when_even_recording_the_failure_fails_the_alert_closes_the_operation(
     house: House, backup_id: str, scenario: str
 ) -> None:
     assert backup_id
-    with _broken(house, "fail_operation"), _broken(house, "check_vault"):
+    with broken(house, "fail_operation"), broken(house, "check_vault"):
         finished = house.run(scenario, {"reason": "two things are broken"})
 
     assert finished.status == "FAILED"

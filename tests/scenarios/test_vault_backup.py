@@ -16,7 +16,7 @@ from lambdas.domain.backup import WrappedKey
 from lambdas.domain.inventory import Secret as VaultSecret
 from lambdas.domain.inventory import digest_of
 from lambdas.domain.snapshot import SnapshotVerifier
-from tests.scenarios.house import CANARY, House, backup_of
+from tests.scenarios.house import CANARY, House, backup_of, failure, paused
 
 SCOPE = "platform#vault"
 
@@ -113,6 +113,39 @@ def test_a_schedule_that_fires_twice_for_one_hour_makes_one_backup(house: House,
 
     assert again.output == {"duplicate_of": house.operation(night)["id"]}
     assert house.catalog() == before
+
+
+def test_a_vault_that_was_emptied_is_not_backed_up_and_the_next_recovery_brings_everything_back(
+    house: House, tenants: list[Tenant], backup_id: str
+) -> None:
+    """Otherwise the night after a loss would make the loss the newest backup, and a recovery would restore it."""
+    newest = max(house.catalog().values(), key=lambda row: row.started_at).id
+    before = house.catalog()
+    house.lab.platform().destroy(tenants)
+
+    finished = house.run("vault_backup", {"reason": "02:00 comes before anybody has noticed"})
+
+    found, alert = failure(finished), house.alert_of(finished.arn)
+    assert found.code == "vault-looks-lost"
+    assert found.hint == (
+        "If Vault was emptied or replaced, start vault_restore. If this is meant, start vault_backup with "
+        '{"reason": "...", "accept_loss": true}: its backup is then the newest.'
+    )
+    assert "vault-looks-lost" in alert.subject
+    assert house.catalog() == before
+    assert (house.lease_is_free("backup#vault"), house.open_uploads()) == (True, [])
+
+    restored = house.run_well("vault_restore", {"reason": "everything is gone"})
+    assert restored.output["details"]["backup_id"] == newest
+    assert house.lab.platform().wrong(tenants) == []
+
+
+def test_a_scheduled_run_that_failed_is_started_again_with_the_same_input(house: House, tenants: list[Tenant]) -> None:
+    given = {"reason": "nightly backup", "scheduled_for": "2026-11-21T02:00:00Z"}
+    with paused(house.lab.vault.pid):
+        assert house.run("vault_backup", given).status == "FAILED"
+    again = house.run_well("vault_backup", given)
+    assert backup_of(house, again) in house.catalog()
 
 
 def test_what_is_written_while_the_backup_runs_is_listed_and_not_a_failure(house: House, tenants: list[Tenant]) -> None:

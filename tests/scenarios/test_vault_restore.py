@@ -6,7 +6,7 @@ import pytest
 
 from lab.tenants import Tenant
 from lab.watching import Finished
-from tests.scenarios.house import House
+from tests.scenarios.house import House, broken, failure
 
 SCOPE = "platform#vault"
 
@@ -84,3 +84,41 @@ def test_a_date_takes_the_newest_good_backup_of_that_day(house: House, tenants: 
     assert newest.id in event["details"]
     assert "INC-7" in event["details"]
     assert house.lab.platform().wrong(tenants) == []
+
+
+def test_where_saving_is_impossible_the_alert_says_how_to_do_without_and_that_works(
+    house: House, tenants: list[Tenant], backup_id: str
+) -> None:
+    """The sealed key that the safety copy needs is gone; the backup itself is perfect."""
+    name = "/mailark/sealed-keys/vault-seal-key/k1"
+    ssm = house.lab.client("ssm")
+    sealed = ssm.get_parameter(Name=name)["Parameter"]["Value"]
+    house.lab.platform().destroy(tenants[:3])
+    before = house.fingerprint()
+    ssm.delete_parameter(Name=name)
+    try:
+        refused = house.run("vault_restore", {"reason": "three are gone", "backup_id": backup_id})
+        alert = house.alert_of(refused.arn)
+        assert failure(refused).code == "seal-key-missing"
+        assert house.fingerprint() == before
+        way = 'start vault_restore with {"reason": "...", "without_saving": true}.'
+        assert f"Another way:    If it cannot be saved and may be lost, {way}" in alert.body.splitlines()
+        assert refused.cause.endswith(f"Or: If it cannot be saved and may be lost, {way}")
+
+        given = {"reason": "three are gone", "backup_id": backup_id, "without_saving": True}
+        finished = house.run_well("vault_restore", given)
+    finally:
+        ssm.put_parameter(Name=name, Value=sealed, Type="String", Overwrite=True)
+    assert "TakeVaultSnapshot" not in house.states_entered(finished.arn)
+    assert finished.output["details"]["saved_as"] is None
+    assert house.lab.platform().wrong(tenants) == []
+
+
+def test_a_restore_that_fails_after_it_has_saved_says_how_to_go_back(house: House, backup_id: str) -> None:
+    with broken(house, "verify_vault"):
+        finished = house.run("vault_restore", {"reason": "the proof cannot be made", "backup_id": backup_id})
+    alert = house.alert_of(finished.arn)
+    saved = max(row.id for row in house.catalog().values() if row.series == "pre-restore")
+    way = f'start vault_restore with {{"reason": "...", "backup_id": "{saved}"}}.'
+    assert f"Another way:    To go back to what was there before, {way}" in alert.body.splitlines()
+    house.run_well("vault_restore", {"reason": "going back", "backup_id": saved})
