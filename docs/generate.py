@@ -27,6 +27,8 @@ _ABOUT = {
     "backup_date": "the newest good backup of this day (UTC)",
     "backup_id": "this very backup; also the only way to restore one that was saved before a restore",
     "scheduled_for": "set by the schedule; leave it out",
+    "accept_loss": "backs Vault up although it looks emptied or replaced, since that is meant",
+    "without_saving": "overwrites what Vault holds without saving it first, where it cannot be saved and may be lost",
 }
 
 
@@ -56,8 +58,9 @@ def house_picture() -> str:
 
 def phases_picture(scenario: str) -> str:
     """A scenario in phases, as a Mermaid flowchart: what only looks, what changes the target, what proves it."""
-    tasks = [name for name, state in _states(scenario).items() if state["Type"] == "Task" and name != "FailOperation"]
-    changing = [i for i, name in enumerate(tasks) if _changes_target(name)]
+    steps = {name: state for name, state in _states(scenario).items() if state["Type"] == "Task"}
+    tasks = [name for name in steps if name != "FailOperation"]
+    changing = [i for i, name in enumerate(tasks) if _changes_target(steps[name])]
     first, last = changing[0], changing[-1] + 1
     phases = (
         ("look", "nothing live is touched", tasks[:first]),
@@ -111,7 +114,7 @@ def runbook(scenario: Scenario) -> str:
 | In the audit trail | `{scenario.completed}`, or `{scenario.failed}` |
 
 ## Start it
-
+{_before(scenario)}
 In the console: Step Functions, `{machine_name(scenario.name)}`, *Start execution*, with this input:
 
 ```json
@@ -139,10 +142,23 @@ then start it again with the same input: every step finds what is done already. 
 """
 
 
+def _before(scenario: Scenario) -> str:
+    """What has to be there before a scenario can do its work."""
+    if scenario.name != "vault_restore":
+        return ""
+    return """
+0. Vault has to answer. If its disk or its host is lost, start an empty Vault at the same address, on a host that has
+   the files of `vault-configuration` (`start-vault.sh -config=...`): it sets itself up, and nobody types a key. Of a
+   cluster, start the first node and let the others join it, empty.
+1. Start the execution. Nothing live is touched before the backup is proved.
+2. Every token that Vault has issued since the backup ends with the restore: applications have to log in again.
+"""
+
+
 def error_list() -> str:
     """Every error, its sentence and its cure."""
     rows = "\n".join(
-        f"| `{error.code}` | {error.sentence} | {error.hint} | {'yes' if error.transient else ''} |"
+        f"| `{error.code}` | {error.sentence} | {_single(error.hint)} | {'yes' if error.transient else ''} |"
         for error in sorted(all_errors(), key=lambda error: error.code)
     )
     return f"""<!-- Written by `make docs` from lambdas/domain/errors.py. -->
@@ -154,6 +170,11 @@ What `{{…}}` stands for is in the message itself. A transient error is tried a
 | --- | --- | --- | --- |
 {rows}
 """
+
+
+def _single(hint: str) -> str:
+    """A hint with the braces that it shows, which `str.format` takes doubled."""
+    return hint.replace("{{", "{").replace("}}", "}")
 
 
 def documents() -> dict[Path, str]:
@@ -183,9 +204,9 @@ def _states(scenario: str) -> dict[str, Any]:
     return dict(found)
 
 
-def _changes_target(state: str) -> bool:
-    """Whether the action of a state works under the lease: those that change what lives do, and no others."""
-    uses = ACTIONS["".join("_" + c.lower() if c.isupper() else c for c in state).removeprefix("_")].uses
+def _changes_target(task: dict[str, Any]) -> bool:
+    """Whether the action of a task works under the lease: those that change what lives do, and no others."""
+    uses = ACTIONS[task["Arguments"]["FunctionName"].strip("${}")].uses
     tables = [use.table for use in uses if isinstance(use, TableUse)]
     return "leases" in tables and "operations" not in tables
 
