@@ -9,7 +9,7 @@ from docs.generate import documents as generated
 from lab.aws import ROOT
 from lab.deployment import BOOTSTRAP, DEPLOY
 from tests.docs.reading import broken_links, commands, documents
-from tests.scenarios import test_readme
+from tests.scenarios.commands import COMMANDS
 
 RUN_HERE = {
     "openssl genrsa -out offline-key.pem 4096",
@@ -26,7 +26,7 @@ RUN_BY_CI = {"make test"}
 
 
 def test_every_command_in_a_document_is_run_by_a_test() -> None:
-    assert set(commands()) == RUN_HERE | RUN_BY_THE_LAB | RUN_BY_CI | set(test_readme.COMMANDS)
+    assert set(commands()) == RUN_HERE | RUN_BY_THE_LAB | RUN_BY_CI | set(COMMANDS)
 
 
 def test_what_follows_from_the_code_is_what_the_documents_say() -> None:

@@ -1,12 +1,16 @@
 """One lab for all scenario tests: the real template deployed once, with IAM enforced."""
 
 import secrets
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from lab.aws import ROOT
 from lab.lab import Lab
 from lab.tenants import Tenant, make_tenants
+from tests.scenarios.commands import check_out
 from tests.scenarios.house import House, backup_of
 
 TENANTS = 40
@@ -33,3 +37,12 @@ def tenants(house: House) -> list[Tenant]:
 def backup_id(house: House, tenants: list[Tenant]) -> str:
     """A backup that holds all tenants."""
     return backup_of(house, house.run_well("vault_backup", {"reason": "a backup for the tests"}))
+
+
+@pytest.fixture
+def checkout(house: House, tmp_path: Path) -> Path:
+    """A checkout with the estate of this lab, as its owner has it."""
+    check_out(tmp_path)
+    shutil.copy(house.lab.estate_file, tmp_path / "estate.yaml")
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    return tmp_path
