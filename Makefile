@@ -31,8 +31,8 @@ demo: $(INSTALLED)
 	@lab/check-tools.sh .venv/bin/python
 	@.venv/bin/python -m lab.demo $(if $(KEEP),--keep)
 
-test: $(INSTALLED) lint
-	@.venv/bin/python -m pytest -n 2 --no-loadscope-reorder
+test: $(INSTALLED)
+	@.venv/bin/python -m pytest -n 3 --no-loadscope-reorder
 
 lint: $(INSTALLED)
 	@.venv/bin/ruff format --check --quiet . || (echo "Run: .venv/bin/ruff format ." && exit 1)

@@ -88,7 +88,8 @@ class ObjectUse:
         objects = f"{names.bucket_arn(self.bucket)}/{self.pattern}"
         found = [iam.PolicyStatement(actions=list(self.operations), resources=[objects])]
         if self.missing:
-            listing = {"StringLike": {"s3:prefix": self.pattern.partition("*")[0] + "*"}}
+            # "IfExists": a GetObject names no prefix, and S3 asks for this permission to answer 404 instead of 403.
+            listing = {"StringLikeIfExists": {"s3:prefix": self.pattern.partition("*")[0] + "*"}}
             found.append(
                 iam.PolicyStatement(
                     actions=["s3:ListBucket"], resources=[names.bucket_arn(self.bucket)], conditions=listing

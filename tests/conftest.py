@@ -1,4 +1,4 @@
-"""Two streams side by side: the tests on the deployed house, and all others. And what was measured, at the end."""
+"""Streams side by side: the tests on two deployed houses, and all others. And what was measured, at the end."""
 
 from pathlib import Path
 from typing import Any
@@ -8,15 +8,22 @@ from xdist.scheduler import LoadFileScheduling
 
 _MEASURED = pytest.StashKey[list[str]]()
 _TESTS = Path(__file__).parent
-_FIRST = (_TESTS / "scenarios", _TESTS / "docs")
+_FIRST = (_TESTS / "scenarios", _TESTS / "docs", _TESTS / "test_code_style.py")
 """What takes longest begins first."""
 
 
+_SECOND_HOUSE = ("each_action_failing", "break_glass", "vault_configuration", "readme")
+"""What runs on a house of its own: broken functions, and commands that people type."""
+_SECOND_FILES = tuple(f"tests/scenarios/test_{name}.py" for name in _SECOND_HOUSE)
+
+
 class _Streams(LoadFileScheduling):  # type: ignore[misc]  # pytest-xdist tells mypy nothing
-    """One worker has the deployed house for itself; the other takes file after file of the rest."""
+    """A worker for each deployed house; a third takes file after file of the rest."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "deployed" if nodeid.startswith("tests/scenarios/") else str(super()._split_scope(nodeid))
+        if nodeid.startswith("tests/scenarios/"):
+            return "second house" if nodeid.startswith(_SECOND_FILES) else "first house"
+        return str(super()._split_scope(nodeid))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -32,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the long streams, and let what looks back on all runs of the deployed house come last there."""
 
     def place(item: pytest.Item) -> tuple[int, bool]:
-        rank = next((i for i, folder in enumerate(_FIRST) if folder in item.path.parents), len(_FIRST))
+        rank = next((i for i, folder in enumerate(_FIRST) if folder in (item.path, *item.path.parents)), len(_FIRST))
         return rank, item.get_closest_marker("last") is not None
 
     items.sort(key=place)

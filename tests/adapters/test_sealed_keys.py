@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.adapters.sealed_keys import MASTER_KEY, SealedKeys, seal_key_name
 from lambdas.adapters.signing import key_id
-from lambdas.domain.errors import KeyUnusable, SealKeyMissing
+from lambdas.domain.errors import AwsUnavailable, KeyUnusable, SealKeyMissing
 from tests.servers.aws import PRIMARY, STANDBY, aws, make_key, refused, replica
 
 NAME = seal_key_name("k1")
@@ -98,7 +98,7 @@ def test_a_disabled_or_refused_kms_key_is_said_to_be_unusable() -> None:
     keys.store(NAME, keys.make(NAME))
     with refused("Decrypt", "AccessDeniedException"), pytest.raises(KeyUnusable, match="AccessDeniedException"):
         keys.open(NAME)
-    with refused("Decrypt", None), pytest.raises(KeyUnusable, match="EndpointConnectionError"):
+    with refused("Decrypt", None), pytest.raises(AwsUnavailable, match="EndpointConnectionError"):
         keys.open(NAME)
     aws("kms").disable_key(KeyId=key_id(arn))
     with pytest.raises(KeyUnusable, match="DisabledException"):

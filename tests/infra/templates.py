@@ -254,6 +254,6 @@ def _condition(grant: Grant) -> str:
     match json.loads(grant.condition):
         case {"StringEquals": {"kms:EncryptionContext:purpose": str(purpose)}, **rest} if not rest:
             return f" for {purpose}"
-        case {"StringLike": {"s3:prefix": str(prefix)}, **rest} if not rest:
+        case {"StringLikeIfExists": {"s3:prefix": str(prefix)}, **rest} if not rest:
             return f" under {prefix}"
     return f" if {grant.condition}"

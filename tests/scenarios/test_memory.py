@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from lab.processes import free_port
 from lab.tenants import make_tenants
 from lab.vault import VaultNode
 from lambdas.adapters.leases import Leases
+from lambdas.domain.operation import machine_name
+from lambdas.domain.scenarios import SCENARIOS
 from tests.scenarios.house import House
 
 pytestmark = pytest.mark.last
@@ -90,43 +93,52 @@ def _put_estate(house: House, text: str) -> None:
     ssm.put_parameter(Name="/mailark/estate", Value=text, Type="String", Overwrite=True)
 
 
+@contextmanager
+def _operation(house: House, scenario: str) -> Iterator[dict[str, Any]]:
+    """An operation that has begun, and holds the lease on its target while the block runs."""
+    target = SCENARIOS[scenario].target
+    execution = f"arn:aws:states:eu-central-1:000000000000:execution:{machine_name(scenario)}:memory"
+    with house.lab.as_root():
+        lease = Leases(house.lab.primary, "mailark-leases").take(target, execution, lambda _: False)
+    try:
+        yield {
+            "id": "memory",
+            "scenario": scenario,
+            "execution": execution,
+            "mode": "recover",
+            "started_at": "2026-11-22T02:00:00+00:00",
+            "lease": {"target": lease.target, "token": lease.token},
+            "reason": "a large Vault",
+            "user_id": "system",
+        }
+    finally:
+        with house.lab.as_root():
+            Leases(house.lab.primary, "mailark-leases").release(target, execution)
+
+
 def test_a_snapshot_of_200_mb_is_taken_proved_copied_and_restored_under_256_mb(
     house: House, large_vault: VaultNode
 ) -> None:
-    execution = "arn:aws:states:eu-central-1:000000000000:execution:mailark-vault-restore:memory"
-    with house.lab.as_root():
-        leases = Leases(house.lab.primary, "mailark-leases")
-        lease = leases.take("vault", execution, lambda _: False)
-    operation = {
-        "id": "memory",
-        "scenario": "vault_restore",
-        "execution": execution,
-        "mode": "recover",
-        "started_at": "2026-11-22T02:00:00+00:00",
-        "lease": {"target": lease.target, "token": lease.token},
-        "reason": "a large Vault",
-        "user_id": "system",
-    }
     actions = Actions(house)
-    run = {"operation": operation}
-
-    canary = actions.run("plant_canary", run)
-    marks = actions.run("list_vault_secrets", run)["marks"]
-    snapshot = actions.run("take_vault_snapshot", run | {"started_at": canary["started_at"]})
-    named = {"backup_id": snapshot["backup_id"]}
-    inventory = actions.run("read_vault_inventory", run | named | {"series": "daily", "marks": marks})
-    keys = actions.run("wrap_keys", run | named | {"source": snapshot["source"]})["keys"]
-    actions.run("write_manifest", run | snapshot | {"keys": keys, "contents": inventory["contents"]})
-    actions.run("verify_backup", run | named)
-    actions.run("copy_backup", run | named)
-    actions.run("restore_vault_snapshot", run | named)
-    actions.run("verify_vault", run | named)
+    with _operation(house, "vault_backup") as operation:
+        run = {"operation": operation}
+        canary = actions.run("plant_canary", run)
+        marks = actions.run("list_vault_secrets", run)["marks"]
+        snapshot = actions.run("take_vault_snapshot", run | {"started_at": canary["started_at"]})
+        named = {"backup_id": snapshot["backup_id"]}
+        inventory = actions.run("read_vault_inventory", run | named | {"series": "daily", "marks": marks})
+        keys = actions.run("wrap_keys", run | named | {"source": snapshot["source"]})["keys"]
+        actions.run("write_manifest", run | snapshot | {"keys": keys, "contents": inventory["contents"]})
+        actions.run("verify_backup", run | named)
+        actions.run("copy_backup", run | named)
+    with _operation(house, "vault_restore") as operation:
+        run = {"operation": operation}
+        actions.run("restore_vault_snapshot", run | named)
+        actions.run("verify_vault", run | named)
 
     assert snapshot["stored"]["plaintext_size"] > SNAPSHOT_BYTES
     assert {action: peak for action, peak in actions.peaks.items() if peak > PEAK_BYTES} == {}
     assert len(actions.peaks) == 10
-    with house.lab.as_root():
-        leases.release("vault", execution)
     peaks = ", ".join(f"{action} {peak / 1e6:.0f}" for action, peak in actions.peaks.items())
     house.measured.append(f"peak resident memory in MB, with a snapshot of 200 MB: {peaks}")
     assert large_vault.health() == 200

@@ -338,7 +338,6 @@ def test_a_backup_is_taken_through_the_leader_when_the_estate_names_a_standby_al
     _forget_newest(house)
 
 
-@pytest.mark.usefixtures("nothing_lost")
 def test_a_restore_goes_through_the_leader_and_reaches_every_node_when_the_estate_names_a_standby_first(
     house: House, tenants: list[Tenant], backup_id: str, standby: VaultNode
 ) -> None:
