@@ -4,6 +4,7 @@ A test holds that the documents are what this writes, so that neither can change
 """
 
 import sys
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, get_args
 
@@ -226,11 +227,17 @@ def _starts(scenario: Scenario) -> str:
 def _fields(scenario: Scenario) -> str:
     rows = []
     for field in msgspec.structs.fields(scenario.input):
-        kinds = [kind for kind in get_args(field.type) if kind is not type(None)]
-        name = "date" if any(getattr(kind, "__name__", "") == "date" for kind in kinds) else "text"
+        name = _word(field.type)
         need = ", required" if field.required else ""
         rows.append(f"| `{field.encode_name}` | {name}{need} | {_ABOUT[field.encode_name]} |")
     return "\n".join(rows)
+
+
+def _word(kind: Any) -> str:
+    """What a person is to type for a field of this type."""
+    words = {date: "date", datetime: "time", bool: "true or false"}
+    kinds = [kind, *get_args(kind), *(inner for each in get_args(kind) for inner in get_args(each))]
+    return next((word for each, word in words.items() if each in kinds), "text")
 
 
 def _steps(scenario: Scenario) -> str:
