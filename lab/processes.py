@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -19,11 +20,18 @@ class LabError(Exception):
     """Something that the person at the terminal can mend; the text says how."""
 
 
+_PORTS = range(20_000, 32_000)
+"""Below those that the kernel gives to outgoing connections (32,768 and up), one of which could come in between."""
+
+
 def free_port() -> int:
-    """A port that nothing listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    """A port that nothing listens on at the moment; by chance, so that labs that start together do not meet."""
+    while True:
+        port = secrets.choice(_PORTS)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((LOOPBACK, port))
+            return port
 
 
 def require_free(port: int, purpose: str, variable: str) -> int:
