@@ -79,7 +79,7 @@ class Aws:
 
     def client(self, service: str, region: str, key: tuple[str, str] = (ROOT_KEY, ROOT_KEY)) -> Any:
         """A client of the emulator, as root or with a user's access key."""
-        return boto3.client(  # type: ignore[call-overload]
+        return boto3.client(  # type: ignore[call-overload]  # boto3's types want a literal
             service,
             region_name=region,
             endpoint_url=self.endpoint,

@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (MailarkError, _Refused, *AWS_ERRORS, OSError, ValueError) as error:
         print(_in_words(error), file=sys.stderr)  # noqa: T201  # a command line tool
         return 1
-    print(_WRITTEN.format(folder=given.output) + done)  # noqa: T201
+    print(_WRITTEN.format(folder=given.output) + done)  # noqa: T201  # a command line tool
     return 0
 
 

@@ -21,7 +21,7 @@ CALL_LIMITS = Config(
 
 def client(service: str, region: str) -> Any:
     """A client of an AWS service in a region."""
-    return boto3.client(service, region_name=region, config=CALL_LIMITS)  # type: ignore[call-overload]
+    return boto3.client(service, region_name=region, config=CALL_LIMITS)  # type: ignore[call-overload]  # wants a literal
 
 
 def botocore_session() -> BotocoreSession:

@@ -90,7 +90,7 @@ def test_a_version_that_is_put_while_another_is_read_does_not_mix_in(store: Back
 def test_a_reading_that_is_given_up_ends(store: BackupStore) -> None:
     reading = store.read(_row(store, bytes(4 * RANGE)))
     next(reading)
-    reading.close()  # type: ignore[attr-defined]
+    reading.close()  # type: ignore[attr-defined]  # a generator
 
 
 def test_an_object_that_is_missing_is_named(store: BackupStore) -> None:

@@ -54,7 +54,7 @@ def _released(envelope: Envelope, message: bytes, context: dict[str, str] = CONT
     """What opening a damaged message releases before it refuses the rest of it."""
     released = bytearray()
     pieces = envelope.open([message], context)
-    with pytest.raises((CiphertextDamaged, KeyUnusable)):  # noqa: PT012
+    with pytest.raises((CiphertextDamaged, KeyUnusable)):  # noqa: PT012  # reading is what raises
         for piece in pieces:
             released += piece
     return bytes(released)
@@ -220,4 +220,4 @@ def test_an_error_of_the_store_that_a_message_comes_from_is_passed_on(envelope: 
         raise InterruptedError("the store has failed")
 
     with pytest.raises(InterruptedError):
-        b"".join(envelope.open(failing(), CONTEXT))  # type: ignore[arg-type]
+        b"".join(envelope.open(failing(), CONTEXT))  # type: ignore[arg-type]  # a generator

@@ -193,6 +193,7 @@ def test_no_value_of_an_unknown_failure_leaves_the_function(
     [
         (ClientError({"Error": {"Code": "ThrottlingException", "Message": MARKED}}, "GetParameter"), "GetParameter"),
         (
+            # No answer has all the keys that the types name.
             ClientError({"Error": {"Code": "X"}, "ResponseMetadata": {"HTTPStatusCode": 503}}, "GetItem"),  # type: ignore[typeddict-item]
             "GetItem: X",
         ),

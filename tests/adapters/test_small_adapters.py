@@ -139,7 +139,7 @@ def test_a_reader_holds_no_more_than_one_piece() -> None:
             taken.append(i)
             yield bytes(10)
 
-    reader = IteratorReader(pieces())  # type: ignore[arg-type]
+    reader = IteratorReader(pieces())  # type: ignore[arg-type]  # broken on purpose
     reader.read(10)
     assert taken == [0]
     reader.read(1)

@@ -89,7 +89,7 @@ def test_a_restore_through_the_leader_reaches_every_node(
     login(cluster[0], "restore").restore([snapshot], len(snapshot), "k1")
     await_restored(estate, leader.address, leader.active_time, 60)
     for server in cluster:
-        until(lambda of=server: _serves(of, vaults, logins) == "vault-snapshot-1", "the node serves")  # type: ignore[misc]
+        until(lambda of=server: _serves(of, vaults, logins) == "vault-snapshot-1", "the node serves")  # type: ignore[misc]  # no inference
         assert contents(server.admin()) == before
 
 

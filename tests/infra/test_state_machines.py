@@ -78,7 +78,7 @@ def test_statelint_finds_nothing(scenario: str) -> None:
 
 def test_statelint_finds_what_is_wrong() -> None:
     broken = definition("vault_backup")
-    states: dict[str, Any] = broken["States"]  # type: ignore[assignment]
+    states: dict[str, Any] = broken["States"]  # type: ignore[assignment]  # the CDK's types say object
     states["CheckVault"]["Next"] = "Nowhere"
     states["Duplicate"]["Output"] = "{% $merge([ %}"
     states["WrapKeys"]["Parameters"] = {}

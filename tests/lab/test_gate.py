@@ -35,7 +35,7 @@ def client(gate: Gate, emulator: Emulator) -> Iterator[Client]:
     with contextlib.ExitStack() as stack:
 
         def make(service: str, region: str) -> Any:
-            made = boto3.client(  # type: ignore[call-overload]
+            made = boto3.client(  # type: ignore[call-overload]  # boto3's types want a literal
                 service,
                 region_name=region,
                 endpoint_url=gate.endpoint,

@@ -129,7 +129,7 @@ def mocked_aws() -> Iterator[None]:
 def forget(*services: str) -> None:
     """Empty some services of the mocked AWS, in every region."""
     for service in services:
-        for account in get_backend(service).values():  # type: ignore[call-overload]
+        for account in get_backend(service).values():  # type: ignore[call-overload]  # moto's types want a literal
             account.reset()
 
 

@@ -206,7 +206,7 @@ def empty(admin: hvac.Client) -> None:
     for mount in MOUNTS:
         admin.sys.disable_secrets_engine(mount)
         admin.sys.enable_secrets_engine("kv", mount, options={"version": "2"})
-        until(lambda of=mount: _is_ready(admin, of), f"{mount} is ready")  # type: ignore[misc]
+        until(lambda of=mount: _is_ready(admin, of), f"{mount} is ready")  # type: ignore[misc]  # mypy does not infer a default
 
 
 def _is_ready(admin: hvac.Client, mount: str) -> bool:
