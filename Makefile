@@ -32,7 +32,7 @@ demo: $(INSTALLED)
 	@.venv/bin/python -m lab.demo $(if $(KEEP),--keep)
 
 test: $(INSTALLED)
-	@.venv/bin/python -m pytest -n 2 --no-loadscope-reorder
+	@.venv/bin/python -m pytest -n 3 --no-loadscope-reorder
 
 lint: $(INSTALLED)
 	@.venv/bin/ruff format --check --quiet . || (echo "Run: .venv/bin/ruff format ." && exit 1)

@@ -12,6 +12,7 @@ MENDS = (
     "condition_keys",
     "schedule_now",
     "versioned_ranges",
+    "one_port",
 )
 
 
