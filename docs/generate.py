@@ -35,7 +35,7 @@ _ABOUT = {
 
 def house_picture() -> str:
     """The house, as a Mermaid flowchart: one region in full, and the other, which is the same."""
-    schedules = "<br/>".join(f"{name}, {_at(expression)}" for name, (expression, _) in SCHEDULES.items())
+    schedules = "<br/>".join(f"{name}, {cron.when}" for name, cron in SCHEDULES.items())
     machines = "<br/>".join(scenario_names())
     return f"""flowchart LR
   person(["on-call engineer"])
@@ -212,16 +212,11 @@ def _changes_target(task: dict[str, Any]) -> bool:
     return "leases" in tables and "operations" not in tables
 
 
-def _at(expression: str) -> str:
-    minute, hour = expression.removeprefix("cron(").split()[:2]
-    return f"{int(hour):02}:{int(minute):02} UTC"
-
-
 def _starts(scenario: Scenario) -> str:
     by_person = "by a person, in the console"
     if scenario.name not in SCHEDULES:
         return by_person
-    return f"daily at {_at(SCHEDULES[scenario.name][0])}, and {by_person}"
+    return f"{SCHEDULES[scenario.name].when}, and {by_person}"
 
 
 def _fields(scenario: Scenario) -> str:

@@ -69,7 +69,7 @@ class AppStack(Stack):
         undelivered = UndeliveredEvents(self, topics)
         scenarios = {name: Scenario(self, name, actions) for name in scenario_names()}
         for name in SCHEDULES:
-            Schedule(self, name, scenarios[name], undelivered.queue, enabled=active)
+            Schedule(self, name, scenarios[name], undelivered.queue, active=active)
         FailureReports(self, actions["report_failed_execution"], scenarios.values(), topics, undelivered.queue)
 
     def _estate_parameter(self, text: str) -> None:

@@ -1,5 +1,7 @@
 """What starts by itself, and when (UTC)."""
 
+from dataclasses import dataclass
+
 from aws_cdk import Duration
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
@@ -10,9 +12,30 @@ from infra.action import construct_name
 from infra.scenario import Scenario
 from lambdas.domain.operation import machine_name
 
-SCHEDULES: dict[str, tuple[str, str]] = {
+_DAYS = {"SUN": "Sundays"}
+
+
+@dataclass(frozen=True)
+class Cron:
+    """When a scenario starts, and the reason that its record gives; `in_both_regions` is on in the standby too."""
+
+    expression: str
+    reason: str
+    in_both_regions: bool = False
+
+    @property
+    def when(self) -> str:
+        """The expression in words: `daily at 02:00 UTC`."""
+        minute, hour, _, _, day, _ = self.expression.removeprefix("cron(").removesuffix(")").split()
+        if hour == "*":
+            return f"hourly at minute {minute}"
+        often = "daily" if day in "?*" else _DAYS[day]
+        return f"{often} at {int(hour):02}:{int(minute):02} UTC"
+
+
+SCHEDULES: dict[str, Cron] = {
     # credential-recovery.md, "Backup Strategy": daily at 02:00 UTC
-    "vault_backup": ("cron(0 2 * * ? *)", "nightly backup"),
+    "vault_backup": Cron("cron(0 2 * * ? *)", "nightly backup"),
 }
 
 _RETRY_FOR = Duration.hours(2)
@@ -22,20 +45,20 @@ class Schedule(Construct):
     """Starts a scenario by the clock. In the standby region it is off until that region is told it is primary."""
 
     def __init__(
-        self, scope: Construct, scenario: str, machine: Scenario, undelivered: sqs.IQueue, *, enabled: bool
+        self, scope: Construct, scenario: str, machine: Scenario, undelivered: sqs.IQueue, *, active: bool
     ) -> None:
         super().__init__(scope, f"{construct_name(scenario)}Schedule")
-        expression, reason = SCHEDULES[scenario]
+        cron = SCHEDULES[scenario]
         given = events.RuleTargetInput.from_object(
-            {"reason": reason, "scheduled_for": events.EventField.from_path("$.time")}
+            {"reason": cron.reason, "scheduled_for": events.EventField.from_path("$.time")}
         )
         rule = events.Rule(
             self,
             "Rule",
             rule_name=machine_name(scenario),
-            description=f"Starts {scenario}: {reason}",
-            schedule=events.Schedule.expression(expression),
-            enabled=enabled,
+            description=f"Starts {scenario}: {cron.reason}",
+            schedule=events.Schedule.expression(cron.expression),
+            enabled=active or cron.in_both_regions,
         )
         rule.add_target(
             targets.SfnStateMachine(

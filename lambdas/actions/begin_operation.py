@@ -9,7 +9,7 @@ from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.operation_record import OperationRecord
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.operation import SYSTEM, UNNAMED, Operation, execution_name
-from lambdas.domain.scenarios import SCENARIOS, VaultBackupInput, VaultRestoreInput, parse_input
+from lambdas.domain.scenarios import SCENARIOS, ScheduledInput, VaultBackupInput, VaultRestoreInput, parse_input
 
 _CLOCKS_DIFFER = timedelta(minutes=5)
 
@@ -48,7 +48,7 @@ def handler(request: BeginOperation, run: Run) -> Begun:
     operation_id = execution_name(request.execution)
 
     scheduled_for = None
-    if isinstance(given, VaultBackupInput) and given.scheduled_for is not None:
+    if isinstance(given, ScheduledInput) and given.scheduled_for is not None:
         if given.scheduled_for > run.now() + _CLOCKS_DIFFER:
             problem = "scheduled_for: expected a time that has come"
             raise InputInvalid(scenario=scenario.name, problem=problem, example=scenario.example)
@@ -72,4 +72,4 @@ def handler(request: BeginOperation, run: Run) -> Begun:
     if isinstance(given, VaultRestoreInput):
         day = given.backup_date.isoformat() if given.backup_date else None
         return Begun(operation, day, given.backup_id, without_saving=given.without_saving)
-    return Begun(operation, accept_loss=given.accept_loss)
+    return Begun(operation, accept_loss=isinstance(given, VaultBackupInput) and given.accept_loss)

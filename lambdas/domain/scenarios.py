@@ -18,16 +18,18 @@ Reason = Annotated[str, Meta(min_length=1, max_length=500, pattern=_NOT_BLANK)]
 ShortText = Annotated[str, Meta(min_length=1, max_length=120)]
 
 
-class VaultBackupInput(Struct, frozen=True, forbid_unknown_fields=True):
-    """`scheduled_for` comes from the schedule; a person gives a reason, or nothing.
+class ScheduledInput(Struct, frozen=True, forbid_unknown_fields=True):
+    """`scheduled_for` comes from the schedule; a person gives a reason, or nothing."""
 
-    `accept_loss` backs a Vault up that looks emptied or replaced, since that is meant.
-    """
-
-    reason: Reason = "nightly backup"
+    reason: Reason = "started by hand"
     incident_id: ShortText | None = None
     requested_by: ShortText | None = None
     scheduled_for: Annotated[datetime, Meta(tz=True)] | None = None
+
+
+class VaultBackupInput(ScheduledInput, frozen=True, forbid_unknown_fields=True):
+    """`accept_loss` backs a Vault up that looks emptied or replaced, since that is meant."""
+
     accept_loss: bool = False
 
 
@@ -45,7 +47,7 @@ class VaultRestoreInput(Struct, frozen=True, forbid_unknown_fields=True):
     without_saving: bool = False
 
 
-ScenarioInput = VaultBackupInput | VaultRestoreInput
+ScenarioInput = ScheduledInput | VaultRestoreInput
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Scenario:
     """`target` is what the lease is on; `scope` is the chain of the audit trail that its events belong to."""
 
     name: str
-    input: type[VaultBackupInput] | type[VaultRestoreInput]
+    input: type[ScheduledInput] | type[VaultRestoreInput]
     target: str
     scope: str
     completed: str

@@ -66,7 +66,7 @@ def test_a_person_begins_a_restore_and_it_is_recorded_once_however_often_this_ru
 
 def test_a_backup_needs_no_input_and_its_operator_is_then_unnamed(house: House) -> None:
     operation = house.run("begin_operation", _event("vault_backup", {}))["operation"]
-    assert (operation["reason"], operation["user_id"]) == ("nightly backup", "unnamed operator")
+    assert (operation["reason"], operation["user_id"]) == ("started by hand", "unnamed operator")
     assert operation["lease"] == {"target": "backup#vault", "token": 1}
 
 

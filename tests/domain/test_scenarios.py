@@ -54,7 +54,7 @@ def test_null_is_as_good_as_nothing() -> None:
 
 
 def test_a_backup_takes_nothing_at_all() -> None:
-    assert parse_input(BACKUP, {}) == VaultBackupInput("nightly backup")
+    assert parse_input(BACKUP, {}) == VaultBackupInput("started by hand")
 
 
 def test_a_reason_may_be_as_long_as_500_characters() -> None:
