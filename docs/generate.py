@@ -11,9 +11,10 @@ from typing import Any, get_args
 import msgspec
 
 from infra.names import BUCKETS, KEYS, TABLES
-from infra.permissions import ACTIONS, TableUse
+from infra.permissions import ACTIONS
 from infra.scenario import definition, scenario_names
 from infra.schedule import SCHEDULES
+from infra.uses import TableUse
 from lambdas.domain.errors import all_errors
 from lambdas.domain.operation import machine_name
 from lambdas.domain.scenarios import SCENARIOS, Scenario

@@ -13,9 +13,10 @@ from infra.alerts import FailureReports, Topics, UndeliveredEvents
 from infra.code import Platform, own_code, third_party_layer
 from infra.data_stack import DataStack
 from infra.names import Names
-from infra.permissions import ACTIONS, ESTATE_PARAMETER, ActionSpec, Region, SecretUse
+from infra.permissions import ACTIONS, ESTATE_PARAMETER, ActionSpec
 from infra.scenario import Scenario, scenario_names
 from infra.schedule import SCHEDULES, Schedule
+from infra.uses import Region, SecretUse
 from lambdas.domain.estate import Estate, Subnetwork
 
 _PARAMETER_BYTES = 8192

@@ -1,5 +1,6 @@
 """What outlives everything: keys, buckets and tables of one region. Retained, and protected from deletion."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from aws_cdk import Duration, RemovalPolicy, Stack
@@ -26,7 +27,7 @@ class DataStack(Stack):
         *,
         region: str,
         other_region: str,
-        host_principal: str | None,
+        host_principals: Sequence[str],
         primary: "DataStack | None" = None,
         **kwargs: Any,
     ) -> None:
@@ -39,7 +40,7 @@ class DataStack(Stack):
                 here,
                 other,
                 primary_arn=primary.keys[key].arn if primary else None,
-                host_principal=host_principal,
+                host_principals=host_principals,
             )
             for key in KEYS
         }

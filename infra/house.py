@@ -40,7 +40,7 @@ def build_house(app: App) -> None:
             env=env,
             region=region,
             other_region=other,
-            host_principal=estate.vault.host_principal,
+            host_principals=estate.vault.host_principals,
             primary=first,
         )
         first = first or data

@@ -5,6 +5,7 @@ names roles by `aws:PrincipalArn`, since they are created after the key.
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 from aws_cdk import CfnOutput, RemovalPolicy
 from aws_cdk import aws_iam as iam
@@ -12,7 +13,8 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from infra.names import SIGNING_KEYS, Names, key_alias
-from infra.permissions import ACTIONS, KeyUse
+from infra.permissions import ACTIONS
+from infra.uses import KeyUse
 
 _ADMINISTRATION = [
     "kms:CancelKeyDeletion",
@@ -55,10 +57,10 @@ class PurposeKey(Construct):
         other: Names,
         *,
         primary_arn: str | None,
-        host_principal: str | None,
+        host_principals: Sequence[str],
     ) -> None:
         super().__init__(scope, "".join(word.title() for word in key.split("-")) + "Key")
-        policy = key_policy(key, here, other, host_principal)
+        policy = key_policy(key, here, other, host_principals)
         description = f"Mailark: {key}"
         resource: kms.CfnKey | kms.CfnReplicaKey
         if primary_arn is None:
@@ -90,7 +92,7 @@ class PurposeKey(Construct):
         CfnOutput(self, "Arn", value=self.arn, description=f"KMS key: {key}")
 
 
-def key_policy(key: str, here: Names, other: Names, host_principal: str | None) -> iam.PolicyDocument:
+def key_policy(key: str, here: Names, other: Names, host_principals: Sequence[str]) -> iam.PolicyDocument:
     """The policy of `key` in the region of `here`."""
     account = iam.AccountRootPrincipal()
     statements = [
@@ -117,15 +119,15 @@ def key_policy(key: str, here: Names, other: Names, host_principal: str | None) 
                 resources=["*"],
             )
         )
-    if key == "seal" and host_principal:
+    if key == "seal" and host_principals:
         statements.append(
             iam.PolicyStatement(
-                sid="OpenedByTheHostOfVault",
+                sid="OpenedByTheHostsOfVault",
                 principals=[account],
                 actions=["kms:Decrypt"],
                 resources=["*"],
                 conditions={
-                    "ArnEquals": {"aws:PrincipalArn": host_principal},
+                    "ArnEquals": {"aws:PrincipalArn": list(host_principals)},
                     "StringEquals": {"kms:EncryptionContext:purpose": "vault-seal-key"},
                 },
             )

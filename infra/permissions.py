@@ -7,189 +7,19 @@ From it come both sides of each grant: the role of the function (`action.py`) an
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aws_cdk import aws_iam as iam
-
-from infra.names import Names
+from infra.uses import (
+    BucketUse,
+    ExecutionUse,
+    KeyUse,
+    ObjectUse,
+    ParameterUse,
+    TableUse,
+    TopicUse,
+    Use,
+)
 
 ESTATE_PARAMETER = "/mailark/estate"
 SEALED_KEYS_PARAMETERS = "/mailark/sealed-keys/*"
-
-
-@dataclass(frozen=True)
-class Region:
-    """What a permission is about: this region's names, and the other's for what is copied there."""
-
-    here: Names
-    other: Names
-
-
-@dataclass(frozen=True)
-class KeyUse:
-    """Use of a KMS key. A `purpose` binds it to one encryption context; `other` means the replica there."""
-
-    key: str
-    operations: Sequence[str]
-    purpose: str | None = None
-    other: bool = False
-
-    def statements(self, region: Region) -> list[iam.PolicyStatement]:
-        names = region.other if self.other else region.here
-        crypto = [name for name in self.operations if name != "kms:DescribeKey"]
-        condition = {"StringEquals": {"kms:EncryptionContext:purpose": self.purpose}} if self.purpose else {}
-        found = [iam.PolicyStatement(actions=crypto, resources=[names.key_arn(self.key)], conditions=condition)]
-        if "kms:DescribeKey" in self.operations:
-            found.append(iam.PolicyStatement(actions=["kms:DescribeKey"], resources=[names.key_arn(self.key)]))
-        return found
-
-    def environment(self, region: Region) -> dict[str, str]:
-        names, prefix = (region.other, "OTHER_") if self.other else (region.here, "")
-        return {f"{prefix}{self.key.upper().replace('-', '_')}_KEY": names.key_arn(self.key)}
-
-
-@dataclass(frozen=True)
-class TableUse:
-    """Use of a table. `in_transaction` allows the operations only inside a transaction."""
-
-    table: str
-    operations: Sequence[str]
-    in_transaction: bool = False
-    other: bool = False
-
-    def statements(self, region: Region) -> list[iam.PolicyStatement]:
-        names = region.other if self.other else region.here
-        condition = (
-            {"ForAnyValue:StringEquals": {"dynamodb:EnclosingOperation": ["TransactWriteItems"]}}
-            if self.in_transaction
-            else {}
-        )
-        return [
-            iam.PolicyStatement(
-                actions=list(self.operations), resources=[names.table_arn(self.table)], conditions=condition
-            )
-        ]
-
-    def environment(self, region: Region) -> dict[str, str]:
-        return {f"{self.table.upper().replace('-', '_')}_TABLE": region.here.table(self.table)}
-
-
-@dataclass(frozen=True)
-class ObjectUse:
-    """Use of objects by a pattern of keys. `missing` lets S3 say that a key is missing instead of refusing."""
-
-    bucket: str
-    operations: Sequence[str]
-    pattern: str
-    reason: str
-    missing: bool = False
-    other: bool = False
-
-    def statements(self, region: Region) -> list[iam.PolicyStatement]:
-        names = region.other if self.other else region.here
-        objects = f"{names.bucket_arn(self.bucket)}/{self.pattern}"
-        found = [iam.PolicyStatement(actions=list(self.operations), resources=[objects])]
-        if self.missing:
-            # "IfExists": a GetObject names no prefix, and S3 asks for this permission to answer 404 instead of 403.
-            listing = {"StringLikeIfExists": {"s3:prefix": self.pattern.partition("*")[0] + "*"}}
-            found.append(
-                iam.PolicyStatement(
-                    actions=["s3:ListBucket"], resources=[names.bucket_arn(self.bucket)], conditions=listing
-                )
-            )
-        return found
-
-    def environment(self, region: Region) -> dict[str, str]:
-        names, prefix = (region.other, "OTHER_") if self.other else (region.here, "")
-        name = {"backups": "BACKUP_BUCKET", "work": "WORK_BUCKET"}[self.bucket]
-        return {f"{prefix}{name}": names.bucket(self.bucket)}
-
-
-@dataclass(frozen=True)
-class ParameterUse:
-    """Reading of SSM parameters under a path."""
-
-    path: str
-    reason: str = ""
-
-    def statements(self, region: Region) -> list[iam.PolicyStatement]:
-        return [iam.PolicyStatement(actions=["ssm:GetParameter"], resources=[region.here.parameter_arn(self.path)])]
-
-    def environment(self, region: Region) -> dict[str, str]:
-        del region
-        return {}
-
-
-@dataclass(frozen=True)
-class ExecutionUse:
-    """Reading about executions of Mailark's own state machines."""
-
-    operations: Sequence[str]
-    reason: str
-
-    def statements(self, region: Region) -> list[iam.PolicyStatement]:
-        return [iam.PolicyStatement(actions=list(self.operations), resources=[region.here.executions_arn()])]
-
-    def environment(self, region: Region) -> dict[str, str]:
-        del region
-        return {}
-
-
-@dataclass(frozen=True)
-class SecretUse:
-    """Reading of one secret that the estate names."""
-
-    arn: str
-
-    def statements(self, region: Region) -> list[iam.PolicyStatement]:
-        del region
-        return [iam.PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=[self.arn])]
-
-    def environment(self, region: Region) -> dict[str, str]:
-        del region
-        return {}
-
-
-@dataclass(frozen=True)
-class TopicUse:
-    """Publishing to a topic."""
-
-    topic: str
-
-    def statements(self, region: Region) -> list[iam.PolicyStatement]:
-        return [iam.PolicyStatement(actions=["sns:Publish"], resources=[region.here.topic_arn(self.topic)])]
-
-    def environment(self, region: Region) -> dict[str, str]:
-        return {f"{self.topic.upper()}_TOPIC": region.here.topic_arn(self.topic)}
-
-
-@dataclass(frozen=True)
-class NetworkUse:
-    """What Lambda does, with the function's role, to put the function into a VPC; the function's own code may not."""
-
-    action: str
-    reason: str = "Lambda makes network interfaces before they have a name, and lists them (Lambda guide, VPC)."
-
-    def statements(self, region: Region) -> list[iam.PolicyStatement]:
-        by_own_code = {"ArnEquals": {"lambda:SourceFunctionArn": region.here.function_arn(self.action)}}
-        return [
-            iam.PolicyStatement(actions=_INTERFACES, resources=["*"]),
-            iam.PolicyStatement(effect=iam.Effect.DENY, actions=_INTERFACES, resources=["*"], conditions=by_own_code),
-        ]
-
-    def environment(self, region: Region) -> dict[str, str]:
-        del region
-        return {}
-
-
-_INTERFACES = [
-    "ec2:AssignPrivateIpAddresses",
-    "ec2:CreateNetworkInterface",
-    "ec2:DeleteNetworkInterface",
-    "ec2:DescribeNetworkInterfaces",
-    "ec2:DescribeSubnets",
-    "ec2:UnassignPrivateIpAddresses",
-]
-
-Use = KeyUse | TableUse | ObjectUse | ParameterUse | ExecutionUse | SecretUse | TopicUse | NetworkUse
 
 
 @dataclass(frozen=True)
@@ -229,8 +59,13 @@ _OBJECTS, _MANIFESTS = "vault/*.enc", "vault/*.manifest.json"
 _OBJECT_READING = ("s3:GetObject", "s3:GetObjectVersion")
 _STORING = ("s3:PutObject", "s3:AbortMultipartUpload")
 _OBJECT_READ = ObjectUse("backups", _OBJECT_READING, _OBJECTS, _EACH_BACKUP, missing=True)
-_MANIFEST_READ = ObjectUse("backups", ("s3:GetObject",), _MANIFESTS, _EACH_BACKUP, missing=True)
+_MANIFEST_READ = ObjectUse("backups", _OBJECT_READING, _MANIFESTS, _EACH_BACKUP, missing=True)
+_STATUS_KEPT = ObjectUse("backups", ("s3:PutObjectVersionTagging",), _MANIFESTS, _EACH_BACKUP)
 _MANIFESTS_CHECKED = KeyUse("evidence", ("kms:Verify",))
+_LOCKING = ("s3:GetObjectRetention", "s3:PutObjectRetention")
+_LOCKS = [ObjectUse("backups", _LOCKING, pattern, _EACH_BACKUP) for pattern in (_OBJECTS, _MANIFESTS)]
+_LOCKS_THERE = [ObjectUse("backups", _LOCKING, pattern, _EACH_BACKUP, other=True) for pattern in (_OBJECTS, _MANIFESTS)]
+_PRUNING = (*_LOCKING, "s3:DeleteObjectVersion", "s3:AbortMultipartUpload")
 _FAILURE: list[Use] = [
     # An operation that BeginOperation could not record is put there; the catalog tells how to go back.
     TableUse("operations", ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")),
@@ -261,6 +96,7 @@ ACTIONS: dict[str, ActionSpec] = {
         512, 60, [*_FAILURE, _EXECUTION_DESCRIBED, TopicUse("operations"), TopicUse("security")]
     ),
     "check_vault": ActionSpec(512, 60, [_ESTATE, _BACKUP_LOGIN], reaches_vault=True),
+    "check_staging_vault": ActionSpec(512, 60, [_ESTATE, _BACKUP_LOGIN, _CATALOG_LIST], reaches_vault=True),
     "plant_canary": ActionSpec(512, 60, [_ESTATE, _BACKUP_LOGIN, _LEASE], reaches_vault=True),
     "list_vault_secrets": ActionSpec(1024, 300, [_ESTATE, _BACKUP_LOGIN, _WORK_WRITE], reaches_vault=True),
     "take_vault_snapshot": ActionSpec(
@@ -318,6 +154,7 @@ ACTIONS: dict[str, ActionSpec] = {
             _MANIFEST_READ,
             _OBJECT_READ,
             _CATALOG_RAISE,
+            _STATUS_KEPT,
         ],
     ),
     "copy_backup": ActionSpec(
@@ -328,11 +165,46 @@ ACTIONS: dict[str, ActionSpec] = {
             _MANIFEST_READ,
             _OBJECT_READ,
             _CATALOG_RAISE,
+            _STATUS_KEPT,
+            ObjectUse("backups", ("s3:PutObjectVersionTagging",), _MANIFESTS, _EACH_BACKUP, other=True),
             KeyUse("evidence", ("kms:Verify",), other=True),
             KeyUse("backup", _OPENING, purpose="backup", other=True),
-            ObjectUse("backups", ("s3:GetObject", *_STORING), _MANIFESTS, _EACH_BACKUP, missing=True, other=True),
+            ObjectUse("backups", (*_OBJECT_READING, *_STORING), _MANIFESTS, _EACH_BACKUP, missing=True, other=True),
             ObjectUse("backups", (*_OBJECT_READING, *_STORING), _OBJECTS, _EACH_BACKUP, missing=True, other=True),
             TableUse("catalog", ("dynamodb:PutItem",), other=True),
+            *_LOCKS_THERE,
+        ],
+    ),
+    "lock_backup": ActionSpec(512, 60, [_ESTATE, TableUse("catalog", ("dynamodb:GetItem",)), *_LOCKS]),
+    "apply_retention": ActionSpec(
+        512,
+        900,
+        [
+            _ESTATE,
+            _LEASE,
+            *(
+                use
+                for other in (False, True)
+                for use in (
+                    ObjectUse("backups", _PRUNING, _OBJECTS, _EACH_BACKUP, other=other),
+                    ObjectUse("backups", _PRUNING, _MANIFESTS, _EACH_BACKUP, other=other),
+                    BucketUse("backups", ("s3:ListBucketVersions", "s3:ListBucketMultipartUploads"), other=other),
+                    TableUse("catalog", ("dynamodb:Scan", "dynamodb:DeleteItem"), other=other),
+                )
+            ),
+            TableUse("leases", ("dynamodb:GetItem",), other=True),
+        ],
+    ),
+    "rebuild_catalog": ActionSpec(
+        1769,
+        900,
+        [
+            _MANIFESTS_CHECKED,
+            BucketUse("backups", ("s3:ListBucketVersions",)),
+            _MANIFEST_READ,
+            ObjectUse("backups", ("s3:GetObjectVersionTagging",), _MANIFESTS, _EACH_BACKUP),
+            _OBJECT_READ,
+            TableUse("catalog", ("dynamodb:PutItem",)),
         ],
     ),
     "choose_backup": ActionSpec(512, 60, [_CATALOG_LIST]),
@@ -347,7 +219,8 @@ ACTIONS: dict[str, ActionSpec] = {
             KeyUse("backup", _OPENING, purpose="backup"),
             _MANIFEST_READ,
             _OBJECT_READ,
-            TableUse("catalog", ("dynamodb:GetItem",)),
+            _CATALOG_RAISE,
+            _STATUS_KEPT,
             _LEASE,
         ],
         reaches_vault=True,
@@ -362,6 +235,7 @@ ACTIONS: dict[str, ActionSpec] = {
             KeyUse("backup", _OPENING, purpose="digest-key"),
             _MANIFEST_READ,
             _CATALOG_RAISE,
+            _STATUS_KEPT,
         ],
         reaches_vault=True,
     ),

@@ -36,6 +36,8 @@ class Cron:
 SCHEDULES: dict[str, Cron] = {
     # credential-recovery.md, "Backup Strategy": daily at 02:00 UTC
     "vault_backup": Cron("cron(0 2 * * ? *)", "nightly backup"),
+    # service-recovery-plan.md, "Backup Verification", asks for a restore test a month; Vault has one a week
+    "vault_restore_test": Cron("cron(0 4 ? * SUN *)", "weekly restore test"),
 }
 
 _RETRY_FOR = Duration.hours(2)

@@ -33,14 +33,20 @@ def make_offline_key(folder: Path) -> OfflineKey:
 
 
 def write_estate(
-    folder: Path, authority: CertificateAuthority, offline: OfflineKey, addresses: list[str], seal: dict[str, str]
+    folder: Path,
+    authority: CertificateAuthority,
+    offline: OfflineKey,
+    addresses: list[str],
+    staging: str,
+    seal: dict[str, str],
 ) -> Path:
-    """Write `estate.yaml` for Vault nodes at `addresses`."""
+    """Write `estate.yaml` for Vault nodes at `addresses`, and for the staging Vault."""
     estate: dict[str, Any] = yaml.safe_load((ROOT / "estate.yaml").read_text())
     estate["offline_public_key"] = offline.public_pem
     estate["vault"] |= {
         "address": addresses[0],
         "nodes": addresses,
+        "staging": {"address": staging},
         "ca": authority.pem,
         "seal": seal,
         "host_principal": f"arn:aws:iam::{ACCOUNT}:user/{HOST_USER}",

@@ -36,6 +36,7 @@ from lambdas.domain.estate import Estate, parse_estate
 Progress = Callable[[str], None]
 
 _SECOND = "vault-2"
+_STAGING = "vault-staging"
 _HOST_POLICY = """{"Version": "2012-10-17", "Statement": [
   {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*"}]}"""
 
@@ -49,6 +50,7 @@ class Lab:
     gate: Gate
     authority: CertificateAuthority
     vault: VaultNode
+    staging_vault: VaultNode
     offline: OfflineKey
     estate_file: Path
     estate: Estate
@@ -57,6 +59,7 @@ class Lab:
     configuration: Path
     platform_password: str
     _cluster_port: int
+    _staging_cluster_port: int
 
     @property
     def primary(self) -> str:
@@ -109,6 +112,12 @@ class Lab:
         self.vault.start(self.configuration, self.aws, self.host_key, self._cluster_port, endpoint)
         self.vault.wait_until_serving()
 
+    def start_staging_vault(self) -> None:
+        """Start the Vault that restore tests fill and empty again, as its host does."""
+        node = self.staging_vault
+        node.start(self.configuration, self.aws, self.host_key, self._staging_cluster_port, self.aws.endpoint)
+        node.wait_until_serving()
+
     def seal_vault(self) -> None:
         """Seal Vault, as an operator may in a breach; it unseals itself at its next start."""
         self.vault_client().sys.seal()
@@ -149,6 +158,7 @@ class Lab:
             gate = stack.enter_context(Gate(aws, authority.issue("gate"), free_port()).open())
             lab = _prepare(folder, aws, gate, authority)
             stack.callback(lambda: lab.vault.stop())
+            stack.callback(lambda: lab.staging_vault.stop())
             progress("Writing the templates of four stacks")
             synthesize(aws, folder, lab.primary, lab.estate_file, gate.endpoint)
             progress("Bootstrapping two regions with `cdk bootstrap`")
@@ -158,6 +168,7 @@ class Lab:
             progress("Starting Vault, whose seal key KMS opens")
             _write_vault_configuration(lab)
             lab.start_vault()
+            lab.start_staging_vault()
             yield lab
 
 
@@ -179,8 +190,10 @@ def _prepare(folder: Path, aws: Aws, gate: Gate, authority: CertificateAuthority
         authority,
         own_configuration=_platform_login(password),
     )
+    staging = VaultNode(_STAGING, free_port(), folder, authority, own_configuration=_platform_login(password))
     offline = make_offline_key(folder)
-    estate_file = write_estate(folder, authority, offline, [node.address], {"type": "static", "key_id": "k1"})
+    seal = {"type": "static", "key_id": "k1"}
+    estate_file = write_estate(folder, authority, offline, [node.address], staging.address, seal)
     iam = aws.client("iam", "us-east-1")
     iam.create_user(UserName=HOST_USER)
     iam.put_user_policy(UserName=HOST_USER, PolicyName="open-the-seal-key", PolicyDocument=_HOST_POLICY)
@@ -191,6 +204,7 @@ def _prepare(folder: Path, aws: Aws, gate: Gate, authority: CertificateAuthority
         gate=gate,
         authority=authority,
         vault=node,
+        staging_vault=staging,
         offline=offline,
         estate_file=estate_file,
         estate=parse_estate(estate_file.read_text()),
@@ -199,6 +213,7 @@ def _prepare(folder: Path, aws: Aws, gate: Gate, authority: CertificateAuthority
         configuration=folder / "vault-configuration",
         platform_password=password,
         _cluster_port=free_port(),
+        _staging_cluster_port=free_port(),
     )
 
 

@@ -13,6 +13,7 @@ MENDS = (
     "schedule_now",
     "versioned_ranges",
     "one_port",
+    "object_lock",
 )
 
 

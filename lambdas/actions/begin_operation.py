@@ -9,7 +9,14 @@ from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.operation_record import OperationRecord
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.operation import SYSTEM, UNNAMED, Operation, execution_name
-from lambdas.domain.scenarios import SCENARIOS, ScheduledInput, VaultBackupInput, VaultRestoreInput, parse_input
+from lambdas.domain.scenarios import (
+    SCENARIOS,
+    ScheduledInput,
+    VaultBackupInput,
+    VaultRestoreInput,
+    VaultRestoreTestInput,
+    parse_input,
+)
 
 _CLOCKS_DIFFER = timedelta(minutes=5)
 
@@ -61,7 +68,7 @@ def handler(request: BeginOperation, run: Run) -> Begun:
         id=operation_id,
         scenario=scenario.name,
         execution=request.execution,
-        mode="recover",
+        mode=scenario.mode,
         started_at=request.started_at,
         lease=record.take_lease(scenario, request.execution),
         reason=given.reason,
@@ -72,4 +79,8 @@ def handler(request: BeginOperation, run: Run) -> Begun:
     if isinstance(given, VaultRestoreInput):
         day = given.backup_date.isoformat() if given.backup_date else None
         return Begun(operation, day, given.backup_id, without_saving=given.without_saving)
-    return Begun(operation, accept_loss=isinstance(given, VaultBackupInput) and given.accept_loss)
+    if isinstance(given, VaultRestoreTestInput):
+        return Begun(operation, backup_id=given.backup_id)
+    if isinstance(given, VaultBackupInput):
+        return Begun(operation, accept_loss=given.accept_loss)
+    return Begun(operation)

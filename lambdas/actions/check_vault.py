@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from lambdas.adapters.estate_parameter import read_estate
 from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.signing import SigningKey
-from lambdas.adapters.vault import VaultClient, find_leader
+from lambdas.adapters.vault import VaultClient
+from lambdas.adapters.vault_target import vault_target
 from lambdas.domain.operation import Operation
 from lambdas.domain.vault_duties import Duty
 
@@ -28,8 +28,8 @@ class VaultChecked:
 
 @action(CheckVault)
 def handler(request: CheckVault, run: Run) -> VaultChecked:
-    vault = read_estate(run.settings.region).vault
-    leader = find_leader(vault)
+    target = vault_target(run.settings.region, request.operation)
+    vault, leader = target.vault, target.leader
     client = VaultClient(leader.address, vault, Duty("backup"), SigningKey(run.settings["VAULT_BACKUP_KEY"]))
     return VaultChecked(
         address=leader.address,

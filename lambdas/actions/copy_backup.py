@@ -3,6 +3,7 @@
 import dataclasses
 from dataclasses import dataclass
 
+from lambdas.adapters.backup_locks import BackupLocks
 from lambdas.adapters.backup_store import BackupStore
 from lambdas.adapters.catalog import Catalog
 from lambdas.adapters.envelope import Envelope
@@ -12,6 +13,7 @@ from lambdas.adapters.signing import SigningKey
 from lambdas.domain.errors import BackupDamaged, CopyNotProved
 from lambdas.domain.operation import Operation
 from lambdas.domain.proof import prove_intact
+from lambdas.domain.retention import RULES, first_lock
 
 
 @dataclass(frozen=True)
@@ -29,14 +31,17 @@ class BackupCopied:
 @action(CopyBackup)
 def handler(request: CopyBackup, run: Run) -> BackupCopied:
     settings = run.settings
-    other_region = read_estate(settings.region).other_region(settings.region)
+    estate = read_estate(settings.region)
+    other_region = estate.other_region(settings.region)
     catalog = Catalog(settings.region, settings["CATALOG_TABLE"])
     row = catalog.get(request.backup_id)
+    here = BackupStore(settings.region, settings["BACKUP_BUCKET"])
     try:
-        here = BackupStore(settings.region, settings["BACKUP_BUCKET"])
         there = BackupStore(other_region, settings["OTHER_BACKUP_BUCKET"])
-        copied = dataclasses.replace(row, version_id=there.copy_from(here, row), proof="intact", copy="intact")
-        manifest = there.signed_manifest(row.id, row.key, SigningKey(settings["OTHER_EVIDENCE_KEY"]))
+        copied = dataclasses.replace(there.copy_from(here, row), proof="intact", copy="intact")
+        manifest = there.signed_manifest(
+            row.id, row.key, SigningKey(settings["OTHER_EVIDENCE_KEY"]), copied.manifest_version
+        )
         envelope = Envelope(settings["OTHER_BACKUP_KEY"])
         try:
             prove_intact(
@@ -46,8 +51,11 @@ def handler(request: CopyBackup, run: Run) -> BackupCopied:
             problem = str(damage).partition("\n")[0].partition(": ")[2]
             raise CopyNotProved(backup_id=row.id, region=other_region, problem=problem) from None
         Catalog(other_region, settings["CATALOG_TABLE"]).put(copied)
+        there.keep_status(copied)
+        locks = BackupLocks(other_region, settings["OTHER_BACKUP_BUCKET"], estate.object_lock)
+        locks.lock_backup(copied, first_lock(RULES[row.kind], run.now()))
     except Exception:
         catalog.set_copy(row.id, "failed")
         raise
-    catalog.set_copy(row.id, "intact")
+    here.keep_status(catalog.set_copy(row.id, "intact"))
     return BackupCopied(other_region, copied.version_id)

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from lambdas.adapters.estate_parameter import read_estate
 from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.signing import SigningKey
-from lambdas.adapters.vault import VaultClient, find_leader
+from lambdas.adapters.vault import VaultClient
+from lambdas.adapters.vault_target import vault_target
 from lambdas.adapters.work_store import WorkStore
 from lambdas.domain.inventory import SecretsBefore
 from lambdas.domain.operation import Operation
@@ -28,9 +28,10 @@ class SecretsListed:
 
 @action(ListVaultSecrets)
 def handler(request: ListVaultSecrets, run: Run) -> SecretsListed:
-    vault = read_estate(run.settings.region).vault
+    target = vault_target(run.settings.region, request.operation)
+    vault = target.vault
     key = SigningKey(run.settings["VAULT_BACKUP_KEY"])
-    client = VaultClient(find_leader(vault).address, vault, Duty("backup"), key)
+    client = VaultClient(target.leader.address, vault, Duty("backup"), key)
     before = SecretsBefore(since=client.clock(), marks=client.marks(vault.mounts))
     work = WorkStore(run.settings.region, run.settings["WORK_BUCKET"])
     marks = work.put(request.operation.id, "secrets-before", before)

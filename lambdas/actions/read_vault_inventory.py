@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from msgspec import Struct
 
 from lambdas.adapters.envelope import Envelope
-from lambdas.adapters.estate_parameter import read_estate
 from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.signing import SigningKey
-from lambdas.adapters.vault import VaultClient, find_leader
+from lambdas.adapters.vault import VaultClient
+from lambdas.adapters.vault_target import vault_target
 from lambdas.adapters.work_store import WorkStore
 from lambdas.domain.backup import Contents, Series, WrappedKey, wrapping_context
 from lambdas.domain.errors import VaultChangedDuringBackup
@@ -54,11 +54,11 @@ class _Seen(Struct, frozen=True):
 
 @action(ReadVaultInventory)
 def handler(request: ReadVaultInventory, run: Run) -> InventoryRead:
-    estate = read_estate(run.settings.region)
-    vault = estate.vault
+    target = vault_target(run.settings.region, request.operation)
+    estate, vault = target.estate, target.vault
     work = WorkStore(run.settings.region, run.settings["WORK_BUCKET"])
     client = VaultClient(
-        find_leader(vault).address, vault, Duty("inventory"), SigningKey(run.settings["VAULT_INVENTORY_KEY"])
+        target.leader.address, vault, Duty("inventory"), SigningKey(run.settings["VAULT_INVENTORY_KEY"])
     )
     digest_key = os.urandom(DIGEST_KEY_BYTES)
 

@@ -8,11 +8,11 @@ from lambdas.adapters.aws import client as aws_client
 from lambdas.adapters.backup_store import BackupStore
 from lambdas.adapters.catalog import Catalog
 from lambdas.adapters.envelope import Envelope
-from lambdas.adapters.estate_parameter import read_estate
 from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.leases import Leases
 from lambdas.adapters.signing import SigningKey
-from lambdas.adapters.vault import VaultClient, await_restored, find_leader
+from lambdas.adapters.vault import VaultClient, await_restored
+from lambdas.adapters.vault_target import vault_target
 from lambdas.domain.backup import Source
 from lambdas.domain.errors import SealMismatch, UnsealKeysNeeded
 from lambdas.domain.estate import Vault
@@ -39,13 +39,14 @@ class SnapshotRestored:
 @action(RestoreVaultSnapshot)
 def handler(request: RestoreVaultSnapshot, run: Run) -> SnapshotRestored:
     settings = run.settings
-    vault = read_estate(settings.region).vault
-    row = Catalog(settings.region, settings["CATALOG_TABLE"]).get(request.backup_id)
+    target = vault_target(settings.region, request.operation)
+    vault, leader = target.vault, target.leader
+    catalog = Catalog(settings.region, settings["CATALOG_TABLE"])
+    row = catalog.get(request.backup_id)
     store = BackupStore(settings.region, settings["BACKUP_BUCKET"])
-    manifest = store.signed_manifest(row.id, row.key, SigningKey(settings["EVIDENCE_KEY"]))
+    manifest = store.signed_manifest(row.id, row.key, SigningKey(settings["EVIDENCE_KEY"]), row.manifest_version)
     envelope = Envelope(settings["BACKUP_KEY"])
 
-    leader = find_leader(vault)
     if leader.seal_type != manifest.source.seal_type:
         raise SealMismatch(wanted=manifest.source.seal_type, found=leader.seal_type, address=leader.address)
     unseal_keys = _unseal_keys(vault, manifest.source, leader.cluster_id, settings.region)
@@ -58,6 +59,7 @@ def handler(request: RestoreVaultSnapshot, run: Run) -> SnapshotRestored:
         client.restore(snapshot, manifest.plaintext.size, manifest.source.seal_key_id, force=bool(unseal_keys))
         seconds = min(_READY_SECONDS, run.seconds_left() - _MARGIN_SECONDS)
         await_restored(vault, leader.address, leader.active_time, seconds, unseal_keys)
+    store.keep_status(catalog.raise_proof(row.id, "restorable"))
     return SnapshotRestored(leader.address, datetime.now(UTC).isoformat(timespec="milliseconds"))
 
 

@@ -6,10 +6,10 @@ from datetime import datetime
 
 from lambdas.adapters.backup_store import BackupStore
 from lambdas.adapters.envelope import Envelope
-from lambdas.adapters.estate_parameter import read_estate
 from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.signing import SigningKey
-from lambdas.adapters.vault import VaultClient, find_leader
+from lambdas.adapters.vault import VaultClient
+from lambdas.adapters.vault_target import vault_target
 from lambdas.domain.backup import BackupName, Encryption, Series, Source, StoredObject
 from lambdas.domain.operation import Operation
 from lambdas.domain.proof import Measured
@@ -39,11 +39,10 @@ class SnapshotTaken:
 
 @action(TakeVaultSnapshot)
 def handler(request: TakeVaultSnapshot, run: Run) -> SnapshotTaken:
-    estate = read_estate(run.settings.region)
-    vault = estate.vault
+    target = vault_target(run.settings.region, request.operation)
+    estate, vault, leader = target.estate, target.vault, target.leader
     started = datetime.fromisoformat(request.started_at or request.operation.started_at).replace(microsecond=0)
     name = BackupName("vault", request.series, started)
-    leader = find_leader(vault)
     client = VaultClient(leader.address, vault, Duty("backup"), SigningKey(run.settings["VAULT_BACKUP_KEY"]))
     envelope = Envelope(run.settings["BACKUP_KEY"], estate.offline_public_key)
     store = BackupStore(run.settings.region, run.settings["BACKUP_BUCKET"])

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from lambdas.adapters.backup_store import BackupStore
 from lambdas.adapters.catalog import Catalog
 from lambdas.adapters.envelope import Envelope
-from lambdas.adapters.estate_parameter import read_estate
 from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.signing import SigningKey
-from lambdas.adapters.vault import VaultClient, find_leader
+from lambdas.adapters.vault import VaultClient
+from lambdas.adapters.vault_target import vault_target
 from lambdas.domain.backup import Contents
 from lambdas.domain.errors import MailarkError, RestoreNotProved, VaultNodeBehind
 from lambdas.domain.estate import Vault
@@ -35,15 +35,16 @@ class VaultVerified:
 @action(VerifyVault)
 def handler(request: VerifyVault, run: Run) -> VaultVerified:
     settings = run.settings
-    vault = read_estate(settings.region).vault
+    target = vault_target(settings.region, request.operation)
+    vault = target.vault
     catalog = Catalog(settings.region, settings["CATALOG_TABLE"])
     row = catalog.get(request.backup_id)
     store = BackupStore(settings.region, settings["BACKUP_BUCKET"])
-    manifest = store.signed_manifest(row.id, row.key, SigningKey(settings["EVIDENCE_KEY"]))
+    manifest = store.signed_manifest(row.id, row.key, SigningKey(settings["EVIDENCE_KEY"]), row.manifest_version)
     key = SigningKey(settings["VAULT_INVENTORY_KEY"])
     contents = manifest.contents
 
-    client = VaultClient(find_leader(vault).address, vault, Duty("inventory"), key)
+    client = VaultClient(target.leader.address, vault, Duty("inventory"), key)
     wrapped = contents.digest_key
     digest_key = Envelope(settings["BACKUP_KEY"]).unwrap(wrapped.message, wrapped.context)
     restored = client.secrets(
@@ -55,7 +56,7 @@ def handler(request: VerifyVault, run: Run) -> VaultVerified:
     if (canary := client.canary(contents.canary)) != contents.canary_names:
         raise RestoreNotProved(backup_id=row.id, problem=f"its canary names {canary or 'no backup'}")
     _prove_nodes(vault, key, contents)
-    catalog.raise_proof(row.id, "proven")
+    store.keep_status(catalog.raise_proof(row.id, "proven"))
     return VaultVerified(difference.compared, len(contents.written_meanwhile), len(vault.all_nodes))
 
 

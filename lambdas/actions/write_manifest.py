@@ -11,7 +11,6 @@ from lambdas.adapters.work_store import WorkStore
 from lambdas.domain.backup import (
     MANIFEST_FORMAT,
     Bytes,
-    CatalogRow,
     Contents,
     Encryption,
     Maker,
@@ -21,6 +20,7 @@ from lambdas.domain.backup import (
     Source,
     StoredObject,
     WrappedKey,
+    row_of_manifest,
 )
 from lambdas.domain.operation import Operation
 
@@ -69,25 +69,9 @@ def handler(request: WriteManifest, run: Run) -> ManifestWritten:
         made_by=Maker(request.operation.id, request.operation.execution, settings.region),
         contents=contents,
     )
-    name = unsigned.name
     value = base64.b64encode(signer.sign(unsigned.signed_bytes())).decode()
     manifest = unsigned.with_signature(Signature(signer.arn, ALGORITHM, value))
-    BackupStore(settings.region, stored.bucket).put_manifest(manifest)
-    Catalog(settings.region, settings["CATALOG_TABLE"]).put(
-        CatalogRow(
-            id=name.id,
-            kind=name.kind,
-            series=name.series,
-            date=name.date,
-            started_at=request.started_at,
-            key=name.key,
-            version_id=stored.version_id,
-            size=stored.ciphertext_size,
-            proof="stored",
-            copy="pending",
-            operation_id=request.operation.id,
-            cluster_id=request.source.cluster_id,
-            live_count=contents.live_count,
-        )
-    )
-    return ManifestWritten(name.id, name.date)
+    version = BackupStore(settings.region, stored.bucket).put_manifest(manifest)
+    row = row_of_manifest(manifest, stored.version_id, version)
+    Catalog(settings.region, settings["CATALOG_TABLE"]).put(row)
+    return ManifestWritten(row.id, row.date)

@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from boto3.s3.transfer import TransferConfig
@@ -15,6 +15,7 @@ from lambdas.adapters.aws import AWS_ERRORS, client, error_code
 from lambdas.adapters.signing import ALGORITHM, SigningKey, key_id
 from lambdas.domain.backup import CONTENT_TYPE, CatalogRow, Manifest, manifest_key, read_manifest
 from lambdas.domain.errors import BackupMissing, ManifestInvalid, ManifestMissing, StorageRefused
+from lambdas.domain.orphans import Version
 
 PART_BYTES = 8 * 1024 * 1024
 """10,000 parts (the limit of S3) of 8 MiB hold 78 GiB, far beyond a Vault; and memory stays small."""
@@ -152,9 +153,38 @@ class BackupStore:
             )
         return piece
 
-    def put_manifest(self, manifest: Manifest) -> None:
-        """Write a signed manifest beside its object. Raises `StorageRefused`."""
+    def versions(self, prefix: str) -> list[Version]:
+        """Every version of every object under a prefix, the newest of each first; markers of deletions are left out.
+
+        Raises `StorageRefused`.
+        """
+        pages = self._s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=prefix)
+        listed = _refused(self.bucket, lambda: [each for page in pages for each in page.get("Versions", [])])
+        return [Version(each["Key"], each["VersionId"], each["Size"], each["LastModified"]) for each in listed]
+
+    def keep_status(self, row: CatalogRow) -> None:
+        """Keep what only the catalog knows, how far a backup is proved and copied, as tags of its manifest too.
+
+        Raises `StorageRefused`.
+        """
+        tags = [{"Key": name, "Value": value} for name, value in (("proof", row.proof), ("copy", row.copy))]
         _refused(
+            self.bucket,
+            self._s3.put_object_tagging,
+            Bucket=self.bucket,
+            Key=manifest_key(row.key),
+            VersionId=row.manifest_version,
+            Tagging={"TagSet": tags},
+        )
+
+    def status(self, key: str, version_id: str) -> dict[str, str]:
+        """What `keep_status` kept; empty for a manifest that was never given one. Raises `StorageRefused`."""
+        answer = _refused(self.bucket, self._s3.get_object_tagging, Bucket=self.bucket, Key=key, VersionId=version_id)
+        return {tag["Key"]: tag["Value"] for tag in answer["TagSet"]}
+
+    def put_manifest(self, manifest: Manifest) -> str:
+        """Write a signed manifest beside its object; the version that it got. Raises `StorageRefused`."""
+        answer = _refused(
             self.bucket,
             self._s3.put_object,
             Bucket=self.bucket,
@@ -162,15 +192,19 @@ class BackupStore:
             Body=manifest.encode(),
             ContentType="application/json",
         )
+        return str(answer["VersionId"])
 
-    def signed_manifest(self, backup_id: str, object_key: str, signer: SigningKey) -> Manifest:
-        """The manifest of a backup, its place and its signature verified.
+    def signed_manifest(
+        self, backup_id: str, object_key: str, signer: SigningKey, version_id: str | None = None
+    ) -> Manifest:
+        """The manifest of a backup, its place and its signature verified; the newest where no version is known.
 
         Raises `ManifestMissing`, `ManifestInvalid`, `BackupMisplaced`, `KeyUnusable` and `StorageRefused`.
         """
         key = manifest_key(object_key)
         try:
-            raw = self._s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+            version = {"VersionId": version_id} if version_id else {}
+            raw = self._s3.get_object(Bucket=self.bucket, Key=key, **version)["Body"].read()
         except ClientError as error:
             if error_code(error) in _MISSING:
                 raise ManifestMissing(backup_id=backup_id, key=key) from None
@@ -189,24 +223,26 @@ class BackupStore:
             raise ManifestInvalid(backup_id=backup_id, problem="its text differs")
         return manifest
 
-    def copy_from(self, source: "BackupStore", row: CatalogRow) -> str:
-        """Copy an object and its manifest from another region's bucket; the version the object got here.
+    def copy_from(self, source: "BackupStore", row: CatalogRow) -> CatalogRow:
+        """Copy an object and its manifest from another region's bucket; the row with the versions they got here.
 
         Raises `StorageRefused`.
         """
-        objects = [({"Bucket": source.bucket, "Key": row.key, "VersionId": row.version_id}, row.key)]
-        objects.append(({"Bucket": source.bucket, "Key": manifest_key(row.key)}, manifest_key(row.key)))
-        for original, key in objects:
-            _refused(
-                self.bucket,
-                self._s3.copy,
-                original,
-                self.bucket,
-                key,
-                SourceClient=source._s3,
-                Config=TransferConfig(max_concurrency=_AT_ONCE),
-            )
-        answer = _refused(self.bucket, self._s3.head_object, Bucket=self.bucket, Key=row.key)
+        (version, manifest_version) = (self._copy(source, *each) for each in row.versions)
+        return replace(row, version_id=version, manifest_version=manifest_version)
+
+    def _copy(self, source: "BackupStore", key: str, version_id: str) -> str:
+        _refused(
+            self.bucket,
+            self._s3.copy,
+            {"Bucket": source.bucket, "Key": key, "VersionId": version_id},
+            self.bucket,
+            key,
+            ExtraArgs={"TaggingDirective": "REPLACE"},  # each region keeps a status of its own
+            SourceClient=source._s3,
+            Config=TransferConfig(max_concurrency=_AT_ONCE),
+        )
+        answer = _refused(self.bucket, self._s3.head_object, Bucket=self.bucket, Key=key)
         return str(answer["VersionId"])
 
 

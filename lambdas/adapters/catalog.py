@@ -34,21 +34,40 @@ class Catalog:
             raise BackupUnknown(backup_id=backup_id, known="see the catalog")
         return CatalogRow(**from_item(answer["Item"]))
 
-    def raise_proof(self, backup_id: str, level: ProofLevel) -> None:
-        """Record that a backup is proved to `level`; a higher level stays. Raises `BackupUnknown`."""
+    def raise_proof(self, backup_id: str, level: ProofLevel) -> CatalogRow:
+        """Record that a backup is proved to `level`; a higher level stays. Gives the row. Raises `BackupUnknown`."""
         row = self.get(backup_id)
         if reaches(row.proof, level):
-            return
+            return row
         try:
             self._set(backup_id, "proof", level, expected=row.proof)
         except ClientError as error:
             if not condition_failed(error):
                 raise
-            self.raise_proof(backup_id, level)
+        return self.raise_proof(backup_id, level)
 
-    def set_copy(self, backup_id: str, status: CopyStatus) -> None:
-        """Record what became of the copy in the other region."""
+    def add(self, row: CatalogRow) -> bool:
+        """Write a row unless there is one of this backup; whether it was written."""
+        try:
+            self._dynamo.put_item(
+                TableName=self._table,
+                Item=to_item(dataclasses.asdict(row)),
+                ConditionExpression="attribute_not_exists(id)",
+            )
+        except ClientError as error:
+            if not condition_failed(error):
+                raise
+            return False
+        return True
+
+    def delete(self, backup_id: str) -> None:
+        """Forget a backup whose object is gone."""
+        self._dynamo.delete_item(TableName=self._table, Key=to_item({"id": backup_id}))
+
+    def set_copy(self, backup_id: str, status: CopyStatus) -> CatalogRow:
+        """Record what became of the copy in the other region; the row."""
         self._set(backup_id, "copy", status)
+        return self.get(backup_id)
 
     def _set(self, backup_id: str, field: str, value: str, expected: str | None = None) -> None:
         values = {":new": value, ":old": expected}

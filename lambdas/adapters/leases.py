@@ -110,6 +110,11 @@ class Leases:
         values = {":until": _text(datetime.now(UTC))}
         self._update_mine(operation.lease, operation.execution, "SET busy_until = :until", values)
 
+    def holder(self, target: str) -> str | None:
+        """The execution that holds the lease on `target`, or None."""
+        row = self._read(target)
+        return row.owner if row is not None and row.held else None
+
     def refuse_while_held(self, target: str) -> None:
         """Raise `TargetBusy` while anybody holds the lease on `target`."""
         row = self._read(target)

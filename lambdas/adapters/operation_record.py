@@ -97,7 +97,7 @@ class OperationRecord:
             id=execution_name(execution),
             scenario=scenario.name,
             execution=execution,
-            mode="recover",
+            mode=scenario.mode,
             started_at=timestamp(self._now()),
             lease=Lease(scenario.target, 0),
             reason="it never began",

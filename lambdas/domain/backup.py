@@ -16,10 +16,13 @@ PROOF_LEVELS: tuple[ProofLevel, ...] = ("stored", "intact", "restorable", "prove
 """How far a backup has been proved: bytes in S3 match the SHA-256; it decrypts, decompresses and its structure is
 valid; restored into a throwaway target; the restored data equals what the manifest recorded."""
 
-Series = Literal["daily", "pre-restore"]
-"""`daily` backups are chosen by themselves; a `pre-restore` one is only ever restored by its id."""
+Series = Literal["daily", "pre-restore", "staging"]
+"""`daily` backups are chosen by themselves. The others are only ever restored by their id: `pre-restore` is what a
+recovery was about to overwrite, `staging` the empty staging Vault that a restore test leaves behind."""
 
-CopyStatus = Literal["pending", "intact", "failed"]
+CopyStatus = Literal["pending", "intact", "failed", "none"]
+COPY_STATUSES: tuple[CopyStatus, ...] = ("pending", "intact", "failed", "none")
+"""Of the copy in the other region; `none` for what stays in one region."""
 
 MANIFEST_FORMAT = "mailark-backup/1"
 CONTENT_TYPE = "application/octet-stream"
@@ -223,7 +226,7 @@ def read_manifest(raw: bytes, backup_id: str, object_key: str) -> Manifest:
 
 @dataclass(frozen=True)
 class CatalogRow:
-    """A backup as the catalog of one region knows it. `version_id` is the object's in that region's bucket."""
+    """A backup as the catalog of one region knows it: which versions of object and manifest in that region's bucket."""
 
     id: str
     kind: str
@@ -232,9 +235,36 @@ class CatalogRow:
     started_at: str
     key: str
     version_id: str
+    manifest_version: str
     size: int
     proof: ProofLevel
     copy: CopyStatus
     operation_id: str
     cluster_id: str
     live_count: int
+
+    @property
+    def versions(self) -> tuple[tuple[str, str], tuple[str, str]]:
+        """Key and version of the object, and of its manifest."""
+        return (self.key, self.version_id), (manifest_key(self.key), self.manifest_version)
+
+
+def row_of_manifest(manifest: Manifest, version_id: str, manifest_version: str) -> CatalogRow:
+    """The row of a backup as its manifest alone tells it: stored, and not known to be proved or copied."""
+    name = manifest.name
+    return CatalogRow(
+        id=name.id,
+        kind=name.kind,
+        series=name.series,
+        date=name.date,
+        started_at=manifest.started_at,
+        key=name.key,
+        version_id=version_id,
+        manifest_version=manifest_version,
+        size=manifest.ciphertext.size,
+        proof="stored",
+        copy="pending" if name.series == "daily" else "none",
+        operation_id=manifest.made_by.operation_id,
+        cluster_id=manifest.source.cluster_id,
+        live_count=manifest.contents.live_count,
+    )

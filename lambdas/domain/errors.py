@@ -215,6 +215,23 @@ class VaultChangedDuringBackup(MailarkError):
     hint = "Vault was restored or replaced while the backup ran; start vault_backup again."
 
 
+class StagingIsLive(MailarkError):
+    code = "staging-is-live"
+    sentence = "The staging Vault {address} is the live Vault {live} under another name."
+    hint = "Nothing was changed. Name another Vault in vault.staging of the estate: a restore test overwrites it."
+
+
+class StagingNotEmpty(MailarkError):
+    code = "staging-not-empty"
+    sentence = (
+        "The staging Vault {address} holds {count} secrets, and it cannot be shown that a restore test left them."
+    )
+    hint = (
+        "If they may go, give the staging Vault an empty disk; if not, name another Vault in vault.staging of the "
+        "estate. Then start vault_restore_test again."
+    )
+
+
 class VaultLooksLost(MailarkError):
     code = "vault-looks-lost"
     sentence = "No backup was taken, since this Vault does not look like the one of {backup_id}: {problem}."
@@ -329,6 +346,19 @@ class AwsUnavailable(MailarkError):
         "or in the other region."
     )
     transient = True
+
+
+class CatalogIncomplete(MailarkError):
+    code = "catalog-incomplete"
+    sentence = "Of the manifests, {added} made a row, and {count} did not, first {first}"
+    hint = "The others can be restored. Somebody may have changed these: look at their versions in the bucket."
+    tampering = True
+
+
+class LockNotSet(MailarkError):
+    code = "lock-not-set"
+    sentence = "S3 accepted the lock on {key} in {bucket}, and does not show it."
+    hint = "Look whether Object Lock is on in that bucket; the backup itself is stored. Then start the backup again."
 
 
 class StorageRefused(MailarkError):

@@ -15,6 +15,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from lambdas.domain.errors import EstateInvalid
 from lambdas.domain.objectives import Objective
@@ -31,6 +32,7 @@ _MOUNT = r"^[a-z0-9_-]+\Z"
 _PATH = r"^[a-z0-9_-]+(/[A-Za-z0-9_.-]+)+\Z"
 _KEY_ID = r"^[A-Za-z0-9_.-]{1,64}\Z"
 _NAME = r"^[a-z][a-z0-9-]{1,30}\Z"
+_LOCK = r"^(governance|compliance)\Z"
 _SEAL = r"^(static|awskms|shamir)\Z"
 
 _PATTERNS = {
@@ -45,6 +47,7 @@ _PATTERNS = {
     _PATH: "a path of the form mount/path such as smtp/test-tenant-id/admin",
     _KEY_ID: "a key id such as k1",
     _NAME: "a short name in lower case such as example",
+    _LOCK: "governance or compliance",
     _SEAL: "static, awskms or shamir",
 }
 
@@ -100,10 +103,23 @@ class Seal(Struct, frozen=True, forbid_unknown_fields=True):
     key_id: Annotated[str, Meta(pattern=_KEY_ID)] = ""
 
 
-class Vault(Struct, frozen=True, forbid_unknown_fields=True):
-    """One Vault cluster with integrated (raft) storage."""
+class StagingVault(Struct, frozen=True, forbid_unknown_fields=True):
+    """The Vault that restore tests fill and empty again: a cluster of its own, under the same seal key as the live one.
+
+    `ca` and `host_principal` are those of the live Vault where they are left out.
+    """
 
     address: Annotated[str, Meta(pattern=_HTTPS)]
+    nodes: list[Annotated[str, Meta(pattern=_HTTPS)]] = []
+    ca: str = ""
+    host_principal: Annotated[str, Meta(pattern=_ARN)] | None = None
+
+
+class Vault(Struct, frozen=True, forbid_unknown_fields=True):
+    """One Vault cluster with integrated (raft) storage, and the one that its backups are tested on."""
+
+    address: Annotated[str, Meta(pattern=_HTTPS)]
+    staging: StagingVault
     seal: Seal
     mounts: Annotated[list[Annotated[str, Meta(pattern=_MOUNT)]], Meta(min_length=1)]
     nodes: list[Annotated[str, Meta(pattern=_HTTPS)]] = []
@@ -116,6 +132,17 @@ class Vault(Struct, frozen=True, forbid_unknown_fields=True):
     def all_nodes(self) -> list[str]:
         """The address of every node; a single node needs no list."""
         return self.nodes or [self.address]
+
+    @property
+    def host_principals(self) -> list[str]:
+        """Who may open the seal key: the hosts of the live Vault and of the staging Vault."""
+        return sorted({each for each in (self.host_principal, self.staging.host_principal) if each})
+
+    @property
+    def stand_in(self) -> "Vault":
+        """The staging Vault, as the actions see it in a rehearsal: the live one at other addresses."""
+        staging = self.staging
+        return replace(self, address=staging.address, nodes=staging.nodes, ca=staging.ca or self.ca)
 
 
 class ObjectiveSetting(Struct, frozen=True, forbid_unknown_fields=True):
@@ -135,6 +162,7 @@ class Estate(Struct, frozen=True, forbid_unknown_fields=True):
     offline_public_key: str
     vault: Vault
     network: Network | None = None
+    object_lock: Annotated[str, Meta(pattern=_LOCK)] = "governance"
     objectives: dict[str, ObjectiveSetting] = {}
 
     def objective(self, scenario: str, planned: Objective) -> Objective:
@@ -228,19 +256,29 @@ def _check(estate: Estate, scenarios: frozenset[str]) -> None:
         raise Problem("vault.seal.key_id", f"the {vault.seal.type} seal needs the id of its key")
     if vault.seal.type == "static" and vault.host_principal is None:
         raise Problem("vault.host_principal", "the static seal needs the role or user that may open its key")
-    if vault.ca:
-        _check_certificates(vault.ca)
+    live = {vault.address, *vault.nodes}
+    for key, address in (
+        ("address", vault.staging.address),
+        *((f"nodes[{i}]", n) for i, n in enumerate(vault.staging.nodes)),
+    ):
+        if address in live:
+            raise Problem(
+                f"vault.staging.{key}", "expected another Vault than the live one: restore tests overwrite it"
+            )
+    for key, pem in (("vault.ca", vault.ca), ("vault.staging.ca", vault.staging.ca)):
+        if pem:
+            _check_certificates(key, pem)
     _check_offline_key(estate.offline_public_key)
     for name in estate.objectives:
         if scenarios and name not in scenarios:
             raise Problem(f"objectives.{name}", f"expected the name of a scenario ({', '.join(sorted(scenarios))})")
 
 
-def _check_certificates(pem: str) -> None:
+def _check_certificates(key: str, pem: str) -> None:
     try:
         x509.load_pem_x509_certificates(pem.encode())
     except ValueError:
-        raise Problem("vault.ca", "expected one or more certificates in PEM") from None
+        raise Problem(key, "expected one or more certificates in PEM") from None
 
 
 def _check_offline_key(pem: str) -> None:

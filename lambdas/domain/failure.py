@@ -47,6 +47,7 @@ _SAVING = {
     "ReadVaultInventory",
     "WrapKeys",
     "WriteManifest",
+    "LockBackup",
     "VerifyBackupSaved",
 }
 """The steps of a recovery that save what is about to be overwritten."""
@@ -54,13 +55,29 @@ _NOT_THERE = {"vault-unreachable", "vault-sealed", "vault-leaderless", "vault-un
 """Such a Vault cannot be restored either."""
 
 
+_EMPTYING = {
+    "RestoreVaultSnapshotSaved",
+    "VerifyVaultSaved",
+    "RestoreVaultSnapshotAfterFailure",
+    "VerifyVaultAfterFailure",
+}
+"""The steps of a restore test that take the secrets from the staging Vault again."""
+_EMPTY_STAGING = (
+    "The staging Vault may still hold the secrets of the backup. Start vault_restore_test again, which empties it at "
+    "its end, or give it an empty disk."
+)
+
+
 def with_way_out(failure: Failure, scenario: str, state: str | None, saved_as: str | None) -> Failure:
-    """Add what else somebody can do about a failed recovery.
+    """Add what else somebody can do about a failed recovery or restore test; `state` is None if nobody knows it.
 
     `saved_as` is the id of the backup of what the target held before, where it was saved.
     """
     or_else = None
-    if scenario == "vault_restore" and state in _SAVING and failure.code not in _NOT_THERE:
+    if scenario == "vault_restore_test":
+        if state is None or state in _EMPTYING:
+            or_else = _EMPTY_STAGING
+    elif scenario == "vault_restore" and state in _SAVING and failure.code not in _NOT_THERE:
         or_else = (
             'If it cannot be saved and may be lost, start vault_restore with {"reason": "...", "without_saving": true}.'
         )

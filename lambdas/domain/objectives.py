@@ -53,6 +53,10 @@ PLANS: dict[str, Plan] = {
     "vault_restore": Plan(Objective(rto=30 * MINUTE, rpo=DAILY)),
     # A backup restores nothing; it must be done well before the next one is due.
     "vault_backup": Plan(Objective(rto=HOUR, rpo=DAILY)),
+    # A rehearsal of vault_restore is held to what is promised of the recovery.
+    "vault_restore_test": Plan(Objective(rto=30 * MINUTE, rpo=DAILY)),
+    # No plan names a time: a lost catalog holds up a recovery, so it is back well within the shortest RTO.
+    "catalog_rebuild": Plan(Objective(rto=15 * MINUTE, rpo=0)),
     # credential-recovery.md, scenarios 1 and 3
     "vps_failure": Plan(Objective(rto=HOUR, rpo=0)),
     "credential_compromise": Plan(Objective(rto=5 * MINUTE, rpo=0)),

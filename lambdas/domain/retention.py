@@ -16,7 +16,7 @@ class RetentionRule:
     """How many backups of a kind stay: of the last `daily` days and of the last `monthly` months that have a good one.
 
     Whatever is younger than `evidence_days`, good or not, stays too; so does what was saved before the last
-    `undo` restores.
+    `undo` restores, and the newest empty state of the staging Vault.
     """
 
     daily: int
@@ -52,6 +52,11 @@ class Retention:
     deleted: list[CatalogRow] = field(default_factory=list)
 
 
+def first_lock(rule: RetentionRule, now: datetime) -> datetime:
+    """Until when a backup is locked when its manifest is complete: as long as it stays whatever becomes of it."""
+    return now + timedelta(days=rule.evidence_days) - _MARGIN
+
+
 def plan_retention(rows: Iterable[CatalogRow], kind: str, rule: RetentionRule, now: datetime) -> Retention:
     """Decide for every backup of `kind`; `rows` in any order, `now` in UTC.
 
@@ -75,6 +80,8 @@ def plan_retention(rows: Iterable[CatalogRow], kind: str, rule: RetentionRule, n
         keep(row, "the newest that is proven", rule.daily)
     for row in [row for row in newest_first if row.series == "pre-restore"][: rule.undo]:
         keep(row, f"saved before one of the last {rule.undo} restores", rule.evidence_days)
+    for row in [row for row in newest_first if row.series == "staging"][:1]:
+        keep(row, "the empty state of the staging Vault", rule.evidence_days)
     for row in newest_first:
         left = timedelta(days=rule.evidence_days) - (now - datetime.fromisoformat(row.started_at))
         if left > timedelta():

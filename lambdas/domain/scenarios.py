@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 from lambdas.domain.errors import BackupChoiceAmbiguous, InputInvalid
 from lambdas.domain.objectives import PLANS, Plan
+from lambdas.domain.operation import Mode
 from lambdas.domain.parsing import Problem, parse
 
 _NOT_BLANK = r"\S"
@@ -33,21 +34,29 @@ class VaultBackupInput(ScheduledInput, frozen=True, forbid_unknown_fields=True):
     accept_loss: bool = False
 
 
-class VaultRestoreInput(Struct, frozen=True, forbid_unknown_fields=True):
-    """What the on-call engineer types.
+class VaultRestoreTestInput(ScheduledInput, frozen=True, forbid_unknown_fields=True):
+    """`backup_id` tests this very backup; left out, it is the newest that is proved intact."""
 
-    `without_saving` overwrites what Vault holds without a backup of it, where such a backup cannot be made.
-    """
+    backup_id: ShortText | None = None
+
+
+class ByHandInput(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the on-call engineer types: a reason, at least."""
 
     reason: Reason
     incident_id: ShortText | None = None
     requested_by: ShortText | None = None
+
+
+class VaultRestoreInput(ByHandInput, frozen=True, forbid_unknown_fields=True):
+    """`without_saving` overwrites what Vault holds without a backup of it, where such a backup cannot be made."""
+
     backup_date: date | None = None
     backup_id: ShortText | None = None
     without_saving: bool = False
 
 
-ScenarioInput = ScheduledInput | VaultRestoreInput
+ScenarioInput = ScheduledInput | ByHandInput
 
 
 @dataclass(frozen=True)
@@ -55,12 +64,13 @@ class Scenario:
     """`target` is what the lease is on; `scope` is the chain of the audit trail that its events belong to."""
 
     name: str
-    input: type[ScheduledInput] | type[VaultRestoreInput]
+    input: type[ScheduledInput] | type[ByHandInput]
     target: str
     scope: str
     completed: str
     failed: str
     example: str
+    mode: Mode = "recover"
 
     @property
     def plan(self) -> Plan:
@@ -87,6 +97,25 @@ SCENARIOS: dict[str, Scenario] = {
             completed="vault_restored_from_backup",
             failed="vault_restoration_failed",
             example='{"reason": "Vault lost its disk"}',
+        ),
+        Scenario(
+            name="vault_restore_test",
+            input=VaultRestoreTestInput,
+            target="vault-staging",
+            scope="platform#vault",
+            completed="vault_restore_test_completed",
+            failed="vault_restore_test_failed",
+            example='{"reason": "before the audit"}',
+            mode="rehearse",
+        ),
+        Scenario(
+            name="catalog_rebuild",
+            input=ByHandInput,
+            target="catalog",
+            scope="platform#catalog",
+            completed="catalog_rebuilt",
+            failed="catalog_rebuild_failed",
+            example='{"reason": "the catalog was lost"}',
         ),
     )
 }

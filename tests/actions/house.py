@@ -19,7 +19,8 @@ import msgspec
 from aws_cdk import Aws
 
 from infra.names import KEYS, SIGNING_KEYS, Names
-from infra.permissions import ACTIONS, Region
+from infra.permissions import ACTIONS
+from infra.uses import Region
 from lambdas.adapters.audit_trail import AuditTrail
 from lambdas.adapters.backup_store import BackupStore
 from lambdas.adapters.catalog import Catalog
@@ -188,7 +189,7 @@ class House:
             id=name,
             scenario=scenario,
             execution=execution,
-            mode="recover",
+            mode=SCENARIOS[scenario].mode,
             started_at=started_at,
             lease=self.leases().take(SCENARIOS[scenario].target, execution, lambda _: True),
             reason="a test",
@@ -292,13 +293,16 @@ class SavedBackup:
     def id(self) -> str:
         return self.row.id
 
-    def put(self, house: House, region: str = PRIMARY, content: bytes | None = None) -> CatalogRow:
+    def put(
+        self, house: House, region: str = PRIMARY, content: bytes | None = None, manifest: bytes | None = None
+    ) -> CatalogRow:
         """Store it, or other bytes in its place, and its row at the level it had."""
         s3, bucket = aws("s3", region), bucket_name("backups", region)
         body = self.content if content is None else content
         version = s3.put_object(Bucket=bucket, Key=self.row.key, Body=body)["VersionId"]
-        s3.put_object(Bucket=bucket, Key=manifest_key(self.row.key), Body=self.manifest)
-        row = dataclasses.replace(self.row, version_id=version)
+        beside = self.manifest if manifest is None else manifest
+        written = s3.put_object(Bucket=bucket, Key=manifest_key(self.row.key), Body=beside)["VersionId"]
+        row = dataclasses.replace(self.row, version_id=version, manifest_version=written)
         house.catalog(region).put(row)
         return row
 

@@ -1,5 +1,7 @@
 """`copy_backup`: the copy in the other region has a status of its own; the backup stays good whatever becomes of it."""
 
+import dataclasses
+
 import pytest
 
 from lambdas.adapters.backup_store import BackupStore
@@ -7,7 +9,7 @@ from lambdas.adapters.signing import SigningKey
 from lambdas.domain.backup import CatalogRow, manifest_key
 from lambdas.domain.errors import CopyNotProved, KeyUnusable, ManifestInvalid, StorageRefused, Unexpected
 from tests.actions.damage import DAMAGES, Damage
-from tests.actions.house import House, SavedBackup, bucket_name
+from tests.actions.house import House, SavedBackup
 from tests.servers.aws import PRIMARY, STANDBY, aws, refused
 
 
@@ -87,11 +89,11 @@ def test_a_copy_that_does_not_equal_the_backup_is_found(
     row = saved.put(house)
     original = BackupStore.copy_from
 
-    def copy_badly(there: BackupStore, here: BackupStore, of: CatalogRow) -> str:
-        original(there, here, of)
+    def copy_badly(there: BackupStore, here: BackupStore, of: CatalogRow) -> CatalogRow:
+        copied = original(there, here, of)
         body = damage(saved.content)
         answer = aws("s3", STANDBY).put_object(Bucket=there.bucket, Key=of.key, Body=body)
-        return str(answer["VersionId"])
+        return dataclasses.replace(copied, version_id=answer["VersionId"])
 
     monkeypatch.setattr(BackupStore, "copy_from", copy_badly)
     with pytest.raises(CopyNotProved, match=f"copy-not-proved: The copy of {saved.id} in {STANDBY} does not equal"):
@@ -100,10 +102,8 @@ def test_a_copy_that_does_not_equal_the_backup_is_found(
 
 
 def test_a_manifest_that_was_changed_on_the_way_is_found(house: House, saved: SavedBackup) -> None:
-    row = saved.put(house)
-    bucket = bucket_name("backups", PRIMARY)
     edited = saved.manifest.replace(b'"format":"mailark-backup/1"', b'"format":"mailark-backup/2"')
-    aws("s3").put_object(Bucket=bucket, Key=manifest_key(row.key), Body=edited)
+    row = saved.put(house, manifest=edited)
     with pytest.raises(ManifestInvalid, match="manifest-invalid"):
         house.run("copy_backup", _event(house, saved))
     _check_failed(house, row)

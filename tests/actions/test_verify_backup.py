@@ -77,11 +77,10 @@ def test_the_bytes_of_another_backup_do_not_pass(house: House, saved: SavedBacku
 
 
 def test_a_manifest_that_was_edited_is_found(house: House, saved: SavedBackup) -> None:
-    row = saved.put(house)
-    _at_level(house, saved, "stored")
     edited = json.loads(saved.manifest) | {"finished_at": "2026-11-22T03:00:00+00:00"}
     body = json.dumps(edited, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-    aws("s3").put_object(Bucket=bucket_name("backups", PRIMARY), Key=manifest_key(row.key), Body=body)
+    saved.put(house, manifest=body)
+    _at_level(house, saved, "stored")
     with pytest.raises(ManifestInvalid, match=r"manifest-invalid: .*its signature does not match"):
         house.run("verify_backup", _event(house, saved.id))
     assert _still_stored(house, saved)
@@ -90,15 +89,17 @@ def test_a_manifest_that_was_edited_is_found(house: House, saved: SavedBackup) -
 def test_a_backup_that_was_moved_to_another_day_is_found(house: House, saved: SavedBackup) -> None:
     other, s3, bucket = row_of(STARTED.replace(day=23)), aws("s3"), bucket_name("backups", PRIMARY)
     version = s3.put_object(Bucket=bucket, Key=other.key, Body=saved.content)["VersionId"]
-    s3.put_object(Bucket=bucket, Key=manifest_key(other.key), Body=saved.manifest)
-    house.catalog().put(dataclasses.replace(other, version_id=version, proof="stored"))
+    beside = s3.put_object(Bucket=bucket, Key=manifest_key(other.key), Body=saved.manifest)["VersionId"]
+    house.catalog().put(dataclasses.replace(other, version_id=version, manifest_version=beside, proof="stored"))
     with pytest.raises(BackupMisplaced, match=f"backup-misplaced: .*belongs to {saved.id}, not to {other.id}"):
         house.run("verify_backup", _event(house, other.id))
 
 
 def test_a_manifest_that_is_gone_is_named(house: House, saved: SavedBackup) -> None:
     row = saved.put(house)
-    aws("s3").delete_object(Bucket=bucket_name("backups", PRIMARY), Key=manifest_key(row.key))
+    aws("s3").delete_object(
+        Bucket=bucket_name("backups", PRIMARY), Key=manifest_key(row.key), VersionId=row.manifest_version
+    )
     with pytest.raises(ManifestMissing, match="manifest-missing"):
         house.run("verify_backup", _event(house, saved.id))
 

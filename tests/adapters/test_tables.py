@@ -29,7 +29,7 @@ def test_the_tables_of_these_tests_are_those_that_are_deployed() -> None:
         env=Environment(account=ACCOUNT, region=PRIMARY),
         region=PRIMARY,
         other_region=STANDBY,
-        host_principal=None,
+        host_principals=[],
     )
     deployed: dict[str, dict[str, Any]] = {}
     for resource in Template.from_stack(stack).find_resources("AWS::DynamoDB::Table").values():

@@ -58,6 +58,7 @@ alerts:
 protected_domains: [example.org]
 vault:
   address: https://vault.example.org:8200
+  staging: { address: https://staging.example.net }
   mounts: [smtp, vps]
   canary: smtp/test-tenant-id/admin
   seal: { type: static, key_id: k1 }
@@ -180,6 +181,7 @@ def row_of(
         started_at=started_at.isoformat(),
         key=name.key,
         version_id="v1",
+        manifest_version="m1",
         size=1000,
         proof=proof,
         copy="intact",

@@ -16,12 +16,14 @@ from lambdas.domain.errors import (
     BackupOfOtherKind,
     BackupUnknown,
     CanaryPathTaken,
+    CatalogIncomplete,
     CopyNotProved,
     EstateInvalid,
     Failure,
     InputInvalid,
     KeyUnusable,
     LeaseLost,
+    LockNotSet,
     MailarkError,
     ManifestInvalid,
     ManifestMissing,
@@ -35,6 +37,8 @@ from lambdas.domain.errors import (
     SealKeyMissing,
     SealMismatch,
     SnapshotDamaged,
+    StagingIsLive,
+    StagingNotEmpty,
     StepFailed,
     StepTimedOut,
     StorageRefused,
@@ -207,6 +211,19 @@ TEXTS: list[tuple[MailarkError, str]] = [
         "Next: Vault was restored or replaced while the backup ran; start vault_backup again.",
     ),
     (
+        StagingIsLive(address="https://staging.example.org:8200", live="https://vault.example.org:8200"),
+        "staging-is-live: The staging Vault https://staging.example.org:8200 is the live Vault "
+        "https://vault.example.org:8200 under another name.\n"
+        "Next: Nothing was changed. Name another Vault in vault.staging of the estate: a restore test overwrites it.",
+    ),
+    (
+        StagingNotEmpty(address="https://staging.example.org:8200", count=1000),
+        "staging-not-empty: The staging Vault https://staging.example.org:8200 holds 1000 secrets, and it cannot be "
+        "shown that a restore test left them.\n"
+        "Next: If they may go, give the staging Vault an empty disk; if not, name another Vault in vault.staging of "
+        "the estate. Then start vault_restore_test again.",
+    ),
+    (
         VaultLooksLost(backup_id="vault-snapshot-20261122T020000Z", problem="3 secrets are left of 1000"),
         "vault-looks-lost: No backup was taken, since this Vault does not look like the one of "
         "vault-snapshot-20261122T020000Z: 3 secrets are left of 1000.\n"
@@ -324,6 +341,19 @@ TEXTS: list[tuple[MailarkError, str]] = [
         "or in the other region.",
     ),
     (
+        CatalogIncomplete(count=2, added=40, first="vault/x.manifest.json: its object is gone."),
+        "catalog-incomplete: Of the manifests, 40 made a row, and 2 did not, first vault/x.manifest.json: "
+        "its object is gone.\n"
+        "Next: The others can be restored. Somebody may have changed these: look at their versions in the bucket.",
+    ),
+    (
+        LockNotSet(key="vault/daily/2026-11-22/x.enc", bucket="mailark-backups"),
+        "lock-not-set: S3 accepted the lock on vault/daily/2026-11-22/x.enc in mailark-backups, and does not show "
+        "it.\n"
+        "Next: Look whether Object Lock is on in that bucket; the backup itself is stored. Then start the backup "
+        "again.",
+    ),
+    (
         StorageRefused(request="PutObject", bucket="mailark-backups", problem="AccessDenied"),
         "storage-refused: S3 refused PutObject in mailark-backups: AccessDenied.\n"
         "Next: Check the bucket, its policy and the role of this function; then start the execution again. "
@@ -399,6 +429,7 @@ def test_the_security_contacts_hear_of_what_may_be_somebodys_deed() -> None:
     assert tampering == {
         *("ManifestMissing", "ManifestInvalid", "BackupMissing", "BackupMisplaced", "BackupDamaged", "CopyNotProved"),
         "VaultLooksLost",
+        "CatalogIncomplete",
     }
     assert not is_tampering("no-such-code")
 

@@ -30,7 +30,7 @@ def with_(old: str, new: str, text: str = ESTATE) -> str:
 
 
 def plus(more: str) -> str:
-    """The estate with more at its end, from line 31 on."""
+    """The estate with more at its end, from line 32 on."""
     return ESTATE + more
 
 
@@ -107,6 +107,23 @@ def test_objectives_are_not_checked_where_no_scenarios_are_known() -> None:
     assert list(estate.objectives) == ["later"]
 
 
+def test_the_stand_in_is_the_same_vault_at_the_addresses_of_the_staging_one() -> None:
+    vault = parse_estate(ESTATE).vault
+    assert vault.stand_in.all_nodes == ["https://staging.example.net"]
+    assert vault.stand_in.ca == vault.ca
+    assert (vault.stand_in.seal, vault.stand_in.mounts, vault.stand_in.canary) == (
+        vault.seal,
+        vault.mounts,
+        vault.canary,
+    )
+
+
+def test_the_hosts_of_both_vaults_may_open_the_seal_key() -> None:
+    other = "arn:aws:iam::111122223333:role/staging-host"
+    text = with_("https://staging.example.net", f'https://staging.example.net, host_principal: "{other}"')
+    assert parse_estate(text).vault.host_principals == [other, "arn:aws:iam::111122223333:role/vault-host"]
+
+
 @pytest.mark.parametrize("seal", ["{ type: shamir }", "{ type: awskms, key_id: mrk-0123456789abcdef0123456789abcdef }"])
 def test_other_seals_are_known_too(seal: str) -> None:
     assert isinstance(parse_estate(with_("{ type: static, key_id: k1 }", seal)), Estate)
@@ -136,7 +153,7 @@ ADDRESS = "an address without a path such as https://vault.example.org:8200"
 REGION = "a region such as eu-central-1"
 MAIL = "an e-mail address such as ops@example.net"
 OUTSIDE = "expected an address outside the protected domain example.org"
-TOP_KEYS = "name, regions, alerts, protected_domains, offline_public_key, vault, network, objectives"
+TOP_KEYS = "name, regions, alerts, protected_domains, offline_public_key, vault, network, object_lock, objectives"
 
 MISTAKES: dict[str, tuple[str, str]] = {
     # the file
@@ -155,20 +172,20 @@ MISTAKES: dict[str, tuple[str, str]] = {
     "a control character": ("name: a\nname: b\x07", "line 2: this is not YAML: it holds a character that no text has"),
     "a second document": (
         plus("---\nname: other\n"),
-        "line 31: this is not YAML: expected a single document in the stream, but found another document",
+        "line 32: this is not YAML: expected a single document in the stream, but found another document",
     ),
     "a reference to nothing": (
         with_("name: example", "name: *x"),
         "line 1: this is not YAML: found undefined alias 'x'",
     ),
     # keys
-    "a key twice": (plus("name: other\n"), "name: this key stands twice, again on line 31"),
+    "a key twice": (plus("name: other\n"), "name: this key stands twice, again on line 32"),
     "an inner key twice": (
         with_("  standby: eu-west-1", "  primary: eu-west-1"),
         "primary: this key stands twice, again on line 4",
     ),
-    "a number as a key": (plus("1: x\n"), "line 31: expected a key that is text; put it in quotes"),
-    "a list as a key": (plus("? [a]\n: x\n"), "line 31: expected a key that is text; put it in quotes"),
+    "a number as a key": (plus("1: x\n"), "line 32: expected a key that is text; put it in quotes"),
+    "a list as a key": (plus("? [a]\n: x\n"), "line 32: expected a key that is text; put it in quotes"),
     "a mistyped key": (with_("  address:", "  adress:"), "vault.adress: this key is not known (did you mean address?)"),
     "an unknown key": (plus("colour: red\n"), f"colour: this key is not known (known here: {TOP_KEYS})"),
     "a missing key": (with_("name: example\n", ""), "name: this key is required and missing"),
@@ -265,6 +282,27 @@ MISTAKES: dict[str, tuple[str, str]] = {
         with_("  canary:", "  unseal_keys_secret: vault-keys\n  canary:"),
         "vault.unseal_keys_secret: expected an ARN, got 'vault-keys'",
     ),
+    # the staging Vault
+    "no staging Vault": (
+        with_("  staging: { address: https://staging.example.net }\n", ""),
+        "vault.staging: this key is required and missing",
+    ),
+    "a staging Vault that is the live one": (
+        with_("https://staging.example.net", '"https://vault.example.org:8200"'),
+        "vault.staging.address: expected another Vault than the live one: restore tests overwrite it",
+    ),
+    "a staging node that is a live one": (
+        with_("https://staging.example.net", 'https://staging.example.net, nodes: ["https://vault.example.org:8200"]'),
+        "vault.staging.nodes[0]: expected another Vault than the live one: restore tests overwrite it",
+    ),
+    "a staging CA that is not PEM": (
+        with_("https://staging.example.net", "https://staging.example.net, ca: ca.crt"),
+        "vault.staging.ca: expected one or more certificates in PEM",
+    ),
+    "a lock of another kind": (
+        with_("name: example", "name: example\nobject_lock: legal-hold"),
+        "object_lock: expected governance or compliance, got 'legal-hold'",
+    ),
     # regions
     "a bad region": (with_("eu-central-1", "Frankfurt"), f"regions.primary: expected {REGION}, got 'Frankfurt'"),
     "a zone for a region": (with_("eu-west-1", "eu-west-1a"), f"regions.standby: expected {REGION}, got 'eu-west-1a'"),
@@ -321,7 +359,7 @@ MISTAKES: dict[str, tuple[str, str]] = {
     # objectives
     "an objective for an unknown scenario": (
         plus("objectives: { vault_restor: { rto_minutes: 5, rpo_hours: 1 } }\n"),
-        "objectives.vault_restor: expected the name of a scenario (vault_backup, vault_restore)",
+        f"objectives.vault_restor: expected the name of a scenario ({', '.join(sorted(SCENARIOS))})",
     ),
     "an objective of 0 minutes": (
         plus("objectives: { vault_restore: { rto_minutes: 0, rpo_hours: 1 } }\n"),

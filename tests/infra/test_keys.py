@@ -137,8 +137,7 @@ def test_each_side_of_a_grant_has_the_other_the_key_s_policy_and_the_role_s(hous
         for grant in role.grants
         if grant.resource.startswith(f"arn:aws:kms:{region}:") and grant.action != "kms:DescribeKey"
     }
-    host = parse_estate((ROOT / "estate.yaml").read_text()).vault.host_principal
-    assert host is not None
+    (host,) = parse_estate((ROOT / "estate.yaml").read_text()).vault.host_principals
     opened_by_the_host = (host.rsplit("/")[-1], "kms:Decrypt seal for vault-seal-key")
     assert by_key == by_role | {opened_by_the_host}
 

@@ -8,7 +8,8 @@ import pytest
 from aws_cdk import aws_iam as iam
 
 from infra.names import KEYS, Names
-from infra.permissions import ACTIONS, Region
+from infra.permissions import ACTIONS
+from infra.uses import Region
 from tests.infra import expected_permissions as expected
 from tests.infra.templates import APP_STACKS, STACKS, Grant, House, as_list, line
 

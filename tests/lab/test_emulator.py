@@ -24,7 +24,9 @@ from lab.certificates import CertificateAuthority
 from lab.emulator.__main__ import MENDS
 from lab.processes import LOOPBACK
 from tests.lab.emulator import Emulator
+from tests.lab.s3_looks import lock_of_an_object_in_a_stacks_bucket, part_of_an_old_version
 from tests.lab.small_functions import REGION, document, function, invoke, layer, machine, task, unique
+from tests.lab.stacks import deploy
 from tests.lab.waiting import until
 
 OTHER_REGION = "eu-west-1"
@@ -157,21 +159,6 @@ def _queue(aws: Aws) -> _Received:
 # --- cross_region_outputs ---------------------------------------------------------------------------------
 
 
-def _deploy(aws: Aws, region: str, name: str, resource: Mapping[str, Any], **outputs: Any) -> dict[str, str]:
-    """Deploy a stack of one resource, called Only; gives its outputs."""
-    template = {"Resources": {"Only": resource}, "Outputs": {key: {"Value": each} for key, each in outputs.items()}}
-    cloudformation = aws.client("cloudformation", region)
-    cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(template))
-
-    def ended() -> Any:
-        stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
-        return None if stack["StackStatus"].endswith("_IN_PROGRESS") else stack
-
-    stack = until(ended, f"the end of the deployment of {name}")
-    assert stack["StackStatus"] == "CREATE_COMPLETE", stack
-    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
-
-
 def _parameter(name: str, value: Any) -> dict[str, Any]:
     return {"Type": "AWS::SSM::Parameter", "Properties": {"Name": name, "Type": "String", "Value": value}}
 
@@ -180,9 +167,9 @@ def _output_of_a_stack_of_one_name_in_two_regions(aws: Aws, folder: Path) -> Any
     data, name = unique("Data"), unique("/parameter")
     for region in (REGION, OTHER_REGION):
         written = _parameter(unique("/here"), f"from {region}")
-        _deploy(aws, region, data, written, Where={"Fn::GetAtt": ["Only", "Value"]})
+        deploy(aws, region, data, written, Where={"Fn::GetAtt": ["Only", "Value"]})
     output = {"Fn::GetStackOutput": {"StackName": data, "Region": OTHER_REGION, "OutputName": "Where"}}
-    _deploy(aws, REGION, unique("App"), _parameter(name, {"Fn::Join": ["", ["it is ", output]]}))
+    deploy(aws, REGION, unique("App"), _parameter(name, {"Fn::Join": ["", ["it is ", output]]}))
     return aws.client("ssm", REGION).get_parameter(Name=name)["Parameter"]["Value"]
 
 
@@ -193,10 +180,10 @@ def _replica(aws: Aws) -> tuple[str, str, dict[str, str]]:
     """A stack with a multi-Region key, and one with its replica: the key's ARN, the replica's stack and outputs."""
     policy = json.loads(document(_OWNED))
     key = {"Type": "AWS::KMS::Key", "Properties": {"MultiRegion": True, "KeyPolicy": policy}}
-    arn = _deploy(aws, REGION, unique("Keys"), key, Arn={"Fn::GetAtt": ["Only", "Arn"]})["Arn"]
+    arn = deploy(aws, REGION, unique("Keys"), key, Arn={"Fn::GetAtt": ["Only", "Arn"]})["Arn"]
     replica = {"Type": "AWS::KMS::ReplicaKey", "Properties": {"PrimaryKeyArn": arn, "KeyPolicy": policy}}
     stack = unique("Replicas")
-    got = _deploy(aws, OTHER_REGION, stack, replica, Arn={"Fn::GetAtt": ["Only", "Arn"]}, Id={"Ref": "Only"})
+    got = deploy(aws, OTHER_REGION, stack, replica, Arn={"Fn::GetAtt": ["Only", "Arn"]}, Id={"Ref": "Only"})
     return arn, stack, got
 
 
@@ -292,17 +279,7 @@ def test_letting_the_time_of_an_unknown_rule_come_fails(emulator: Aws) -> None:
     caught.value.close()
 
 
-# --- versioned_ranges -------------------------------------------------------------------------------------
-
-
-def _part_of_an_old_version(aws: Aws, folder: Path) -> Any:
-    s3, bucket = aws.client("s3", REGION), unique("bucket")
-    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
-    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    old = s3.put_object(Bucket=bucket, Key="backup", Body=b"0123456789")["VersionId"]
-    s3.put_object(Bucket=bucket, Key="backup", Body=b"another one")
-    part = s3.get_object(Bucket=bucket, Key="backup", VersionId=old, Range="bytes=2-4")
-    return part["Body"].read(), part["ContentRange"], part["ResponseMetadata"]["HTTPStatusCode"]
+# --- S3 (the looks are in s3_looks.py) ----------------------------------------------------------------------
 
 
 def test_a_range_behind_the_end_of_an_old_version_is_refused(emulator: Aws) -> None:
@@ -397,8 +374,14 @@ BEHAVIOURS = [
     Behaviour(
         "versioned_ranges",
         "a part of an old version of an object is answered as a part",
-        _part_of_an_old_version,
+        part_of_an_old_version,
         (b"234", "bytes 2-4/10", 206),
+    ),
+    Behaviour(
+        "object_lock",
+        "a bucket that a stack makes with Object Lock locks what is put into it",
+        lock_of_an_object_in_a_stacks_bucket,
+        ["GOVERNANCE", "AccessDenied"],
     ),
     Behaviour(
         "one_port",

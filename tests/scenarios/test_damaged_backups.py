@@ -19,11 +19,8 @@ FRAME = 1024 * 1024
 def victim(house: House, backup_id: str) -> Iterator[CatalogRow]:
     """A good backup to be damaged; everything about it is put back afterwards."""
     row = house.catalog()[backup_id]
-    s3 = house.lab.client("s3")
-    manifest = s3.get_object(Bucket=house.bucket(), Key=manifest_key(row.key))["Body"].read()
     item = _item(house, row)
     yield row
-    s3.put_object(Bucket=house.bucket(), Key=manifest_key(row.key), Body=manifest)
     house.lab.client("dynamodb").put_item(TableName="mailark-catalog", Item=item)
 
 
@@ -36,7 +33,12 @@ def _item(house: House, row: CatalogRow) -> dict[str, dict[str, str]]:
 def _replace_object(house: House, row: CatalogRow, body: bytes) -> None:
     """Put other bytes in a backup's place, and let the catalog name them: as somebody with access to both could."""
     answer = house.lab.client("s3").put_object(Bucket=house.bucket(), Key=row.key, Body=body)
-    item = _item(house, row) | {"version_id": {"S": answer["VersionId"]}}
+    _name(house, row, version_id=answer["VersionId"])
+
+
+def _name(house: House, row: CatalogRow, **values: str) -> None:
+    """Let the catalog say something else of a backup."""
+    item = _item(house, row) | {name: {"S": value} for name, value in values.items()}
     house.lab.client("dynamodb").put_item(TableName="mailark-catalog", Item=item)
 
 
@@ -112,7 +114,7 @@ def test_an_object_encrypted_under_another_key_is_refused(house: House, victim: 
 
 
 def test_a_backup_without_its_manifest_is_refused(house: House, victim: CatalogRow) -> None:
-    house.lab.client("s3").delete_object(Bucket=house.bucket(), Key=manifest_key(victim.key))
+    _name(house, victim, manifest_version="0" * 32)
 
     found = _refused(house, victim)
 
@@ -120,11 +122,27 @@ def test_a_backup_without_its_manifest_is_refused(house: House, victim: CatalogR
     assert found.sentence == f"{victim.id} has no manifest at {manifest_key(victim.key)}."
 
 
+def test_neither_a_deletion_nor_a_newer_version_of_a_manifest_hides_the_one_that_was_made(
+    house: House, victim: CatalogRow
+) -> None:
+    """Object Lock keeps versions, not names: whoever may write can hide a name, and no more."""
+    s3, key = house.lab.client("s3"), manifest_key(victim.key)
+    forged = s3.put_object(Bucket=house.bucket(), Key=key, Body=b"{}")["VersionId"]
+    hidden = s3.delete_object(Bucket=house.bucket(), Key=key)["VersionId"]
+
+    house.run_well("vault_restore", {"reason": "its manifest is hidden", "backup_id": victim.id})
+
+    for version in (hidden, forged):
+        s3.delete_object(Bucket=house.bucket(), Key=key, VersionId=version)
+
+
 def _edit(house: House, row: CatalogRow, change: Callable[[dict[str, object]], object]) -> None:
     s3, key = house.lab.client("s3"), manifest_key(row.key)
-    manifest = json.loads(s3.get_object(Bucket=house.bucket(), Key=key)["Body"].read())
+    answer = s3.get_object(Bucket=house.bucket(), Key=key, VersionId=row.manifest_version)
+    manifest = json.loads(answer["Body"].read())
     change(manifest)
-    s3.put_object(Bucket=house.bucket(), Key=key, Body=json.dumps(manifest).encode())
+    edited = s3.put_object(Bucket=house.bucket(), Key=key, Body=json.dumps(manifest).encode())
+    _name(house, row, manifest_version=edited["VersionId"])
 
 
 def _sign_with(house: House, key: str) -> Callable[[dict[str, object]], object]:
@@ -164,11 +182,12 @@ def test_a_backup_renamed_to_another_days_key_is_refused(house: House, victim: C
     renamed, key = "vault-snapshot-20200101T020000Z", "vault/daily/2020-01-01/vault-snapshot-20200101T020000Z.enc"
     body = s3.put_object(Bucket=house.bucket(), Key=key, Body=house.object_bytes(victim))
     manifest = s3.get_object(Bucket=house.bucket(), Key=manifest_key(victim.key))["Body"].read()
-    s3.put_object(Bucket=house.bucket(), Key=manifest_key(key), Body=manifest)
+    copied = s3.put_object(Bucket=house.bucket(), Key=manifest_key(key), Body=manifest)
     moved = {
         "id": {"S": renamed},
         "key": {"S": key},
         "version_id": {"S": body["VersionId"]},
+        "manifest_version": {"S": copied["VersionId"]},
         "date": {"S": "2020-01-01"},
     }
     dynamo.put_item(TableName="mailark-catalog", Item=_item(house, victim) | moved)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 from unittest.mock import patch
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.config import Config
@@ -115,7 +116,9 @@ def mocked_aws() -> Iterator[None]:
     def atomically(self: BotocoreStubber, request: AWSPreparedRequest) -> Any:
         with one_at_a_time:
             refusal = next((each for each in _refusals if each.matches(request)), None)
-            return refusal.answer(request) if refusal else process(self, request)
+            if refusal:
+                return refusal.answer(request)
+            return _lock_of(request) if _asks_for_lock(request) else process(self, request)
 
     read_once = patch("botocore.session.create_loader", cache(create_loader))  # descriptions of services, in JSON
     with mock_aws(), patch.object(BotocoreStubber, "process_request", atomically), _complete_kms(), read_once:
@@ -131,6 +134,28 @@ def forget(*services: str) -> None:
     for service in services:
         for account in get_backend(service).values():  # type: ignore[call-overload]  # moto's types want a literal
             account.reset()
+
+
+def on_s3(method: str, subresource: str) -> Matches:
+    """The requests of a method to S3 that name a subresource: `PUT` and `retention`, say."""
+    return lambda request: request.method == method and subresource in urlsplit(request.url).query.split("&")
+
+
+_asks_for_lock = on_s3("GET", "retention")
+
+
+def _lock_of(request: AWSPreparedRequest) -> tuple[int, dict[str, str], bytes]:
+    """GetObjectRetention, which moto lacks (Amazon S3 API reference)."""
+    url = urlsplit(request.url)
+    bucket, key = url.netloc.partition(".s3.")[0], unquote(url.path.lstrip("/"))
+    version = parse_qs(url.query)["versionId"][0]
+    found = get_backend("s3")[ACCOUNT]["aws"].get_object(bucket, key, version_id=version)
+    if found is None:
+        return 404, {}, b"<Error><Code>NoSuchVersion</Code></Error>"
+    if found.lock_mode is None:
+        return 404, {}, b"<Error><Code>NoSuchObjectLockConfiguration</Code></Error>"
+    until = f"<Mode>{found.lock_mode}</Mode><RetainUntilDate>{found.lock_until}</RetainUntilDate>"
+    return 200, {}, f"<Retention>{until}</Retention>".encode()
 
 
 @contextlib.contextmanager

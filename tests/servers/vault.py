@@ -17,13 +17,14 @@ from lab.certificates import CertificateAuthority
 from lab.processes import free_port
 from lab.vault import VaultNode
 from lambdas.adapters.signing import SigningKey
-from lambdas.domain.estate import Seal, Vault
+from lambdas.domain.estate import Seal, StagingVault, Vault
 from lambdas.domain.vault_configuration import server_configuration
 from lambdas.domain.vault_duties import DUTIES, DutyName
 
 MOUNTS = ["smtp", "vps"]
 CANARY = "smtp/test-tenant-id/admin"
 STATIC = Seal("static", "k1")
+STAGING = StagingVault("https://vault-staging.example.org")
 HOST = "arn:aws:iam::111122223333:role/vault-host"
 _ADMIN_PASSWORD = secrets.token_urlsafe(24)
 _ADMIN_RULE = 'path "*" { capabilities = ["create", "read", "update", "patch", "delete", "list", "sudo"] }'
@@ -123,10 +124,19 @@ class Vaults:
     def public_keys(self) -> dict[DutyName, str]:
         return {duty: self.logins[duty].public_pem() for duty in DUTIES}
 
-    def estate(self, *servers: VaultServer, seal: Seal = STATIC) -> Vault:
-        """The Vault of these nodes, as an estate describes it."""
+    def estate(self, *servers: VaultServer, seal: Seal = STATIC, staging: VaultServer | None = None) -> Vault:
+        """The Vault of these nodes, as an estate describes it, and its staging Vault."""
         addresses = [server.address for server in servers] or ["https://vault.example.org"]
-        return Vault(addresses[0], seal, MOUNTS, addresses, self.authority.pem, CANARY, HOST)
+        return Vault(
+            addresses[0],
+            StagingVault(staging.address) if staging else STAGING,
+            seal,
+            MOUNTS,
+            addresses,
+            self.authority.pem,
+            CANARY,
+            HOST,
+        )
 
     def prepare(self, seal_key: str = "", joins: VaultServer | None = None, own: str = "") -> VaultServer:
         """A node that has not been started."""

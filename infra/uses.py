@@ -1,0 +1,202 @@
+"""What a function may use: each kind of permission, as IAM statements and as the settings that name it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aws_cdk import aws_iam as iam
+
+from infra.names import Names
+
+
+@dataclass(frozen=True)
+class Region:
+    """What a permission is about: this region's names, and the other's for what is copied there."""
+
+    here: Names
+    other: Names
+
+
+@dataclass(frozen=True)
+class KeyUse:
+    """Use of a KMS key. A `purpose` binds it to one encryption context; `other` means the replica there."""
+
+    key: str
+    operations: Sequence[str]
+    purpose: str | None = None
+    other: bool = False
+
+    def statements(self, region: Region) -> list[iam.PolicyStatement]:
+        names = region.other if self.other else region.here
+        crypto = [name for name in self.operations if name != "kms:DescribeKey"]
+        condition = {"StringEquals": {"kms:EncryptionContext:purpose": self.purpose}} if self.purpose else {}
+        found = [iam.PolicyStatement(actions=crypto, resources=[names.key_arn(self.key)], conditions=condition)]
+        if "kms:DescribeKey" in self.operations:
+            found.append(iam.PolicyStatement(actions=["kms:DescribeKey"], resources=[names.key_arn(self.key)]))
+        return found
+
+    def environment(self, region: Region) -> dict[str, str]:
+        names, prefix = (region.other, "OTHER_") if self.other else (region.here, "")
+        return {f"{prefix}{self.key.upper().replace('-', '_')}_KEY": names.key_arn(self.key)}
+
+
+@dataclass(frozen=True)
+class TableUse:
+    """Use of a table. `in_transaction` allows the operations only inside a transaction."""
+
+    table: str
+    operations: Sequence[str]
+    in_transaction: bool = False
+    other: bool = False
+
+    def statements(self, region: Region) -> list[iam.PolicyStatement]:
+        names = region.other if self.other else region.here
+        condition = (
+            {"ForAnyValue:StringEquals": {"dynamodb:EnclosingOperation": ["TransactWriteItems"]}}
+            if self.in_transaction
+            else {}
+        )
+        return [
+            iam.PolicyStatement(
+                actions=list(self.operations), resources=[names.table_arn(self.table)], conditions=condition
+            )
+        ]
+
+    def environment(self, region: Region) -> dict[str, str]:
+        return {f"{self.table.upper().replace('-', '_')}_TABLE": region.here.table(self.table)}
+
+
+@dataclass(frozen=True)
+class ObjectUse:
+    """Use of objects by a pattern of keys. `missing` lets S3 say that a key is missing instead of refusing."""
+
+    bucket: str
+    operations: Sequence[str]
+    pattern: str
+    reason: str
+    missing: bool = False
+    other: bool = False
+
+    def statements(self, region: Region) -> list[iam.PolicyStatement]:
+        names = region.other if self.other else region.here
+        objects = f"{names.bucket_arn(self.bucket)}/{self.pattern}"
+        found = [iam.PolicyStatement(actions=list(self.operations), resources=[objects])]
+        if self.missing:
+            # "IfExists": a GetObject names no prefix, and S3 asks for this permission to answer 404 instead of 403.
+            listing = {"StringLikeIfExists": {"s3:prefix": self.pattern.partition("*")[0] + "*"}}
+            found.append(
+                iam.PolicyStatement(
+                    actions=["s3:ListBucket"], resources=[names.bucket_arn(self.bucket)], conditions=listing
+                )
+            )
+        return found
+
+    def environment(self, region: Region) -> dict[str, str]:
+        names, prefix = (region.other, "OTHER_") if self.other else (region.here, "")
+        name = {"backups": "BACKUP_BUCKET", "work": "WORK_BUCKET"}[self.bucket]
+        return {f"{prefix}{name}": names.bucket(self.bucket)}
+
+
+@dataclass(frozen=True)
+class BucketUse:
+    """Listing of a whole bucket."""
+
+    bucket: str
+    operations: Sequence[str]
+    other: bool = False
+
+    def statements(self, region: Region) -> list[iam.PolicyStatement]:
+        names = region.other if self.other else region.here
+        return [iam.PolicyStatement(actions=list(self.operations), resources=[names.bucket_arn(self.bucket)])]
+
+    def environment(self, region: Region) -> dict[str, str]:
+        del region
+        return {}
+
+
+@dataclass(frozen=True)
+class ParameterUse:
+    """Reading of SSM parameters under a path."""
+
+    path: str
+    reason: str = ""
+
+    def statements(self, region: Region) -> list[iam.PolicyStatement]:
+        return [iam.PolicyStatement(actions=["ssm:GetParameter"], resources=[region.here.parameter_arn(self.path)])]
+
+    def environment(self, region: Region) -> dict[str, str]:
+        del region
+        return {}
+
+
+@dataclass(frozen=True)
+class ExecutionUse:
+    """Reading about executions of Mailark's own state machines."""
+
+    operations: Sequence[str]
+    reason: str
+
+    def statements(self, region: Region) -> list[iam.PolicyStatement]:
+        return [iam.PolicyStatement(actions=list(self.operations), resources=[region.here.executions_arn()])]
+
+    def environment(self, region: Region) -> dict[str, str]:
+        del region
+        return {}
+
+
+@dataclass(frozen=True)
+class SecretUse:
+    """Reading of one secret that the estate names."""
+
+    arn: str
+
+    def statements(self, region: Region) -> list[iam.PolicyStatement]:
+        del region
+        return [iam.PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=[self.arn])]
+
+    def environment(self, region: Region) -> dict[str, str]:
+        del region
+        return {}
+
+
+@dataclass(frozen=True)
+class TopicUse:
+    """Publishing to a topic."""
+
+    topic: str
+
+    def statements(self, region: Region) -> list[iam.PolicyStatement]:
+        return [iam.PolicyStatement(actions=["sns:Publish"], resources=[region.here.topic_arn(self.topic)])]
+
+    def environment(self, region: Region) -> dict[str, str]:
+        return {f"{self.topic.upper()}_TOPIC": region.here.topic_arn(self.topic)}
+
+
+@dataclass(frozen=True)
+class NetworkUse:
+    """What Lambda does, with the function's role, to put the function into a VPC; the function's own code may not."""
+
+    action: str
+    reason: str = "Lambda makes network interfaces before they have a name, and lists them (Lambda guide, VPC)."
+
+    def statements(self, region: Region) -> list[iam.PolicyStatement]:
+        by_own_code = {"ArnEquals": {"lambda:SourceFunctionArn": region.here.function_arn(self.action)}}
+        return [
+            iam.PolicyStatement(actions=_INTERFACES, resources=["*"]),
+            iam.PolicyStatement(effect=iam.Effect.DENY, actions=_INTERFACES, resources=["*"], conditions=by_own_code),
+        ]
+
+    def environment(self, region: Region) -> dict[str, str]:
+        del region
+        return {}
+
+
+_INTERFACES = [
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+]
+
+Use = KeyUse | TableUse | ObjectUse | BucketUse | ParameterUse | ExecutionUse | SecretUse | TopicUse | NetworkUse

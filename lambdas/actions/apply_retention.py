@@ -1,0 +1,98 @@
+"""Apply the retention rule in one region: lock what is kept, delete what is not, remove what crashes left behind."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from lambdas.adapters.backup_locks import BackupLocks
+from lambdas.adapters.backup_store import BackupStore
+from lambdas.adapters.catalog import Catalog
+from lambdas.adapters.estate_parameter import read_estate
+from lambdas.adapters.lambda_handler import Run, action
+from lambdas.adapters.leases import Leases
+from lambdas.domain.backup import CatalogRow
+from lambdas.domain.operation import Operation
+from lambdas.domain.orphans import SETTLED, orphans
+from lambdas.domain.retention import RULES, plan_retention
+from lambdas.domain.scenarios import SCENARIOS
+
+_READERS = {"vault": ("vault_restore", "vault_restore_test")}
+"""The scenarios that may be reading a backup of a kind: nothing is deleted under their hands."""
+
+
+@dataclass(frozen=True)
+class ApplyRetention:
+    """`copies` means the other region: its own catalog decides there."""
+
+    operation: Operation
+    kind: str
+    copies: bool = False
+
+
+@dataclass(frozen=True)
+class BackupKept:
+    """A backup that stays, why, and until when S3 shows it locked."""
+
+    backup_id: str
+    reasons: list[str]
+    locked_until: datetime
+
+
+@dataclass(frozen=True)
+class RetentionApplied:
+    """`still_locked` would have been deleted and waits for its lock to end; `deferred_by` has put all deletion off."""
+
+    region: str
+    kept: list[BackupKept]
+    deleted: list[str] = field(default_factory=list)
+    still_locked: list[str] = field(default_factory=list)
+    orphans: list[str] = field(default_factory=list)
+    uploads_aborted: int = 0
+    deferred_by: str | None = None
+
+
+@action(ApplyRetention)
+def handler(request: ApplyRetention, run: Run) -> RetentionApplied:
+    settings, now = run.settings, run.now()
+    estate = read_estate(settings.region)
+    region, bucket = settings.region, settings["BACKUP_BUCKET"]
+    if request.copies:
+        region, bucket = estate.other_region(settings.region), settings["OTHER_BACKUP_BUCKET"]
+    catalog = Catalog(region, settings["CATALOG_TABLE"])
+    locks = BackupLocks(region, bucket, estate.object_lock)
+    with Leases(settings.region, settings["LEASES_TABLE"]).guard(request.operation, run.seconds_left()):
+        rows = catalog.rows()
+        plan = plan_retention(rows, request.kind, RULES[request.kind], now)
+        kept = [
+            BackupKept(each.row.id, each.reasons, locks.lock_backup(each.row, each.locked_until)) for each in plan.kept
+        ]
+        holder = _holder(Leases(region, settings["LEASES_TABLE"]), request.kind)
+        if holder is not None:
+            return RetentionApplied(region, kept, deferred_by=holder)
+        applied = RetentionApplied(region, kept)
+        for row in plan.deleted:
+            if _delete(locks, row, now):
+                catalog.delete(row.id)  # last: what is left of a backup is tried again the next night
+                applied.deleted.append(row.id)
+            else:
+                applied.still_locked.append(row.id)
+        prefix = f"{request.kind}/"
+        for version in orphans(BackupStore(region, bucket).versions(prefix), rows, now):
+            if locks.delete(version.key, version.id, now):
+                applied.orphans.append(version.key)
+        aborted = locks.abort_uploads(prefix, now - SETTLED)
+    return RetentionApplied(region, kept, applied.deleted, applied.still_locked, applied.orphans, aborted)
+
+
+def _holder(leases: Leases, kind: str) -> str | None:
+    """The execution that may be reading a backup of this kind."""
+    holders = (leases.holder(SCENARIOS[scenario].target) for scenario in _READERS[kind])
+    return next((holder for holder in holders if holder), None)
+
+
+def _delete(locks: BackupLocks, row: CatalogRow, now: datetime) -> bool:
+    """Delete a backup's object and then its manifest, unless one of them is locked."""
+    if any(locks.is_locked(key, version, now) for key, version in row.versions):
+        return False
+    for key, version in row.versions:
+        locks.delete(key, version, now)
+    return True

@@ -1,0 +1,148 @@
+"""`apply_retention`: what is kept is locked, what is not goes by its version, and what crashes left is removed."""
+
+import dataclasses
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from lambdas.actions import apply_retention
+from lambdas.adapters.lambda_handler import Run
+from lambdas.domain.backup import CatalogRow, ProofLevel, manifest_key
+from lambdas.domain.errors import StorageRefused
+from lambdas.domain.operation import Operation
+from tests.actions.house import House, bucket_name, execution_arn
+from tests.domain.builders import row_of
+from tests.servers.aws import PRIMARY, STANDBY, aws, on_s3, refused
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+def _put(house: House, days_ago: int, proof: ProofLevel = "intact", region: str = PRIMARY) -> CatalogRow:
+    """A backup of so many nights ago: an object, a manifest and a row."""
+    row = row_of(NOW - timedelta(days=days_ago), proof=proof)
+    s3, bucket = aws("s3", region), bucket_name("backups", region)
+    versions = [s3.put_object(Bucket=bucket, Key=key, Body=b"x")["VersionId"] for key, _ in row.versions]
+    row = dataclasses.replace(row, version_id=versions[0], manifest_version=versions[1])
+    house.catalog(region).put(row)
+    return row
+
+
+def _apply(house: House, operation: Operation | None = None, **more: object) -> Any:
+    event = {"operation": operation or house.operation("vault_backup"), "kind": "vault"}
+    return house.run("apply_retention", event | more)
+
+
+def _at(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
+    monkeypatch.setattr(Run, "now", staticmethod(lambda: now))
+
+
+def test_thirty_days_stay_locked_and_what_is_older_goes_by_its_versions(house: House) -> None:
+    rows = [_put(house, days) for days in range(33)]
+    gone = [row for row in rows[30:] if row.date[:7] == rows[29].date[:7]]  # the first of each month stays
+    gone = [row for row in gone if any(r.date[:7] == row.date[:7] and r.date < row.date for r in rows)]
+    applied = _apply(house)
+    assert set(applied["deleted"]) == {row.id for row in gone}
+    assert {row.id for row in house.catalog().rows()} == {row.id for row in rows} - set(applied["deleted"])
+    left = house.versions()
+    for row in gone:
+        assert row.key not in left
+        assert manifest_key(row.key) not in left
+    newest = next(kept for kept in applied["kept"] if kept["backup_id"] == rows[0].id)
+    assert "day 1 of 30" in newest["reasons"]
+    assert datetime.fromisoformat(newest["locked_until"]) > NOW + timedelta(days=29)
+    again = _apply(house)
+    assert (again["deleted"], again["orphans"], again["uploads_aborted"]) == ([], [], 0)
+
+
+def test_when_backups_stop_deletion_stops(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [_put(house, days) for days in range(5)]
+    _at(monkeypatch, NOW + timedelta(days=1000))
+    assert _apply(house)["deleted"] == []
+    assert len(house.catalog().rows()) == len(rows)
+
+
+def test_what_a_lock_still_holds_is_shown_and_stays_whole(house: House) -> None:
+    for days in range(31):
+        _put(house, days)
+    old = _put(house, 45)
+    first = _put(house, 50)  # the first of its month, or of the month before: it stays in any case
+    until = NOW + timedelta(days=1)
+    aws("s3").put_object_retention(
+        Bucket=bucket_name("backups", PRIMARY),
+        Key=old.key,
+        VersionId=old.version_id,
+        Retention={"Mode": "GOVERNANCE", "RetainUntilDate": until},
+    )
+    applied = _apply(house)
+    if old.date[:7] != first.date[:7]:
+        pytest.skip("both are the first of a month on this day of the year")
+    assert applied["still_locked"] == [old.id]
+    assert {old.key, manifest_key(old.key)} <= set(house.versions())
+    assert house.catalog().get(old.id) == old
+
+
+def test_nothing_is_deleted_under_the_hands_of_a_recovery(house: House) -> None:
+    for days in range(40):
+        _put(house, days)
+    before = house.versions()
+    operation = house.operation("vault_backup")
+    recovery = execution_arn("vault_restore", "recovery")
+    house.leases().take("vault", recovery, lambda _: True)
+    applied = _apply(house, operation)
+    assert (applied["deferred_by"], applied["deleted"]) == (recovery, [])
+    assert applied["kept"]
+    assert house.versions() == before
+    house.leases().release("vault", recovery)
+    assert _apply(house, operation)["deferred_by"] is None
+
+
+def test_the_other_region_is_decided_by_its_own_catalog(house: House) -> None:
+    here = [_put(house, days) for days in range(3)]
+    there = [_put(house, days, region=STANDBY) for days in range(2)]
+    applied = _apply(house, copies=True)
+    assert applied["region"] == STANDBY
+    assert {kept["backup_id"] for kept in applied["kept"]} == {row.id for row in there}
+    assert len(house.catalog().rows()) == len(here)
+
+
+def test_what_crashed_uploads_left_is_removed_and_nothing_else(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    s3, bucket = aws("s3"), bucket_name("backups", PRIMARY)
+    row = _put(house, 0)
+    unmanifested = "vault/daily/2026-11-20/vault-snapshot-20261120T020000Z.enc"
+    s3.put_object(Bucket=bucket, Key=unmanifested, Body=b"the manifest never came")
+    s3.put_object(Bucket=bucket, Key=row.key, Body=b"an upload that was made again")
+    unknown = "vault/daily/2026-11-19/vault-snapshot-20261119T020000Z.enc"
+    for key in (unknown, manifest_key(unknown)):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"a backup that the catalog has lost")
+    assert _apply(house)["orphans"] == []  # a backup that is being made looks like these
+    s3.create_multipart_upload(Bucket=bucket, Key=row.key)
+    _at(monkeypatch, NOW + timedelta(days=3))
+    old = _apply(house)
+    assert sorted(old["orphans"]) == sorted([unmanifested, row.key])
+    assert old["uploads_aborted"] == 1
+    assert house.versions() == sorted([*(key for key, _ in row.versions), unknown, manifest_key(unknown)])
+
+
+def test_a_lost_catalog_deletes_nothing_that_has_a_manifest(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [_put(house, days) for days in range(50)]
+    before = house.versions()
+    for row in rows:
+        house.catalog().delete(row.id)
+    _at(monkeypatch, NOW + timedelta(days=30))
+    applied = _apply(house)
+    assert (applied["kept"], applied["deleted"], applied["orphans"]) == ([], [], [])
+    assert house.versions() == before
+
+
+def test_a_lock_that_cannot_be_set_stops_before_anything_is_deleted(house: House) -> None:
+    for days in range(40):
+        _put(house, days)
+    before = house.versions()
+    with refused(on_s3("PUT", "retention"), "AccessDenied", 403), pytest.raises(StorageRefused):
+        _apply(house)
+    assert house.versions() == before
+
+
+def test_the_reader_of_every_kind_is_known() -> None:
+    assert apply_retention._READERS.keys() == apply_retention.RULES.keys()

@@ -1,0 +1,103 @@
+"""`rebuild_catalog`: what the catalog has lost is told again by the manifests."""
+
+import dataclasses
+
+import pytest
+
+from lambdas.domain.backup import manifest_key
+from lambdas.domain.errors import CatalogIncomplete, KeyUnusable, StorageRefused
+from tests.actions.house import House, SavedBackup, bucket_name
+from tests.servers.aws import PRIMARY, STANDBY, aws, on_s3, refused
+
+
+def _rebuild(house: House, region: str = PRIMARY) -> dict[str, object]:
+    found: dict[str, object] = house.run(
+        "rebuild_catalog", {"operation": house.operation("catalog_rebuild")}, region=region
+    )
+    return found
+
+
+@pytest.fixture
+def copied(house: House, saved: SavedBackup) -> dict[str, object]:
+    """A backup in both regions, proved here and there; the rows of both."""
+    saved.put(house)
+    named = {"operation": house.operation("vault_backup"), "backup_id": saved.id}
+    house.run("verify_backup", named)
+    house.run("copy_backup", named)
+    return {region: house.catalog(region).rows() for region in (PRIMARY, STANDBY)}
+
+
+@pytest.mark.parametrize("region", [PRIMARY, STANDBY])
+def test_a_lost_catalog_is_rebuilt_as_it_was_in_either_region(
+    region: str, house: House, saved: SavedBackup, copied: dict[str, object]
+) -> None:
+    house.catalog(region).delete(saved.id)
+    assert _rebuild(house, region) == {"added": [saved.id], "already_there": 0}
+    assert house.catalog(region).rows() == copied[region]
+    assert _rebuild(house, region) == {"added": [], "already_there": 1}
+
+
+def test_a_row_that_is_there_stays_as_it_is(house: House, saved: SavedBackup) -> None:
+    row = dataclasses.replace(saved.put(house), proof="proven")
+    house.catalog().put(row)
+    assert _rebuild(house)["already_there"] == 1
+    assert house.catalog().get(saved.id) == row
+
+
+def test_a_backup_hidden_by_a_deletion_is_found(house: House, saved: SavedBackup) -> None:
+    row = saved.put(house)
+    house.catalog().delete(saved.id)
+    for key, _ in row.versions:
+        aws("s3").delete_object(Bucket=bucket_name("backups", PRIMARY), Key=key)
+    assert _rebuild(house)["added"] == [saved.id]
+    assert house.catalog().get(saved.id).versions == row.versions
+
+
+def test_of_two_objects_of_one_size_it_is_the_one_that_the_manifest_describes(house: House, saved: SavedBackup) -> None:
+    row = saved.put(house)
+    house.catalog().delete(saved.id)
+    aws("s3").put_object(Bucket=bucket_name("backups", PRIMARY), Key=row.key, Body=bytes(len(saved.content)))
+    assert _rebuild(house)["added"] == [saved.id]
+    assert house.catalog().get(saved.id).version_id == row.version_id
+
+
+def test_of_two_manifests_it_is_the_one_that_is_signed(house: House, saved: SavedBackup) -> None:
+    row = saved.put(house)
+    house.catalog().delete(saved.id)
+    forged = saved.manifest.replace(b'"live_count":', b'"live_count":1')
+    assert forged != saved.manifest
+    aws("s3").put_object(Bucket=bucket_name("backups", PRIMARY), Key=manifest_key(row.key), Body=forged)
+    assert _rebuild(house)["added"] == [saved.id]
+    assert house.catalog().get(saved.id).manifest_version == row.manifest_version
+
+
+def test_a_manifest_without_its_object_makes_no_row_and_ends_red(house: House, saved: SavedBackup) -> None:
+    row = saved.put(house, content=b"something else")
+    house.catalog().delete(saved.id)
+    said = f"0 made a row, and 1 did not, first {manifest_key(row.key)}: The object of {row.id} is not at {row.key}."
+    with pytest.raises(CatalogIncomplete, match=said):
+        _rebuild(house)
+    assert house.catalog().rows() == []
+
+
+def test_a_status_that_nobody_wrote_counts_for_nothing(house: House, saved: SavedBackup) -> None:
+    row = saved.put(house)
+    house.catalog().delete(saved.id)
+    aws("s3").put_object_tagging(
+        Bucket=bucket_name("backups", PRIMARY),
+        Key=manifest_key(row.key),
+        VersionId=row.manifest_version,
+        Tagging={"TagSet": [{"Key": "proof", "Value": "certainly"}]},
+    )
+    _rebuild(house)
+    assert (house.catalog().get(saved.id).proof, house.catalog().get(saved.id).copy) == ("stored", "pending")
+
+
+def test_what_aws_refuses_fails_and_writes_nothing(house: House, saved: SavedBackup) -> None:
+    saved.put(house)
+    house.catalog().delete(saved.id)
+    with refused(on_s3("GET", "versions"), "AccessDenied", 403), pytest.raises(StorageRefused):
+        _rebuild(house)
+    with refused("Verify", "AccessDeniedException"), pytest.raises(KeyUnusable):
+        _rebuild(house)
+    assert house.catalog().rows() == []
