@@ -31,6 +31,7 @@ from lab.gate import Gate
 from lab.processes import LabError, free_port, require_free
 from lab.tenants import Platform
 from lab.vault import VaultNode
+from lambdas.adapters.aws import forget_clients
 from lambdas.domain.estate import Estate, parse_estate
 
 Progress = Callable[[str], None]
@@ -100,11 +101,13 @@ class Lab:
         """Let this very process call the embedded AWS with its default clients while the block runs."""
         before = dict(os.environ)
         os.environ.update(self.aws.environment())
+        forget_clients()
         try:
             yield
         finally:
             os.environ.clear()
             os.environ.update(before)
+            forget_clients()
 
     def start_vault(self, endpoint: str | None = None) -> None:
         """Start Vault as its host does: KMS opens the seal key, in either region."""

@@ -1,5 +1,6 @@
 """How AWS is called: with time limits, and retries of what is transient only."""
 
+from functools import cache
 from typing import Any
 
 import boto3
@@ -20,8 +21,18 @@ CALL_LIMITS = Config(
 
 
 def client(service: str, region: str) -> Any:
-    """A client of an AWS service in a region."""
-    return boto3.client(service, region_name=region, config=CALL_LIMITS)  # type: ignore[call-overload]  # wants a literal
+    """A client of an AWS service in a region: made once, and kept with its connections while the function is warm."""
+    return _made(service, region, CALL_LIMITS)
+
+
+@cache
+def _made(service: str, region: str, limits: Config) -> Any:
+    return boto3.client(service, region_name=region, config=limits)  # type: ignore[call-overload]  # wants a literal
+
+
+def forget_clients() -> None:
+    """Let the next call make its client anew: for a process whose credentials or endpoint change."""
+    _made.cache_clear()
 
 
 def botocore_session() -> BotocoreSession:

@@ -31,7 +31,7 @@ def find_backups(store: BackupStore, signer: SigningKey) -> tuple[list[CatalogRo
             try:
                 rows.append(_row(store, signer, object_key, versions[key], versions[object_key]))
             except _UNUSABLE as error:
-                unusable.append(f"{key}: {as_failure(error).sentence}")
+                unusable.append(f"{key}: {as_failure(error).sentence.removesuffix('.')}")
     return rows, unusable
 
 

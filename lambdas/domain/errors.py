@@ -350,7 +350,7 @@ class AwsUnavailable(MailarkError):
 
 class CatalogIncomplete(MailarkError):
     code = "catalog-incomplete"
-    sentence = "Of the manifests, {added} made a row, and {count} did not, first {first}"
+    sentence = "Of the manifests, {added} made a row, and {count} did not, first {first}."
     hint = "The others can be restored. Somebody may have changed these: look at their versions in the bucket."
     tampering = True
 

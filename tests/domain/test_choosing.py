@@ -147,3 +147,11 @@ def test_an_id_of_another_kind_is_refused_with_the_ids_of_the_right_one() -> Non
 def test_an_empty_catalog_has_no_ids_to_list() -> None:
     with pytest.raises(BackupUnknown, match=r"Newest ids of this kind: none\.$"):
         choose_backup([], "vault", backup_id="x")
+
+
+def test_the_empty_state_of_the_staging_vault_can_never_be_chosen() -> None:
+    empty = row_of(series="staging")
+    with pytest.raises(BackupUnknown, match=empty.id):
+        choose_backup([empty], "vault", backup_id=empty.id)
+    with pytest.raises(NoUsableBackup):
+        choose_backup([empty], "vault")

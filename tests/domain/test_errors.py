@@ -341,7 +341,7 @@ TEXTS: list[tuple[MailarkError, str]] = [
         "or in the other region.",
     ),
     (
-        CatalogIncomplete(count=2, added=40, first="vault/x.manifest.json: its object is gone."),
+        CatalogIncomplete(count=2, added=40, first="vault/x.manifest.json: its object is gone"),
         "catalog-incomplete: Of the manifests, 40 made a row, and 2 did not, first vault/x.manifest.json: "
         "its object is gone.\n"
         "Next: The others can be restored. Somebody may have changed these: look at their versions in the bucket.",

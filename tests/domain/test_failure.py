@@ -74,6 +74,21 @@ def test_any_other_failure_has_no_other_way_out(scenario: str, state: str) -> No
     assert "Or:" not in KNOWN.text
 
 
+@pytest.mark.parametrize("state", ["RestoreVaultSnapshotAfterFailure", "VerifyVaultSaved", None])
+def test_a_restore_test_that_could_not_empty_the_staging_vault_says_so(state: str | None) -> None:
+    found = with_way_out(KNOWN, "vault_restore_test", state, None)
+    assert found.or_else == (
+        "The staging Vault may still hold the secrets of the backup. Start vault_restore_test again, which empties it "
+        "at its end, or give it an empty disk."
+    )
+
+
+@pytest.mark.parametrize("state", ["BeginOperation", "CheckStagingVault", "RestoreVaultSnapshot", "VerifyVault"])
+def test_a_restore_test_that_failed_with_an_empty_staging_vault_has_no_other_way_out(state: str) -> None:
+    """A failure of the restore or the proof is told under its own state only once the Vault is empty again."""
+    assert with_way_out(KNOWN, "vault_restore_test", state, "vault-staging-20261122T040000Z") == KNOWN
+
+
 @pytest.mark.parametrize("error", ["States.Timeout", "Sandbox.Timedout"])
 def test_a_step_that_ran_out_of_time_may_still_be_at_work(error: str) -> None:
     assert failure_of_step("VerifyVault", error, "") == TIMED_OUT

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambdas.domain.backup import CatalogRow, ProofLevel, reaches
-from lambdas.domain.retention import RULES, Kept, Retention, RetentionRule, plan_retention
+from lambdas.domain.retention import RULES, Kept, Retention, RetentionRule, first_lock, plan_retention
 from tests.domain.builders import row_of
 
 RULE = RULES["vault"]
@@ -54,6 +54,17 @@ def test_each_that_stays_says_why() -> None:
         ["day 2 of 30", "month 1 of 12"],
         ["day 3 of 30", "month 2 of 12"],
     ]
+
+
+def test_the_newest_empty_state_of_the_staging_vault_stays() -> None:
+    states = [row_of(NOW - timedelta(days=days), series="staging") for days in (14, 21, 28)]
+    found = plan([*states, night(0)])
+    assert kept(found)[states[0].id].reasons == ["the empty state of the staging Vault"]
+    assert [row.id for row in found.deleted] == [states[2].id, states[1].id]
+
+
+def test_the_first_lock_lasts_as_long_as_a_backup_stays_whatever_becomes_of_it() -> None:
+    assert first_lock(RULE, NOW) == NOW + timedelta(days=RULE.evidence_days, hours=-12)
 
 
 def test_what_is_deleted_is_named_oldest_first() -> None:

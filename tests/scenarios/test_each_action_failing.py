@@ -21,10 +21,19 @@ def _tasks(scenario: str) -> dict[str, str]:
     return {state["Arguments"]["FunctionName"].strip("${}"): name for name, state in reversed(tasks.items())}
 
 
-CASES = [(scenario, action, state) for scenario in sorted(SCENARIOS) for action, state in _tasks(scenario).items()]
+def _cases() -> list[Any]:
+    """Every action of every scenario; where one fails that has failed in another scenario, `make test-crash` looks."""
+    seen: set[str] = set()
+    cases = []
+    for scenario in sorted(SCENARIOS):
+        for action, state in _tasks(scenario).items():
+            again = action in seen and action not in ("begin_operation", "complete_operation")
+            cases.append(pytest.param(scenario, action, state, marks=[pytest.mark.crash] if again else []))
+            seen.add(action)
+    return cases
 
 
-@pytest.mark.parametrize(("scenario", "action", "state"), CASES, ids=lambda part: part)
+@pytest.mark.parametrize(("scenario", "action", "state"), _cases(), ids=lambda part: part)
 def test_a_broken_action_ends_red_and_harms_nothing(
     house: House, tenants: list[Tenant], backup_id: str, scenario: str, action: str, state: str
 ) -> None:
@@ -36,7 +45,8 @@ def test_a_broken_action_ends_red_and_harms_nothing(
     found = failure(finished)
 
     assert found.code == "step-failed"
-    assert found.sentence.startswith(f"The step {state} could not be run (")
+    assert found.sentence.startswith(f"The step {state}")
+    assert " could not be run (" in found.sentence
     assert house.states_entered(finished.arn)[-2:] == list(AFTER_A_FAILURE)
     assert f"in the step {state}" in house.alert_of(finished.arn).body
     assert house.operation(finished.arn)["status"] == "failed"
@@ -55,7 +65,8 @@ def test_when_even_recording_the_failure_fails_the_alert_closes_the_operation(
     house: House, backup_id: str, scenario: str
 ) -> None:
     assert backup_id
-    with broken(house, "fail_operation"), broken(house, "check_vault"):
+    second = next(action for action in reversed(_tasks(scenario)) if action != "begin_operation")
+    with broken(house, "fail_operation"), broken(house, second):
         finished = house.run(scenario, {"reason": "two things are broken"})
 
     assert finished.status == "FAILED"
