@@ -17,6 +17,7 @@ from lambdas.adapters.sealed_keys import MASTER_KEY, SealedKeys, seal_key_name
 from lambdas.adapters.signing import SigningKey
 from lambdas.domain.errors import Failure, KeyUnusable, MailarkError
 from lambdas.domain.estate import Estate, parse_estate
+from lambdas.domain.refusal import Refused
 from lambdas.domain.tenant_password import MASTER_KEY_BYTES
 from lambdas.domain.vault_configuration import (
     SEAL_KEY_BYTES,
@@ -30,13 +31,6 @@ from lambdas.domain.vault_duties import DUTIES, Duty
 _SEAL_ALIAS, _ESCROW_ALIAS = "alias/mailark-seal", "alias/mailark-escrow"
 
 
-class _Refused(Exception):
-    """Why the command stops: a sentence of fact, and what to do."""
-
-    def __init__(self, fact: str, cure: str) -> None:
-        super().__init__(f"{fact}\nNext: {cure}")
-
-
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit code."""
     given = _arguments(arguments)
@@ -48,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
         _seal_master_key(estate, given.master_key_file)
         done = _seal_seal_key(estate, own_key, given.seal_key_file)
         _write(estate, account, given.output)
-    except (MailarkError, _Refused, *AWS_ERRORS, OSError, ValueError) as error:
+    except (MailarkError, Refused, *AWS_ERRORS, OSError, ValueError) as error:
         print(_in_words(error), file=sys.stderr)  # noqa: T201  # a command line tool
         return 1
     print(_WRITTEN.format(folder=given.output) + done)  # noqa: T201  # a command line tool
@@ -113,8 +107,8 @@ def _in_words(error: Exception) -> str:
         cure = (
             "Check that `cdk deploy --all` has run in this account, and that you may use the key; then run this again."
         )
-        return str(_Refused(failure.sentence, cure))
-    if isinstance(error, MailarkError | _Refused):
+        return str(Refused(failure.sentence, cure))
+    if isinstance(error, MailarkError | Refused):
         return str(error)
     if isinstance(error, AWS_ERRORS):
         if (code := error_code(error)) in _NO_IDENTITY:
@@ -124,8 +118,8 @@ def _in_words(error: Exception) -> str:
             fact, cure = f"AWS has refused it: {error}", "If it is a permission, use the credentials that deployed"
         else:
             fact, cure = f"AWS has not answered: {error}", "Check this machine's network and the estate's regions"
-        return str(_Refused(fact, f"{cure}; then run this again, what is done is kept."))
-    return str(_Refused(str(error), "Check that file, and run this again; --help names every option."))
+        return str(Refused(fact, f"{cure}; then run this again, what is done is kept."))
+    return str(Refused(str(error), "Check that file, and run this again; --help names every option."))
 
 
 # --- the keys ---------------------------------------------------------------------------------------------
@@ -156,16 +150,16 @@ def _key_to_import(estate: Estate, file: Path | None) -> bytes | None:
     seal = estate.vault.seal
     if seal.type != "static":
         cure = "Leave --seal-key-file out, or set vault.seal in the estate to the seal that Vault runs under."
-        raise _Refused(f"The estate has the seal {seal.type}, which has no key to import; nothing was changed.", cure)
+        raise Refused(f"The estate has the seal {seal.type}, which has no key to import; nothing was changed.", cure)
     given = file.read_bytes()
     key = given if len(given) == SEAL_KEY_BYTES else _decoded(given, SEAL_KEY_BYTES)
     if key is None:
         fact = f"{file} holds no seal key of {SEAL_KEY_BYTES} bytes, raw, in hex or in base64; nothing was changed."
-        raise _Refused(fact, "Give it what current_key in Vault's own configuration stands for.")
+        raise Refused(fact, "Give it what current_key in Vault's own configuration stands for.")
     if any(store.has(seal_key_name(seal.key_id)) for store in _stores(estate, _SEAL_ALIAS)):
         fact = f"A seal key with the id {seal.key_id} is sealed already, and is never replaced; nothing was changed."
         cure = 'If it is Vault\'s own, leave --seal-key-file out; if not, see "The seal key" in docs/operating.md.'
-        raise _Refused(fact, cure)
+        raise Refused(fact, cure)
     return key
 
 
@@ -193,7 +187,7 @@ def _read_master_key(file: Path | None) -> bytes:
     key = _typed("The platform's master key (base64 or hex): ")
     # A mistyped key would be sealed for good, and be missed on the day that it is needed.
     if _typed("The same once more: ") != key:
-        raise _Refused("The two master keys differ; nothing was sealed.", "Run this again, and type or paste it twice.")
+        raise Refused("The two master keys differ; nothing was sealed.", "Run this again, and type or paste it twice.")
     return key
 
 
@@ -202,14 +196,14 @@ def _typed(prompt: str) -> bytes:
         return _master_key(getpass.getpass(prompt).encode())
     except (EOFError, KeyboardInterrupt, UnicodeError):
         cure = "Run this again at a terminal, or name a file with --master-key-file."
-        raise _Refused("No master key was typed; nothing was sealed.", cure) from None
+        raise Refused("No master key was typed; nothing was sealed.", cure) from None
 
 
 def _master_key(text: bytes) -> bytes:
     key = _decoded(text, MASTER_KEY_BYTES)
     if key is None:
         fact = f"That is not a master key of {MASTER_KEY_BYTES} bytes in base64 or hex; nothing was sealed."
-        raise _Refused(fact, "Look up the key that the platform runs with, and run this again.")
+        raise Refused(fact, "Look up the key that the platform runs with, and run this again.")
     return key
 
 

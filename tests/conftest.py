@@ -38,9 +38,10 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the long streams, and let what looks back on all runs of the deployed house come last there."""
 
-    def place(item: pytest.Item) -> tuple[int, bool]:
+    def place(item: pytest.Item) -> tuple[int, bool, bool]:
         rank = next((i for i, folder in enumerate(_FIRST) if folder in (item.path, *item.path.parents)), len(_FIRST))
-        return rank, item.get_closest_marker("last") is not None
+        last, ends = (item.get_closest_marker(name) is not None for name in ("last", "ends_the_house"))
+        return rank, last or ends, ends
 
     items.sort(key=place)
 

@@ -14,6 +14,7 @@ MENDS = (
     "versioned_ranges",
     "one_port",
     "object_lock",
+    "hidden_versions",
 )
 
 

@@ -6,6 +6,8 @@ languages read it. Nothing unverified is released: each frame is authenticated b
 """
 
 import base64
+import binascii
+import io
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -13,6 +15,7 @@ import aws_encryption_sdk
 from aws_encryption_sdk.exceptions import AWSEncryptionSDKClientError, DecryptKeyError, GenerateKeyError
 from aws_encryption_sdk.identifiers import Algorithm, CommitmentPolicy, EncryptionKeyType, WrappingAlgorithm
 from aws_encryption_sdk.internal.crypto.wrapping_keys import WrappingKey
+from aws_encryption_sdk.internal.formatting.deserialize import deserialize_header
 from aws_encryption_sdk.key_providers.kms import MRKAwareStrictAwsKmsMasterKeyProvider
 from aws_encryption_sdk.key_providers.raw import RawMasterKeyProvider
 from botocore.exceptions import BotoCoreError
@@ -67,10 +70,7 @@ class Envelope:
         """`kms_key` is the ARN of the backup key in this region; the public key (PEM) is needed only to seal."""
         self._key = kms_key
         self._offline = offline_public_key
-        self._sdk = aws_encryption_sdk.EncryptionSDKClient(
-            commitment_policy=CommitmentPolicy.REQUIRE_ENCRYPT_REQUIRE_DECRYPT,
-            max_encrypted_data_keys=_RECIPIENTS,
-        )
+        self._sdk = _sdk()
 
     def description(self, context: Mapping[str, str]) -> Encryption:
         """How `seal` encrypts, as a manifest says it."""
@@ -116,26 +116,14 @@ class Envelope:
         Raises `CiphertextDamaged` for anything but exactly the message that was sealed under `context`, and
         `KeyUnusable` when KMS refuses the key.
         """
-        source = IteratorReader(ciphertext)
         refusals: list[str] = []
         try:
-            with self._sdk.stream(
-                mode="d", source=source, key_provider=self._kms(refusals), max_body_length=FRAME_BYTES
-            ) as decryptor:
-                found = decryptor.header.encryption_context
-                if any(found.get(name) != value for name, value in context.items()):
-                    raise CiphertextDamaged("it was sealed as another backup")
-                while piece := decryptor.read(FRAME_BYTES):
-                    yield piece
+            yield from _opened(self._sdk, self._kms(refusals), ciphertext, context)
         except DecryptKeyError as error:
             damaged = CiphertextDamaged("it does not open under the backup key")
             raise self._key_trouble(refusals) or damaged from error
         except BotoCoreError as error:
             raise self._unusable(error) from None
-        except (AWSEncryptionSDKClientError, InvalidTag, ValueError, KeyError, IndexError, TypeError) as error:
-            raise CiphertextDamaged(f"its encryption does not verify ({type(error).__name__})") from None
-        if source.read(1):
-            raise CiphertextDamaged("there are bytes after its end")
 
     def wrap(self, key: bytes, context: Mapping[str, str]) -> str:
         """Seal a small key; the message in base64."""
@@ -158,6 +146,67 @@ class Envelope:
 
     def _unusable(self, error: Exception) -> MailarkError:
         return key_error(self._key, error)
+
+
+class OfflineEnvelope:
+    """Opens what `Envelope` has sealed with the operator's private key and nothing else: no AWS is called."""
+
+    def __init__(self, private_key: str) -> None:
+        """`private_key` is RSA, in PEM, without a passphrase."""
+        self._provider = OfflineKeyProvider.of(private_key, EncryptionKeyType.PRIVATE)
+        self._sdk = _sdk()
+
+    def open(self, ciphertext: Iterable[bytes], context: Mapping[str, str]) -> Iterator[bytes]:
+        """Decrypt a stream; every piece is authenticated before it is yielded. Raises `CiphertextDamaged`."""
+        try:
+            yield from _opened(self._sdk, self._provider, ciphertext, context)
+        except DecryptKeyError:
+            raise CiphertextDamaged("it does not open under the offline key") from None
+
+    def unwrap(self, message: str, context: Mapping[str, str]) -> bytes:
+        """Open a small key that `Envelope.wrap` sealed. Raises as `open` does."""
+        try:
+            sealed = base64.b64decode(message, validate=True)
+        except binascii.Error:
+            raise CiphertextDamaged("it is not base64") from None
+        return b"".join(self.open([sealed], context))
+
+
+def claimed_context(beginning: bytes) -> dict[str, str]:
+    """The encryption context that a message says at its beginning: not authenticated, for a person's eyes alone.
+
+    Empty when it cannot be read.
+    """
+    try:
+        header, _ = deserialize_header(io.BytesIO(beginning))
+    except (AWSEncryptionSDKClientError, ValueError):
+        return {}
+    return dict(header.encryption_context)
+
+
+def _sdk() -> Any:
+    return aws_encryption_sdk.EncryptionSDKClient(
+        commitment_policy=CommitmentPolicy.REQUIRE_ENCRYPT_REQUIRE_DECRYPT,
+        max_encrypted_data_keys=_RECIPIENTS,
+    )
+
+
+def _opened(sdk: Any, provider: Any, ciphertext: Iterable[bytes], context: Mapping[str, str]) -> Iterator[bytes]:
+    """Every piece of a message, authenticated. Raises `CiphertextDamaged`; `DecryptKeyError` when no key opens it."""
+    source = IteratorReader(ciphertext)
+    try:
+        with sdk.stream(mode="d", source=source, key_provider=provider, max_body_length=FRAME_BYTES) as decryptor:
+            found = decryptor.header.encryption_context
+            if any(found.get(name) != value for name, value in context.items()):
+                raise CiphertextDamaged("it was sealed as another backup")
+            while piece := decryptor.read(FRAME_BYTES):
+                yield piece
+    except (DecryptKeyError, BotoCoreError):
+        raise  # of the key, and not of the message
+    except (AWSEncryptionSDKClientError, InvalidTag, ValueError, KeyError, IndexError, TypeError) as error:
+        raise CiphertextDamaged(f"its encryption does not verify ({type(error).__name__})") from None
+    if source.read(1):
+        raise CiphertextDamaged("there are bytes after its end")
 
 
 def _words(key_state: str) -> str:

@@ -201,18 +201,47 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
         return BackupName(self.kind, self.series, self.started)
 
 
+class _Heading(Struct, frozen=True):
+    """What a manifest of any format has."""
+
+    format: str
+    backup_id: str
+    key: str
+
+
+def _heading(raw: bytes) -> _Heading | None:
+    try:
+        return msgspec.json.decode(raw, type=_Heading)
+    except msgspec.MsgspecError:
+        return None
+
+
+def format_of(raw: bytes) -> str | None:
+    """The format that a manifest says it has; None for what is no manifest."""
+    heading = _heading(raw)
+    return heading.format if heading else None
+
+
+def read_lone_manifest(raw: bytes, name: str) -> Manifest:
+    """Parse a manifest that lies by itself, out of its bucket, in a file called `name`. Raises `ManifestInvalid`."""
+    heading = _heading(raw)
+    if heading is None:
+        raise ManifestInvalid(backup_id=name, problem="it cannot be read")
+    return read_manifest(raw, heading.backup_id, heading.key)
+
+
 def read_manifest(raw: bytes, backup_id: str, object_key: str) -> Manifest:
     """Parse a manifest and hold it to the place where it was found; its signature is for the caller to verify.
 
     Raises `ManifestInvalid` and `BackupMisplaced`.
     """
+    if format_of(raw) not in (None, MANIFEST_FORMAT):
+        raise ManifestInvalid(backup_id=backup_id, problem="it has another format than this version reads")
     try:
         manifest = msgspec.json.decode(raw, type=Manifest)
         name = manifest.name
     except (msgspec.MsgspecError, ValueError):
         raise ManifestInvalid(backup_id=backup_id, problem="it cannot be read") from None
-    if manifest.format != MANIFEST_FORMAT:
-        raise ManifestInvalid(backup_id=backup_id, problem="it has another format than this version reads")
     if manifest.backup_id != backup_id:
         raise BackupMisplaced(key=manifest_key(object_key), found=manifest.backup_id, backup_id=backup_id)
     if manifest.key != object_key:

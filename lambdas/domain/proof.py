@@ -71,15 +71,26 @@ def plaintext_of(manifest: Manifest, ciphertext: Iterable[bytes], opener: Opener
     yield held
 
 
-def prove_intact(manifest: Manifest, ciphertext: Iterable[bytes], opener: Opener) -> None:
-    """Level `intact`: it decrypts, its hashes match, and its structure is a whole snapshot. Raises `BackupDamaged`."""
+def proved_snapshot(manifest: Manifest, ciphertext: Iterable[bytes], opener: Opener) -> Iterator[bytes]:
+    """The snapshot inside a backup, piece by piece; its end comes only when level `intact` has been reached.
+
+    That is: it decrypts, its hashes match, and its structure is a whole snapshot. Raises `BackupDamaged`, and whoever
+    passes the pieces on must then throw away what it has.
+    """
     verifier = SnapshotVerifier()
     try:
         for piece in plaintext_of(manifest, ciphertext, opener):
             verifier.update(piece)
+            yield piece
         facts = verifier.finish()
     except SnapshotDamaged as damage:
         problem = as_failure(damage).sentence.removesuffix(".")
         raise BackupDamaged(backup_id=manifest.backup_id, problem=problem) from None
     if (facts.index, facts.term) != (manifest.source.raft_index, manifest.source.raft_term):
         raise BackupDamaged(backup_id=manifest.backup_id, problem="it holds another snapshot than its manifest says")
+
+
+def prove_intact(manifest: Manifest, ciphertext: Iterable[bytes], opener: Opener) -> None:
+    """Level `intact`: it decrypts, its hashes match, and its structure is a whole snapshot. Raises `BackupDamaged`."""
+    for _ in proved_snapshot(manifest, ciphertext, opener):
+        pass

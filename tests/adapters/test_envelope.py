@@ -12,7 +12,14 @@ from aws_encryption_sdk.identifiers import Algorithm, CommitmentPolicy, Encrypti
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from lambdas.adapters.envelope import ALGORITHM, FRAME_BYTES, Envelope, OfflineKeyProvider
+from lambdas.adapters.envelope import (
+    ALGORITHM,
+    FRAME_BYTES,
+    Envelope,
+    OfflineEnvelope,
+    OfflineKeyProvider,
+    claimed_context,
+)
 from lambdas.adapters.signing import key_id
 from lambdas.domain.errors import KeyUnusable, MailarkError
 from lambdas.domain.proof import CiphertextDamaged
@@ -133,6 +140,30 @@ def test_a_message_opens_with_the_offline_private_key_and_nothing_else(
     assert found == plaintext
     assert {name: header.encryption_context[name] for name in CONTEXT} == CONTEXT
     assert aws.met == 0
+
+
+def test_the_offline_envelope_opens_what_was_sealed_and_wrapped(envelope: Envelope, offline_private: str) -> None:
+    offline = OfflineEnvelope(offline_private)
+    plaintext = secrets.token_bytes(2 * FRAME_BYTES + 5)
+    assert b"".join(offline.open([_sealed(envelope, plaintext)], CONTEXT)) == plaintext
+    assert offline.unwrap(envelope.wrap(b"a key", CONTEXT), CONTEXT) == b"a key"
+
+
+@pytest.mark.parametrize("message", ["", "AAAA", "no base64!"])
+def test_the_offline_envelope_refuses_what_is_no_message(message: str, offline_private: str) -> None:
+    with pytest.raises(CiphertextDamaged):
+        OfflineEnvelope(offline_private).unwrap(message, CONTEXT)
+
+
+def test_the_offline_envelope_refuses_a_message_of_another_backup(envelope: Envelope, offline_private: str) -> None:
+    with pytest.raises(CiphertextDamaged, match="sealed as another backup"):
+        OfflineEnvelope(offline_private).unwrap(envelope.wrap(b"a key", CONTEXT), CONTEXT | {"backup_id": "other"})
+
+
+def test_what_a_message_claims_to_be_is_read_without_a_key(envelope: Envelope) -> None:
+    message = _sealed(envelope, b"plain")
+    assert CONTEXT.items() <= claimed_context(message[:5000]).items()
+    assert claimed_context(b"") == claimed_context(message[:20]) == claimed_context(b"\xff" + message) == {}
 
 
 def test_another_offline_key_opens_nothing(envelope: Envelope) -> None:

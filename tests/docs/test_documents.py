@@ -42,7 +42,7 @@ def test_no_link_leads_nowhere(document: Path) -> None:
 def test_the_operators_key_pair_is_made_by_the_two_commands(tmp_path: Path) -> None:
     from lambdas.domain.estate import parse_estate
 
-    made = [command for command in commands() if command.startswith("openssl")]
+    made = [command for command in commands() if command.startswith("openssl") and command in RUN_HERE]
     for command in made:
         done = subprocess.run(command.split(), cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
     indented = done.stdout.replace("\n", "\n  ")

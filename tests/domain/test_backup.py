@@ -13,8 +13,10 @@ from lambdas.domain.backup import (
     ProofLevel,
     Series,
     Signature,
+    format_of,
     manifest_key,
     reaches,
+    read_lone_manifest,
     read_manifest,
     wrapping_context,
 )
@@ -159,6 +161,23 @@ def test_a_manifest_that_cannot_be_read_is_refused(raw: bytes) -> None:
 def test_a_manifest_of_another_format_is_refused() -> None:
     raw = manifest_of(format="mailark-backup/2").encode()
     assert refusal_of(raw) == "not what was signed: it has another format than this version reads."
+
+
+def test_a_format_that_is_not_known_is_told_from_what_is_no_manifest() -> None:
+    later = manifest_of(format="mailark-backup/2").encode().replace(b'"kind":"vault"', b'"kind":"vault","more":1', 1)
+    assert format_of(later) == "mailark-backup/2"
+    assert refusal_of(later) == "not what was signed: it has another format than this version reads."
+    assert format_of(b"{}") is None
+
+
+def test_a_manifest_that_lies_by_itself_is_held_against_its_own_parts() -> None:
+    assert read_lone_manifest(manifest_of().encode(), "copied.json") == manifest_of()
+    with pytest.raises(ManifestInvalid, match="its parts name different backups"):
+        read_lone_manifest(manifest_of(backup_id="mine").encode(), "copied.json")
+    with pytest.raises(
+        ManifestInvalid, match=r"The manifest of copied\.json is not what was signed: it cannot be read"
+    ):
+        read_lone_manifest(b"[]", "copied.json")
 
 
 def test_a_manifest_without_a_signature_is_refused() -> None:

@@ -146,10 +146,14 @@ def test_what_runs_in_aws_never_imports_what_builds_or_tries_it() -> None:
         assert not [name for name in _imports(path) if name.split(".")[0] in ("lab", "tests")]
 
 
+LOOPBACK = {'_LOOPBACK = "127.0.0.1"'}
+"""Break glass starts an OpenBao on the operator's own machine, for that machine alone."""
+
+
 def test_nothing_that_is_deployed_mentions_the_lab() -> None:
     lab = re.compile(r"\b(the lab|lab|ministack|emulator|emulated|moto|localhost|127\.0\.0\.1|pytest)\b", re.IGNORECASE)
     for path in [*_modules("lambdas", "infra"), *(ROOT / "statemachines").iterdir(), ROOT / "app.py"]:
-        found = [line for line in path.read_text().splitlines() if lab.search(line)]
+        found = [line for line in path.read_text().splitlines() if lab.search(line) and line not in LOOPBACK]
         assert found == [], _name(path)
 
 

@@ -38,3 +38,14 @@ def lock_of_an_object_in_a_stacks_bucket(aws: Aws, folder: Path) -> Any:
     except ClientError as error:
         seen.append(error.response["Error"]["Code"])
     return seen
+
+
+def tags_of_a_hidden_version(aws: Aws, folder: Path) -> Any:
+    """The tags that a version got after its key was deleted."""
+    s3, bucket = aws.client("s3", REGION), unique("bucket")
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    named = {"Bucket": bucket, "Key": "m", "VersionId": s3.put_object(Bucket=bucket, Key="m", Body=b"x")["VersionId"]}
+    s3.delete_object(Bucket=bucket, Key="m")
+    s3.put_object_tagging(**named, Tagging={"TagSet": [{"Key": "proof", "Value": "proven"}]})
+    return s3.get_object_tagging(**named)["TagSet"]

@@ -24,7 +24,11 @@ from lab.certificates import CertificateAuthority
 from lab.emulator.__main__ import MENDS
 from lab.processes import LOOPBACK
 from tests.lab.emulator import Emulator
-from tests.lab.s3_looks import lock_of_an_object_in_a_stacks_bucket, part_of_an_old_version
+from tests.lab.s3_looks import (
+    lock_of_an_object_in_a_stacks_bucket,
+    part_of_an_old_version,
+    tags_of_a_hidden_version,
+)
 from tests.lab.small_functions import REGION, document, function, invoke, layer, machine, task, unique
 from tests.lab.stacks import deploy
 from tests.lab.waiting import until
@@ -382,6 +386,12 @@ BEHAVIOURS = [
         "a bucket that a stack makes with Object Lock locks what is put into it",
         lock_of_an_object_in_a_stacks_bucket,
         ["GOVERNANCE", "AccessDenied"],
+    ),
+    Behaviour(
+        "hidden_versions",
+        "a version keeps its tags when its name is hidden by a deletion",
+        tags_of_a_hidden_version,
+        [{"Key": "proof", "Value": "proven"}],
     ),
     Behaviour(
         "one_port",

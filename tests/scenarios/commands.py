@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pty
 import re
 import shutil
 import subprocess
@@ -23,12 +24,36 @@ ENABLE = 'aws events enable-rule --region "$STANDBY_REGION" --name mailark-vault
 CONFIGURE = ".venv/bin/python -m lambdas.vault_configuration"
 IMPORT = f"{CONFIGURE} --seal-key-file seal.key"
 
-INSTALL = ("python3 -m venv break-glass", "break-glass/bin/pip install --quiet -r lambdas/requirements.txt")
-OPEN = "break-glass/bin/python open_backup.py vault-*.enc vault-*.manifest.json offline-key.pem snapshot.gz"
-INITIALISE = "bao operator init -recovery-shares=1 -recovery-threshold=1"
-RESTORE = "bao operator raft snapshot restore snapshot.gz"
+EVIDENCE = (
+    'aws kms get-public-key --region "$AWS_REGION" --key-id alias/mailark-evidence --query PublicKey --output text'
+    " | openssl base64 -d -A | openssl pkey -pubin -inform DER -out evidence.pem"
+)
 
-COMMANDS = (RECOVER, ENABLE, CONFIGURE, IMPORT, *INSTALL, OPEN, INITIALISE, RESTORE)
+INSTALL = ("python3 -m venv break-glass", "break-glass/bin/pip install --quiet -r lambdas/requirements.txt")
+_BREAK_GLASS = "break-glass/bin/python -m lambdas.break_glass"
+INSPECT = f"{_BREAK_GLASS} inspect vault-*.enc --evidence-key evidence.pem"
+START = f"{_BREAK_GLASS} start vault-*.enc --key offline-key.pem --evidence-key evidence.pem"
+LOGIN = 'bao login -method=userpass username="$ADMINISTRATOR"'
+LIST = "bao kv list smtp"
+PASSWORD = (
+    'bao kv get -mount=smtp -field=password "$TENANT/admin"'
+    f' | {_BREAK_GLASS} password vault-*.enc --key offline-key.pem "$TENANT"'
+)
+OPEN = f"{_BREAK_GLASS} open vault-*.enc --key offline-key.pem"
+
+VERIFY = (
+    r"""sed 's/,"signature":{[^}]*}//' vault-*.manifest.json | tr -d '\n' > signed.json""",
+    r"""sed 's/.*"signature":{[^}]*"value":"\([^"]*\)".*/\1/' vault-*.manifest.json"""
+    " | openssl base64 -d -A -out signed.der",
+    "openssl dgst -sha256 -verify evidence.pem -signature signed.der signed.json",
+)
+RECOVERY_KEY = "bao write sys/rotate/recovery/init secret_shares=1 secret_threshold=1"
+
+COMMANDS = (
+    *(RECOVER, ENABLE, CONFIGURE, IMPORT, EVIDENCE, RECOVERY_KEY),
+    *(*INSTALL, INSPECT, START, LOGIN, LIST, PASSWORD, OPEN),
+    *VERIFY,
+)
 
 
 def check_out(folder: Path) -> None:
@@ -84,21 +109,52 @@ def offline(command: str, folder: Path, environment: dict[str, str] | None = Non
     return done.stdout
 
 
-def on_the_page(kind: str) -> str:
-    found = re.search(rf"```{kind}\n(.*?)```", (ROOT / "docs" / "break-glass.md").read_text(), re.DOTALL)
-    assert found
-    return found[1]
+def typed(command: str, folder: Path, environment: dict[str, str], *lines: str) -> tuple[int, str]:
+    """Run a command at a terminal, and type a line at each of its prompts; its exit code, and what was shown."""
+    terminal, other_end = pty.openpty()
+    process = subprocess.Popen(
+        ["sh", "-c", command],
+        cwd=folder,
+        env=environment,
+        stdin=other_end,
+        stdout=other_end,
+        stderr=other_end,
+        start_new_session=True,
+        preexec_fn=lambda: os.close(terminal),
+    )
+    os.close(other_end)
+    shown = b""
+    try:
+        for line in lines:
+            shown += os.read(terminal, 1024)
+            while not shown.endswith(b": "):
+                shown += os.read(terminal, 1024)
+            os.write(terminal, line.encode() + b"\n")
+        while chunk := os.read(terminal, 1024):
+            shown += chunk
+    except OSError:
+        pass  # the terminal's other end is closed: the command has ended
+    finally:
+        os.close(terminal)
+    return process.wait(60), shown.decode()
+
+
+_STATIC_SEAL = """seal "static" {
+  current_key_id = "k1"
+  current_key    = "env://BAO_SEAL_KEY"
+}"""
+_INITIALISE = "bao operator init -recovery-shares=1 -recovery-threshold=1"
 
 
 @contextlib.contextmanager
 def plain_vault(house: House, folder: Path, seal_key: str) -> Iterator[tuple[VaultNode, dict[str, str]]]:
-    """A new Vault by the page's words, and what its administrator has in the environment."""
-    node = VaultNode("break-glass", free_port(), folder, house.lab.authority, own_configuration=on_the_page("hcl"))
+    """A new Vault under a static seal, and what its administrator has in the environment."""
+    node = VaultNode("plain", free_port(), folder, house.lab.authority, own_configuration=_STATIC_SEAL)
     node.start_plain(free_port(), seal_key)
     try:
         node.wait_until_answering()
         vault = {"BAO_ADDR": node.address, "BAO_CACERT": str(house.lab.authority.file)}
-        token = re.search(r"Initial Root Token: (\S+)", offline(INITIALISE, folder, vault))
+        token = re.search(r"Initial Root Token: (\S+)", offline(_INITIALISE, folder, vault))
         assert token
         node.wait_until_serving()
         yield node, vault | {"BAO_TOKEN": token[1]}

@@ -4,12 +4,10 @@ import base64
 import contextlib
 import json
 import os
-import pty
 import re
 import secrets
 import shutil
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +27,7 @@ from tests.scenarios.commands import (
     offline,
     plain_vault,
     run,
+    typed,
 )
 from tests.scenarios.house import House
 
@@ -44,15 +43,15 @@ def test_vaults_configuration_is_written_again_with_nothing_changed(house: House
 
 
 def test_the_master_key_is_asked_for_twice_and_not_shown(house: House, checkout: Path) -> None:
-    typed = base64.b64encode(house.lab.master_key).decode()
+    key = base64.b64encode(house.lab.master_key).decode()
     with _forgotten(house, MASTER_KEY):
-        code, shown = _typed(house, checkout, typed, house.lab.master_key.hex())
+        code, shown = typed(CONFIGURE, checkout, environment(house), key, house.lab.master_key.hex())
         made = _sealed(house, MASTER_KEY)
 
     assert code == 0, shown
     assert "The platform's master key (base64 or hex): " in shown
     assert "The same once more: " in shown
-    assert typed not in shown
+    assert key not in shown
     assert house.lab.master_key.hex() not in shown
     assert made[0]
     assert made[0] == made[1]
@@ -70,7 +69,7 @@ def test_a_master_key_that_was_mistyped_is_not_sealed(
     house: House, checkout: Path, lines: list[str], said: str
 ) -> None:
     with _forgotten(house, MASTER_KEY):
-        code, shown = _typed(house, checkout, *lines)
+        code, shown = typed(CONFIGURE, checkout, environment(house), *lines)
         assert _sealed(house, MASTER_KEY) == [None, None]
 
     assert code == 1
@@ -101,36 +100,6 @@ def _forgotten(house: House, name: str) -> Iterator[None]:
     finally:
         for store, value in zip(stores, kept, strict=True):
             store.put_parameter(Name=parameter, Value=value, Type="String", Overwrite=True)
-
-
-def _typed(house: House, folder: Path, *lines: str) -> tuple[int, str]:
-    """Run the command at a terminal, and type a line at each of its prompts; its exit code, and what was shown."""
-    terminal, other_end = pty.openpty()
-    process = subprocess.Popen(
-        CONFIGURE.split(),
-        cwd=folder,
-        env=environment(house),
-        stdin=other_end,
-        stdout=other_end,
-        stderr=other_end,
-        start_new_session=True,
-        preexec_fn=lambda: os.close(terminal),
-    )
-    os.close(other_end)
-    shown = b""
-    try:
-        for line in lines:
-            shown += os.read(terminal, 1024)
-            while not shown.endswith(b": "):
-                shown += os.read(terminal, 1024)
-            os.write(terminal, line.encode() + b"\n")
-        while chunk := os.read(terminal, 1024):
-            shown += chunk
-    except OSError:
-        pass  # the terminal's other end is closed: the command has ended
-    finally:
-        os.close(terminal)
-    return process.wait(60), shown.decode()
 
 
 @pytest.mark.parametrize("form", ["raw", "hex", "base64"])

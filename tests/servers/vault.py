@@ -26,7 +26,7 @@ CANARY = "smtp/test-tenant-id/admin"
 STATIC = Seal("static", "k1")
 STAGING = StagingVault("https://vault-staging.example.org")
 HOST = "arn:aws:iam::111122223333:role/vault-host"
-_ADMIN_PASSWORD = secrets.token_urlsafe(24)
+ADMIN_PASSWORD = secrets.token_urlsafe(24)
 _ADMIN_RULE = 'path "*" { capabilities = ["create", "read", "update", "patch", "delete", "list", "sudo"] }'
 _ADMIN = f"""
 initialize "admin" {{
@@ -43,7 +43,7 @@ initialize "admin" {{
   request "user" {{
     operation = "update"
     path      = "auth/userpass/users/admin"
-    data      = {{ password = "{_ADMIN_PASSWORD}", token_policies = ["admin"], token_ttl = "2h" }}
+    data      = {{ password = "{ADMIN_PASSWORD}", token_policies = ["admin"], token_ttl = "2h" }}
   }}
 }}
 """
@@ -92,7 +92,7 @@ class VaultServer:
         """A client that may do everything. A restore ends its login, so ask for it again then."""
         if self._admin is None or not self._admin.is_authenticated():
             self._admin = self.client()
-            self._admin.auth.userpass.login("admin", _ADMIN_PASSWORD)
+            self._admin.auth.userpass.login("admin", ADMIN_PASSWORD)
         return self._admin
 
     def takes_logins(self) -> bool:
