@@ -19,7 +19,7 @@ import requests
 
 from lambdas.adapters.vault import NodeState, await_restored, node_state
 from lambdas.domain.errors import VaultUnreachable
-from lambdas.domain.estate import Seal, Vault
+from lambdas.domain.estate import Seal, StagingVault, Vault
 from lambdas.domain.refusal import Refused
 from lambdas.domain.vault_configuration import SEAL_VARIABLE
 
@@ -134,7 +134,7 @@ class LocalVault:
 
     @property
     def _vault(self) -> Vault:
-        return Vault(self.address, Seal("static", self._key_id), [])
+        return Vault(self.address, StagingVault(self.address), Seal("static", self._key_id), [])
 
     def _await(self, wanted: Callable[[NodeState], bool]) -> NodeState:
         assert self._process is not None
