@@ -44,15 +44,20 @@ def house_picture() -> str:
     schedule["EventBridge<br/>{schedules}"] --> machines
     machines["Step Functions<br/>{machines}"] --> actions["Lambda<br/>{len(ACTIONS)} actions, one role each"]
     machines -. "failed, timed out, stopped" .-> alerts["SNS<br/>operations, security"]
+    actions -. "ages, every hour" .-> alarms["CloudWatch<br/>too old, or silence"]
+    alarms -.-> alerts
     actions --> keys["KMS, multi-Region keys<br/>{_listed(KEYS, 3)}"]
     actions --> objects[("S3<br/>{_listed(BUCKETS, 3)}")]
     actions --> tables[("DynamoDB<br/>{_listed(TABLES, 3)}")]
   end
   vault[("Vault")]
-  standby["standby region<br/>the same house, schedules off:<br/>recovers with the primary gone"]
+  standby["standby region<br/>the same house, backups off:<br/>watches its copies,<br/>recovers with the primary gone"]
+  monitor(["monitor outside of AWS"])
   person -- "console: a reason" --> machines
   actions -- "one login a duty,<br/>signed by KMS" --> vault
   alerts -- "e-mail, SMS, webhook" --> person
+  actions -- "a good night" --> monitor
+  monitor -. "silence" .-> person
   objects -- "every backup is copied,<br/>and proved there" --> standby
   keys -. "replicas" .-> standby
   standby --> vault"""
@@ -93,6 +98,8 @@ def scenario_picture(scenario: str) -> str:
             lines.append(f"  {name} --> {state['Next']}")
         if state.get("End"):
             lines.append(f'  {name} --> green(["green"])')
+        legs = [catch["Next"] for catch in state.get("Catch", []) if catch["Next"] not in ("FailOperation", "Failed")]
+        lines += [f'  {name} -. "if it fails, too" .-> {leg}' for leg in legs]
     lines.append("  any(any step fails) -.-> FailOperation")
     return "\n".join(lines)
 

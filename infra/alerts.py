@@ -47,6 +47,19 @@ class Topics(Construct):
             topic.add_subscription(subscriptions.UrlSubscription(url))
         return topic
 
+    def tell_operations(self, alarm: cloudwatch.Alarm) -> None:
+        """Let an alarm tell the operations contacts when it goes off."""
+        alarm.add_alarm_action(cloudwatch_actions.SnsAction(self.operations))
+        # A topic with a policy of its own lets an alarm in only where that says so (AWS re:Post, alarm notifications).
+        self.operations.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                actions=["sns:Publish"],
+                resources=[self.operations.topic_arn],
+                conditions={"ArnEquals": {"aws:SourceArn": alarm.alarm_arn}},
+            )
+        )
+
 
 class FailureReports(Construct):
     """Failed, timed out or aborted: whatever ends an execution, its report does not depend on it."""
@@ -121,13 +134,4 @@ class UndeliveredEvents(Construct):
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
-        alarm.add_alarm_action(cloudwatch_actions.SnsAction(topics.operations))
-        # A topic with a policy of its own lets an alarm in only where that says so (AWS re:Post, alarm notifications).
-        topics.operations.add_to_resource_policy(
-            iam.PolicyStatement(
-                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
-                actions=["sns:Publish"],
-                resources=[topics.operations.topic_arn],
-                conditions={"ArnEquals": {"aws:SourceArn": alarm.alarm_arn}},
-            )
-        )
+        topics.tell_operations(alarm)

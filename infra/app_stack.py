@@ -12,6 +12,7 @@ from infra.action import Action, Network, Workplace
 from infra.alerts import FailureReports, Topics, UndeliveredEvents
 from infra.code import Platform, own_code, third_party_layer
 from infra.data_stack import DataStack
+from infra.dead_man import DeadMan
 from infra.names import Names
 from infra.permissions import ACTIONS, ESTATE_PARAMETER, ActionSpec
 from infra.scenario import Scenario, scenario_names
@@ -69,6 +70,7 @@ class AppStack(Stack):
         topics = Topics(self, estate, here)
         undelivered = UndeliveredEvents(self, topics)
         scenarios = {name: Scenario(self, name, actions) for name in scenario_names()}
+        DeadMan(self, topics, other_region, tested_here=active)
         for name in SCHEDULES:
             Schedule(self, name, scenarios[name], undelivered.queue, active=active)
         FailureReports(self, actions["report_failed_execution"], scenarios.values(), topics, undelivered.queue)

@@ -11,12 +11,14 @@ from infra.uses import (
     BucketUse,
     ExecutionUse,
     KeyUse,
+    MetricUse,
     ObjectUse,
     ParameterUse,
     TableUse,
     TopicUse,
     Use,
 )
+from lambdas.adapters.audit_trail import BY_EVENT
 
 ESTATE_PARAMETER = "/mailark/estate"
 SEALED_KEYS_PARAMETERS = "/mailark/sealed-keys/*"
@@ -206,6 +208,13 @@ ACTIONS: dict[str, ActionSpec] = {
             _OBJECT_READ,
             TableUse("catalog", ("dynamodb:PutItem",)),
         ],
+    ),
+    # Outside of the estate's network, as a monitor is: nothing of that network has to work for it.
+    "send_heartbeat": ActionSpec(512, 90, [_ESTATE]),
+    "measure_ages": ActionSpec(
+        512,
+        60,
+        [_ESTATE, _CATALOG_LIST, TableUse("audit-events", ("dynamodb:Query",), index=BY_EVENT), MetricUse()],
     ),
     "choose_backup": ActionSpec(512, 60, [_CATALOG_LIST]),
     "compare_with_last_backup": ActionSpec(512, 60, [_CATALOG_LIST]),

@@ -38,6 +38,8 @@ SCHEDULES: dict[str, Cron] = {
     "vault_backup": Cron("cron(0 2 * * ? *)", "nightly backup"),
     # service-recovery-plan.md, "Backup Verification", asks for a restore test a month; Vault has one a week
     "vault_restore_test": Cron("cron(0 4 ? * SUN *)", "weekly restore test"),
+    # Not on the hour: at 03:10 the backup of 02:00 must be done, and without it the last one is over 25 hours old.
+    "backup_watch": Cron("cron(10 * * * ? *)", "hourly watch of the backups", in_both_regions=True),
 }
 
 _RETRY_FOR = Duration.hours(2)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from aws_cdk import aws_iam as iam
 
 from infra.names import Names
+from lambdas.adapters.metrics import NAMESPACE
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,13 @@ class KeyUse:
 
 @dataclass(frozen=True)
 class TableUse:
-    """Use of a table. `in_transaction` allows the operations only inside a transaction."""
+    """Use of a table, or of one `index` of it. `in_transaction` allows the operations only inside a transaction."""
 
     table: str
     operations: Sequence[str]
     in_transaction: bool = False
     other: bool = False
+    index: str | None = None
 
     def statements(self, region: Region) -> list[iam.PolicyStatement]:
         names = region.other if self.other else region.here
@@ -55,11 +57,8 @@ class TableUse:
             if self.in_transaction
             else {}
         )
-        return [
-            iam.PolicyStatement(
-                actions=list(self.operations), resources=[names.table_arn(self.table)], conditions=condition
-            )
-        ]
+        resource = names.table_arn(self.table) + (f"/index/{self.index}" if self.index else "")
+        return [iam.PolicyStatement(actions=list(self.operations), resources=[resource], conditions=condition)]
 
     def environment(self, region: Region) -> dict[str, str]:
         return {f"{self.table.upper().replace('-', '_')}_TABLE": region.here.table(self.table)}
@@ -172,6 +171,22 @@ class TopicUse:
 
 
 @dataclass(frozen=True)
+class MetricUse:
+    """Publishing of metrics in Mailark's namespace."""
+
+    reason: str = "PutMetricData takes no resource; a condition holds the namespace (CloudWatch guide, condition keys)."
+
+    def statements(self, region: Region) -> list[iam.PolicyStatement]:
+        del region
+        in_namespace = {"StringEquals": {"cloudwatch:namespace": NAMESPACE}}
+        return [iam.PolicyStatement(actions=["cloudwatch:PutMetricData"], resources=["*"], conditions=in_namespace)]
+
+    def environment(self, region: Region) -> dict[str, str]:
+        del region
+        return {}
+
+
+@dataclass(frozen=True)
 class NetworkUse:
     """What Lambda does, with the function's role, to put the function into a VPC; the function's own code may not."""
 
@@ -199,4 +214,15 @@ _INTERFACES = [
     "ec2:UnassignPrivateIpAddresses",
 ]
 
-Use = KeyUse | TableUse | ObjectUse | BucketUse | ParameterUse | ExecutionUse | SecretUse | TopicUse | NetworkUse
+Use = (
+    KeyUse
+    | TableUse
+    | ObjectUse
+    | BucketUse
+    | ParameterUse
+    | ExecutionUse
+    | SecretUse
+    | TopicUse
+    | MetricUse
+    | NetworkUse
+)

@@ -77,6 +77,10 @@ class Aws:
         """Let the time of a scheduled rule come: it fires within a second, as deployed."""
         self._open(f"/_lab/schedule/{region}/{rule}", method="POST")
 
+    def let_hours_pass(self, region: str, hours: float) -> None:
+        """Let hours pass for what has been measured in a region: its alarms see it at once."""
+        self._open(f"/_lab/hours/{region}/{hours}", method="POST")
+
     def client(self, service: str, region: str, key: tuple[str, str] = (ROOT_KEY, ROOT_KEY)) -> Any:
         """A client of the emulator, as root or with a user's access key."""
         return boto3.client(  # type: ignore[call-overload]  # boto3's types want a literal

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
-from lambdas.adapters.aws import AWS_ERRORS, client, error_code
+from lambdas.adapters.aws import AWS_ERRORS, client, error_code, lacks_identity
 from lambdas.adapters.sealed_keys import MASTER_KEY, SealedKeys, seal_key_name
 from lambdas.adapters.signing import SigningKey
 from lambdas.domain.errors import Failure, KeyUnusable, MailarkError
@@ -85,21 +85,6 @@ Seal key {key_id}: kept as it was sealed before."""
 
 # --- what went wrong --------------------------------------------------------------------------------------
 
-_NO_IDENTITY = {
-    "CredentialRetrievalError",
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "InvalidClientTokenId",
-    "NoCredentialsError",
-    "PartialCredentialsError",
-    "ProfileNotFound",
-    "SSOTokenLoadError",
-    "SignatureDoesNotMatch",
-    "TokenRetrievalError",
-    "UnauthorizedSSOTokenError",
-    "UnrecognizedClientException",
-}
-
 
 def _in_words(error: Exception) -> str:
     """A line of fact and a line of what to do, for whatever has stopped the command."""
@@ -111,8 +96,8 @@ def _in_words(error: Exception) -> str:
     if isinstance(error, MailarkError | Refused):
         return str(error)
     if isinstance(error, AWS_ERRORS):
-        if (code := error_code(error)) in _NO_IDENTITY:
-            fact = f"This shell has no valid credentials for AWS: {code}."
+        if lacks_identity(error):
+            fact = f"This shell has no valid credentials for AWS: {error_code(error)}."
             cure = "Set those of the account that was deployed to (`aws sts get-caller-identity` proves them)"
         elif isinstance(error, ClientError):
             fact, cure = f"AWS has refused it: {error}", "If it is a permission, use the credentials that deployed"

@@ -11,6 +11,7 @@ MENDS = (
     "replica_keys",
     "condition_keys",
     "schedule_now",
+    "alarms",
     "versioned_ranges",
     "one_port",
     "object_lock",

@@ -163,6 +163,21 @@ class AuditTrail:
         )
 
 
+def newest_event(region: str, events_table: str, event: str) -> Event | None:
+    """The newest event of one name in the trail of a region; a moment may pass before an index shows it."""
+    dynamo: Any = client("dynamodb", region)
+    items = dynamo.query(
+        TableName=events_table,
+        IndexName=BY_EVENT,
+        KeyConditionExpression="#key = :key",
+        ExpressionAttributeNames={"#key": "event"},
+        ExpressionAttributeValues=to_item({":key": event}),
+        ScanIndexForward=False,
+        Limit=1,
+    )["Items"]
+    return _event(from_item(items[0])) if items else None
+
+
 def timestamp(moment: datetime) -> str:
     """A moment as the trail writes it: RFC 3339 in UTC with milliseconds, which sorts as text."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

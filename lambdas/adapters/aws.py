@@ -1,5 +1,8 @@
 """How AWS is called: with time limits, and retries of what is transient only."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
@@ -19,10 +22,25 @@ CALL_LIMITS = Config(
 )
 """`standard` retries throttling, time-outs and 5xx answers, with jitter (botocore guide, "Retries")."""
 
+_BRIEF_LIMITS = Config(
+    connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2}, max_pool_connections=16
+)
+_brief: ContextVar[bool] = ContextVar("brief", default=False)
+
+
+@contextmanager
+def brief_calls() -> Iterator[None]:
+    """Clients made in this block give up within seconds: a person waits at a terminal, and a region may be dead."""
+    before = _brief.set(True)
+    try:
+        yield
+    finally:
+        _brief.reset(before)
+
 
 def client(service: str, region: str) -> Any:
     """A client of an AWS service in a region: made once, and kept with its connections while the function is warm."""
-    return _made(service, region, CALL_LIMITS)
+    return _made(service, region, _BRIEF_LIMITS if _brief.get() else CALL_LIMITS)
 
 
 @cache
@@ -75,6 +93,27 @@ def key_error(key: str, error: Exception) -> MailarkError:
 def refusal(key: str, code: str) -> MailarkError:
     """The same, where only the code of KMS's answer is known."""
     return AwsUnavailable(request="KMS", problem=code) if code in _TRANSIENT else KeyUnusable(key=key, problem=code)
+
+
+_NO_IDENTITY = {
+    "CredentialRetrievalError",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidClientTokenId",
+    "NoCredentialsError",
+    "PartialCredentialsError",
+    "ProfileNotFound",
+    "SSOTokenLoadError",
+    "SignatureDoesNotMatch",
+    "TokenRetrievalError",
+    "UnauthorizedSSOTokenError",
+    "UnrecognizedClientException",
+}
+
+
+def lacks_identity(error: Exception) -> bool:
+    """Whether AWS does not know who calls: no credentials, or none that are valid."""
+    return error_code(error) in _NO_IDENTITY
 
 
 def error_code(error: Exception) -> str:

@@ -21,6 +21,16 @@ class Ended:
     ended_at: str
 
 
+@dataclass(frozen=True)
+class Listed:
+    """An execution in a list; times are RFC 3339 in UTC, and `ended_at` is None while it runs."""
+
+    arn: str
+    status: str
+    started_at: str
+    ended_at: str | None
+
+
 class Executions:
     """The executions of one region."""
 
@@ -47,6 +57,19 @@ class Executions:
             started_at=_text(answer["startDate"]),
             ended_at=_text(stopped) if stopped else "",
         )
+
+    def newest(self, machine: str, count: int) -> list[Listed]:
+        """The newest executions of a state machine, newest first."""
+        answer = self._states.list_executions(stateMachineArn=machine, maxResults=count)
+        return [
+            Listed(
+                arn=each["executionArn"],
+                status=each["status"],
+                started_at=_text(each["startDate"]),
+                ended_at=_text(each["stopDate"]) if each.get("stopDate") else None,
+            )
+            for each in answer["executions"]
+        ]
 
     def passages(self, arn: str) -> list[Passage]:
         """Each state that the execution entered and left so far, in order."""

@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lambdas.adapters.aws import AWS_ERRORS, client
-from lambdas.adapters.tables import condition_failed, from_item, to_item
+from lambdas.adapters.tables import all_items, condition_failed, from_item, to_item
 from lambdas.domain.errors import LeaseLost, TargetBusy, TargetSettling
 from lambdas.domain.lease import LeaseRow, judge
 from lambdas.domain.operation import Lease, Operation, execution_name
@@ -49,10 +49,11 @@ class Leases:
         answer = self._dynamo.get_item(TableName=self._table, Key=to_item({"target": target}), ConsistentRead=True)
         if "Item" not in answer:
             return None
-        item = from_item(answer["Item"])
-        for name in ("busy_until", "since"):
-            item[name] = datetime.fromisoformat(item[name])
-        return LeaseRow(**item)
+        return _row(from_item(answer["Item"]))
+
+    def rows(self) -> list[LeaseRow]:
+        """Every lease that was ever taken; there is one a target."""
+        return [_row(item) for item in all_items(self._dynamo.scan, TableName=self._table, ConsistentRead=True)]
 
     def _write(self, target: str, me: str, row: LeaseRow | None, now: datetime) -> bool:
         item = {
@@ -150,6 +151,11 @@ class Leases:
                 raise _settling(row) from None
             holder = execution_name(row.owner) if row and row.held else "nobody"
             raise LeaseLost(target=lease.target, holder=holder) from None
+
+
+def _row(item: dict[str, Any]) -> LeaseRow:
+    times = {name: datetime.fromisoformat(item[name]) for name in ("busy_until", "since")}
+    return LeaseRow(**(item | times))
 
 
 def _busy(row: LeaseRow) -> TargetBusy:

@@ -277,6 +277,11 @@ class CatalogRow:
         """Key and version of the object, and of its manifest."""
         return (self.key, self.version_id), (manifest_key(self.key), self.manifest_version)
 
+    @property
+    def is_good(self) -> bool:
+        """Whether it is a nightly backup that is proved: one that a recovery takes by itself."""
+        return self.series == "daily" and reaches(self.proof, "intact")
+
 
 def row_of_manifest(manifest: Manifest, version_id: str, manifest_version: str) -> CatalogRow:
     """The row of a backup as its manifest alone tells it: stored, and not known to be proved or copied."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 
-from lambdas.domain.backup import CatalogRow, reaches
+from lambdas.domain.backup import CatalogRow
 from lambdas.domain.errors import BackupOfOtherKind, BackupUnknown, NoBackupOnDate, NoUsableBackup
 
 _SHOWN = 10
@@ -21,7 +21,7 @@ def choose_backup(
     rows = [row for row in rows if row.series != "staging"]  # an empty state is put back by its restore test alone
     if backup_id is not None:
         return _by_id(rows, kind, backup_id)
-    usable = [row for row in rows if row.kind == kind and row.series == "daily" and reaches(row.proof, "intact")]
+    usable = [row for row in rows if row.kind == kind and row.is_good]
     if not usable:
         raise NoUsableBackup(kind=kind)
     if backup_date is None:

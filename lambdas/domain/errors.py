@@ -388,6 +388,12 @@ class AuditConflict(MailarkError):
     transient = True
 
 
+class HeartbeatNotSent(MailarkError):
+    code = "heartbeat-not-sent"
+    sentence = "The backup is good, but the monitor that expects a heartbeat did not take it: {problem}."
+    hint = "Check heartbeat in the estate, and the monitor itself: it alerts when it hears nothing."
+
+
 class Unexpected(MailarkError):
     code = "unexpected"
     sentence = "{action} failed in a way that Mailark does not know: {problem}."

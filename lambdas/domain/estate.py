@@ -26,6 +26,7 @@ _REGION = r"^[a-z]{2}(-[a-z]+)+-\d\Z"
 _EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+\Z"
 _PHONE = r"^\+[1-9]\d{6,14}\Z"
 _WEBHOOK = r"^https://\S+\Z"
+_HEARTBEAT = r"^https://[A-Za-z0-9][A-Za-z0-9.:-]*([/?][^\s#]*)?\Z"
 _DOMAIN = r"^[a-z0-9-]+(\.[a-z0-9-]+)+\Z"
 _ARN = r"^arn:aws[a-z-]*:.+\Z"
 _MOUNT = r"^[a-z0-9_-]+\Z"
@@ -145,6 +146,16 @@ class Vault(Struct, frozen=True, forbid_unknown_fields=True):
         return replace(self, address=staging.address, nodes=staging.nodes, ca=staging.ca or self.ca)
 
 
+class Heartbeat(Struct, frozen=True, forbid_unknown_fields=True):
+    """A monitor outside of AWS that expects a call after each good night; `ca` is left out for the public ones.
+
+    Whoever knows `url` can say that all is well: it stands in no log, no error and no record.
+    """
+
+    url: str
+    ca: str = ""
+
+
 class ObjectiveSetting(Struct, frozen=True, forbid_unknown_fields=True):
     """A promise that differs from the plan's."""
 
@@ -163,6 +174,7 @@ class Estate(Struct, frozen=True, forbid_unknown_fields=True):
     vault: Vault
     network: Network | None = None
     object_lock: Annotated[str, Meta(pattern=_LOCK)] = "governance"
+    heartbeat: Heartbeat | None = None
     objectives: dict[str, ObjectiveSetting] = {}
 
     def objective(self, scenario: str, planned: Objective) -> Objective:
@@ -216,7 +228,9 @@ def parse_estate(text: str, file: str = "estate.yaml", scenarios: frozenset[str]
         estate = parse(_read_yaml(text), Estate, _PATTERNS)
         _check(estate, scenarios)
     except Problem as problem:
-        raise EstateInvalid(file=file, key=problem.key or "the whole file", problem=problem.text) from None
+        # Of the heartbeat nothing is quoted: it may be the URL.
+        text = problem.text.partition(", got ")[0] if problem.key.startswith("heartbeat") else problem.text
+        raise EstateInvalid(file=file, key=problem.key or "the whole file", problem=text) from None
     return estate
 
 
@@ -242,13 +256,13 @@ def _check(estate: Estate, scenarios: frozenset[str]) -> None:
         addresses = [(f"email[{i}]", each, each.rpartition("@")[2]) for i, each in enumerate(contacts.email)]
         addresses += [(f"webhook[{i}]", each, urlsplit(each).hostname or "") for i, each in enumerate(contacts.webhook)]
         for key, address, host in addresses:
-            domain = host.lower().rstrip(".")
-            for protected in estate.protected_domains:
-                if domain == protected or domain.endswith("." + protected):
-                    raise Problem(
-                        f"alerts.{name}.{key}",
-                        f"expected an address outside the protected domain {protected}, got '{address}'",
-                    )
+            if protected := _protected(host, estate):
+                raise Problem(
+                    f"alerts.{name}.{key}",
+                    f"expected an address outside the protected domain {protected}, got '{address}'",
+                )
+    if estate.heartbeat:
+        _check_heartbeat(estate.heartbeat, estate)
     vault = estate.vault
     if vault.canary.split("/")[0] not in vault.mounts:
         raise Problem("vault.canary", f"expected a path in one of vault.mounts ({', '.join(vault.mounts)})")
@@ -272,6 +286,23 @@ def _check(estate: Estate, scenarios: frozenset[str]) -> None:
     for name in estate.objectives:
         if scenarios and name not in scenarios:
             raise Problem(f"objectives.{name}", f"expected the name of a scenario ({', '.join(sorted(scenarios))})")
+
+
+def _protected(host: str, estate: Estate) -> str | None:
+    """The protected domain that a host is under, if any."""
+    domain = host.lower().rstrip(".")
+    under = (each for each in estate.protected_domains if domain == each or domain.endswith("." + each))
+    return next(under, None)
+
+
+def _check_heartbeat(heartbeat: Heartbeat, estate: Estate) -> None:
+    """Its mistakes are told without the URL."""
+    if not re.match(_HEARTBEAT, heartbeat.url):
+        raise Problem("heartbeat.url", "expected an https:// URL without a user, a fragment or a space")
+    if protected := _protected(urlsplit(heartbeat.url).hostname or "", estate):
+        raise Problem("heartbeat.url", f"expected a monitor outside the protected domain {protected}")
+    if heartbeat.ca:
+        _check_certificates("heartbeat.ca", heartbeat.ca)
 
 
 def _check_certificates(key: str, pem: str) -> None:

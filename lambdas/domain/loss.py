@@ -6,7 +6,7 @@ and prove it.
 
 from collections.abc import Sequence
 
-from lambdas.domain.backup import CatalogRow, reaches
+from lambdas.domain.backup import CatalogRow
 from lambdas.domain.errors import VaultLooksLost
 
 _LOST_SHARE = 2
@@ -19,7 +19,7 @@ def refuse_what_looks_lost(rows: Sequence[CatalogRow], cluster_id: str, live_cou
     Gives the id of that backup, or None where there is none yet. Raises `VaultLooksLost` when the Vault is another
     cluster, or when fewer than half of the secrets are left that can be read.
     """
-    good = (row for row in rows if row.kind == "vault" and row.series == "daily" and reaches(row.proof, "intact"))
+    good = (row for row in rows if row.kind == "vault" and row.is_good)
     last = next(good, None)
     if last is None:
         return None

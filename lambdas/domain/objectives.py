@@ -57,6 +57,8 @@ PLANS: dict[str, Plan] = {
     "vault_restore_test": Plan(Objective(rto=30 * MINUTE, rpo=DAILY)),
     # No plan names a time: a lost catalog holds up a recovery, so it is back well within the shortest RTO.
     "catalog_rebuild": Plan(Objective(rto=15 * MINUTE, rpo=0)),
+    # Ours: every hour, in both regions; over before the next one, and no age is known to be older than an hour.
+    "backup_watch": Plan(Objective(rto=15 * MINUTE, rpo=HOUR)),
     # credential-recovery.md, scenarios 1 and 3
     "vps_failure": Plan(Objective(rto=HOUR, rpo=0)),
     "credential_compromise": Plan(Objective(rto=5 * MINUTE, rpo=0)),

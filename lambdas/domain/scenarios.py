@@ -117,6 +117,15 @@ SCENARIOS: dict[str, Scenario] = {
             failed="catalog_rebuild_failed",
             example='{"reason": "the catalog was lost"}',
         ),
+        Scenario(
+            name="backup_watch",
+            input=ScheduledInput,
+            target="watch#backups",
+            scope="platform#watch",
+            completed="backup_watch_completed",
+            failed="backup_watch_failed",
+            example='{"reason": "is last night\'s backup there?"}',
+        ),
     )
 }
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas.adapters.audit_trail import AuditTrail, tenant_scope, timestamp
+from lambdas.adapters.audit_trail import AuditTrail, newest_event, tenant_scope, timestamp
 from lambdas.adapters.tables import all_items, from_item, to_item
 from lambdas.domain.audit import GENESIS, Event, Severity, event_id, faults
 from lambdas.domain.errors import AuditConflict
@@ -320,3 +320,14 @@ def test_no_question_needs_a_scan(trail: AuditTrail) -> None:
         trail.resets_without_incident(NOW)
     assert scans.met == 0
     assert len(list(all_items(aws("dynamodb").scan, TableName=EVENTS))) == 1
+
+
+def test_the_newest_event_of_a_name_is_found_whatever_came_before_it(trail: AuditTrail) -> None:
+    assert newest_event(PRIMARY, EVENTS, "vault_restore_test_completed") is None
+    events = [
+        _event("vault_restore_test_completed", number, timestamp=timestamp(NOW + timedelta(days=days)))
+        for number, days in ((1, 0), (2, 7), (3, 3))
+    ]
+    for event in [*events, _event("vault_restore_test_failed", 4, timestamp=timestamp(NOW + timedelta(days=9)))]:
+        trail.append(SCOPE, event)
+    assert newest_event(PRIMARY, EVENTS, "vault_restore_test_completed") == events[1]

@@ -109,3 +109,13 @@ def test_a_history_of_several_pages_is_read_to_its_end_in_order() -> None:
     ]
     assert [each.get("nextToken") for each in asked] == [None, "2", "3"]
     assert not any(each["includeExecutionData"] for each in asked)
+
+
+def test_the_newest_executions_of_a_machine_are_listed_as_they_stand(executions: Executions) -> None:
+    machine = ARN.replace(":execution:", ":stateMachine:").removesuffix(":op-1")
+    (running,) = executions.newest(machine, 5)
+    assert (running.arn, running.status, running.ended_at) == (ARN, "RUNNING", None)
+    aws("stepfunctions").stop_execution(executionArn=ARN)
+    (stopped,) = executions.newest(machine, 5)
+    assert (stopped.status, stopped.started_at) == ("ABORTED", running.started_at)
+    assert stopped.ended_at is not None

@@ -301,3 +301,12 @@ def test_a_refusal_of_the_table_is_passed_on(leases: Leases) -> None:
         leases.release(TARGET, FIRST)
     with refused("UpdateItem", "AccessDeniedException"), pytest.raises(ClientError, match="AccessDenied"):
         leases.guard(operation, 60).__enter__()
+
+
+def test_every_lease_is_listed_whether_it_is_held_or_not(leases: Leases) -> None:
+    assert leases.rows() == []
+    leases.take(TARGET, FIRST, _runs)
+    leases.take("backup#vault", SECOND, _runs)
+    leases.release("backup#vault", SECOND)
+    found = {row.target: (row.owner, row.held) for row in leases.rows()}
+    assert found == {TARGET: (FIRST, True), "backup#vault": (SECOND, False)}

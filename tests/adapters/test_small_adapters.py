@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.adapters.aws import botocore_session, client, error_code
+from lambdas.adapters.aws import botocore_session, brief_calls, client, error_code
 from lambdas.adapters.estate_parameter import PARAMETER, read_estate
 from lambdas.adapters.settings import read_settings
 from lambdas.adapters.streams import IteratorReader
@@ -144,3 +144,14 @@ def test_a_reader_holds_no_more_than_one_piece() -> None:
     assert taken == [0]
     reader.read(1)
     assert taken == [0, 1]
+
+
+def test_a_person_at_a_terminal_waits_for_seconds_and_a_function_for_longer() -> None:
+    with brief_calls():
+        brief = client("s3", PRIMARY).meta.config
+    patient = client("s3", PRIMARY).meta.config
+    longest = {
+        config: (config.connect_timeout + config.read_timeout) * config.retries["total_max_attempts"]
+        for config in (brief, patient)
+    }
+    assert longest[brief] <= 15 < longest[patient]

@@ -20,6 +20,7 @@ from lambdas.domain.errors import (
     CopyNotProved,
     EstateInvalid,
     Failure,
+    HeartbeatNotSent,
     InputInvalid,
     KeyUnusable,
     LeaseLost,
@@ -373,6 +374,12 @@ TEXTS: list[tuple[MailarkError, str]] = [
         AuditConflict(event="operation_started", scope="platform#vault", attempts=12),
         "audit-conflict: Event operation_started could not be appended to platform#vault after 12 attempts.\n"
         "Next: Start the execution again; if it repeats, something else writes to the audit tables.",
+    ),
+    (
+        HeartbeatNotSent(problem="it answered 404"),
+        "heartbeat-not-sent: The backup is good, but the monitor that expects a heartbeat did not take it: "
+        "it answered 404.\n"
+        "Next: Check heartbeat in the estate, and the monitor itself: it alerts when it hears nothing.",
     ),
     (
         Unexpected(action="verify_backup", problem="KeyError"),

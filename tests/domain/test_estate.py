@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from lambdas.domain.errors import EstateInvalid
-from lambdas.domain.estate import Estate, Network, Subnetwork, parse_estate
+from lambdas.domain.estate import Estate, Heartbeat, Network, Subnetwork, parse_estate
 from lambdas.domain.objectives import Objective
 from lambdas.domain.scenarios import SCENARIOS
 from tests.domain.builders import ESTATE, OFFLINE_KEY
@@ -140,6 +140,23 @@ def test_an_address_that_only_resembles_a_protected_domain_is_fine() -> None:
     assert parse_estate(text).alerts.operations.email == ["oncall@notexample.org"]
 
 
+@pytest.mark.parametrize(
+    "url", ["https://monitor.example.net/ping/0b6c?state=good", "https://monitor.example.net:8443", "https://10.0.0.1/"]
+)
+def test_a_heartbeat_is_a_url_of_a_monitor(url: str) -> None:
+    heartbeat = parse_estate(plus(f"heartbeat: {{ url: '{url}' }}\n")).heartbeat
+    assert heartbeat == Heartbeat(url)
+
+
+def test_no_mistake_in_a_heartbeat_shows_its_url() -> None:
+    mistakes = [text for name, (text, _) in MISTAKES.items() if "heartbeat" in name]
+    assert len(mistakes) == 9
+    for text in mistakes:
+        with pytest.raises(EstateInvalid) as caught:
+            parse_estate(text)
+        assert "untold" not in str(caught.value)
+
+
 def test_a_group_of_keys_may_be_merged_into_another() -> None:
     text = plus(f"network:\n  primary: &one {SUBNETWORK}\n  standby: {{ <<: *one, vpc_id: vpc-2 }}\n")
     network = parse_estate(text).network
@@ -153,7 +170,11 @@ ADDRESS = "an address without a path such as https://vault.example.org:8200"
 REGION = "a region such as eu-central-1"
 MAIL = "an e-mail address such as ops@example.net"
 OUTSIDE = "expected an address outside the protected domain example.org"
-TOP_KEYS = "name, regions, alerts, protected_domains, offline_public_key, vault, network, object_lock, objectives"
+TOP_KEYS = (
+    "name, regions, alerts, protected_domains, offline_public_key, vault, network, object_lock, heartbeat, objectives"
+)
+
+HEARTBEAT = "heartbeat.url: expected an https:// URL without a user, a fragment or a space"
 
 MISTAKES: dict[str, tuple[str, str]] = {
     # the file
@@ -355,6 +376,25 @@ MISTAKES: dict[str, tuple[str, str]] = {
     "a protected domain in capitals": (
         with_("[example.org]", "[Example.org]"),
         "protected_domains[0]: expected a domain such as example.org, got 'Example.org'",
+    ),
+    # the heartbeat: whatever stands there may be the URL, and is not shown
+    "a heartbeat that is a text": (
+        plus("heartbeat: https://monitor.example.net/ping/untold\n"),
+        "heartbeat: expected a group of keys",
+    ),
+    "a heartbeat without TLS": (plus("heartbeat: { url: http://monitor.example.net/untold }\n"), HEARTBEAT),
+    "a heartbeat without a scheme": (plus("heartbeat: { url: monitor.example.net/untold }\n"), HEARTBEAT),
+    "a heartbeat without a host": (plus("heartbeat: { url: https:///untold }\n"), HEARTBEAT),
+    "a heartbeat with a user": (plus("heartbeat: { url: https://jo:untold@example.net/ }\n"), HEARTBEAT),
+    "a heartbeat of two lines": (plus('heartbeat: { url: "https://example.net/untold\\n" }\n'), HEARTBEAT),
+    "a heartbeat without a URL": (plus("heartbeat: {}\n"), "heartbeat.url: this key is required and missing"),
+    "a heartbeat on what is protected": (
+        plus("heartbeat: { url: https://status.example.org/untold }\n"),
+        "heartbeat.url: expected a monitor outside the protected domain example.org",
+    ),
+    "a heartbeat with another CA than one in PEM": (
+        plus("heartbeat: { url: https://monitor.example.net/, ca: untold }\n"),
+        "heartbeat.ca: expected one or more certificates in PEM",
     ),
     # objectives
     "an objective for an unknown scenario": (

@@ -17,6 +17,8 @@ PROMISES = {
     "vault_restore_test": Objective(rto=30 * MINUTES, rpo=24 * HOURS),
     # no plan names it; ours
     "catalog_rebuild": Objective(rto=15 * MINUTES, rpo=0),
+    # issue 3: an hourly watch; the quarter of an hour is ours
+    "backup_watch": Objective(rto=15 * MINUTES, rpo=1 * HOURS),
     # credential-recovery.md: "RTO: 1 hour", "RPO: 0 (no data loss)"
     "vps_failure": Objective(rto=1 * HOURS, rpo=0),
     # credential-recovery.md: "Response Time: Immediate (< 5 minutes)"

@@ -13,7 +13,7 @@ BACKUP, RESTORE = SCENARIOS["vault_backup"], SCENARIOS["vault_restore"]
 
 
 def test_the_scenarios_are_these() -> None:
-    assert list(SCENARIOS) == ["vault_backup", "vault_restore", "vault_restore_test", "catalog_rebuild"]
+    assert list(SCENARIOS) == ["vault_backup", "vault_restore", "vault_restore_test", "catalog_rebuild", "backup_watch"]
     assert [scenario.name for scenario in SCENARIOS.values()] == list(SCENARIOS)
 
 

@@ -194,6 +194,15 @@ ACTIONS: dict[str, list[str]] = {
         "s3:ListBucket backups under vault/*",
         "s3:ListBucketVersions backups",
     ],
+    "send_heartbeat": [
+        "ssm:GetParameter /mailark/estate",
+    ],
+    "measure_ages": [
+        "cloudwatch:PutMetricData * in the namespace Mailark",
+        "dynamodb:Query audit-events/index/by-event",
+        "dynamodb:Scan catalog",
+        "ssm:GetParameter /mailark/estate",
+    ],
     "choose_backup": [
         "dynamodb:Scan catalog",
     ],
@@ -294,6 +303,7 @@ WILDCARDS = [
         "*",
         frozenset(
             {
+                "cloudwatch:PutMetricData",
                 "logs:CreateLogDelivery",
                 "logs:DeleteLogDelivery",
                 "logs:DescribeLogGroups",
@@ -308,7 +318,8 @@ WILDCARDS = [
                 "xray:PutTraceSegments",
             }
         ),
-        "A state machine's log delivery and its tracing take no resource (Step Functions guide, CloudWatch Logs).",
+        "A state machine's log delivery and its tracing take no resource (Step Functions guide, CloudWatch Logs), and "
+        "neither does PutMetricData, which is bound to a namespace.",
     ),
 ]
 """Every resource with a wildcard that any role is granted anything on."""

@@ -256,4 +256,6 @@ def _condition(grant: Grant) -> str:
             return f" for {purpose}"
         case {"StringLikeIfExists": {"s3:prefix": str(prefix)}, **rest} if not rest:
             return f" under {prefix}"
+        case {"StringEquals": {"cloudwatch:namespace": str(namespace)}, **rest} if not rest:
+            return f" in the namespace {namespace}"
     return f" if {grant.condition}"

@@ -45,6 +45,10 @@ def _rules(stack: Stack) -> dict[str, dict[str, Any]]:
     return {rule["Name"]: rule for rule in stack.properties("AWS::Events::Rule").values()}
 
 
+def _alarms(stack: Stack) -> dict[str, dict[str, Any]]:
+    return {alarm["AlarmName"]: alarm for alarm in stack.properties("AWS::CloudWatch::Alarm").values()}
+
+
 # --- the example ------------------------------------------------------------------------------------------
 
 
@@ -209,20 +213,28 @@ def test_every_machine_logs_and_traces_all_it_does(house: House, stack: str) -> 
 # --- what starts by itself --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("stack", "state"), [("MailarkPrimary", "ENABLED"), ("MailarkStandby", "DISABLED")])
-def test_vault_is_backed_up_at_two_in_the_morning_utc_in_the_primary_region_alone(
-    house: House, stack: str, state: str
-) -> None:
+STARTS = {
+    # credential-recovery.md, "Backup Strategy"; the cron of a rule of EventBridge is in UTC
+    "vault_backup": ("cron(0 2 * * ? *)", "nightly backup", {"MailarkPrimary"}),
+    "vault_restore_test": ("cron(0 4 ? * SUN *)", "weekly restore test", {"MailarkPrimary"}),
+    "backup_watch": ("cron(10 * * * ? *)", "hourly watch of the backups", {"MailarkPrimary", "MailarkStandby"}),
+}
+"""What starts by itself, when, the reason that it gives, and the stacks in which it does."""
+
+
+@both
+def test_each_schedule_starts_its_machine_at_its_time_and_in_its_regions(house: House, stack: str) -> None:
     template = house.stacks[stack]
     scheduled = {name: rule for name, rule in _rules(template).items() if "ScheduleExpression" in rule}
-    assert set(scheduled) == {"mailark-vault-backup"}
-    rule = scheduled["mailark-vault-backup"]
-    assert rule["ScheduleExpression"] == "cron(0 2 * * ? *)"  # the cron of a rule of EventBridge is in UTC
-    assert rule["State"] == state
-    (target,) = rule["Targets"]
-    assert target["Arn"] == f"arn:aws:states:{template.region}:{ACCOUNT}:stateMachine:mailark-vault-backup"
-    assert target["InputTransformer"]["InputPathsMap"] == {"time": "$.time"}
-    assert target["InputTransformer"]["InputTemplate"] == '{"reason":"nightly backup","scheduled_for":<time>}'
+    assert set(scheduled) == {machine_name(scenario) for scenario in STARTS}
+    for scenario, (cron, reason, stacks) in STARTS.items():
+        rule = scheduled[machine_name(scenario)]
+        assert rule["ScheduleExpression"] == cron
+        assert rule["State"] == ("ENABLED" if stack in stacks else "DISABLED")
+        (target,) = rule["Targets"]
+        assert target["Arn"] == f"arn:aws:states:{template.region}:{ACCOUNT}:stateMachine:{machine_name(scenario)}"
+        assert target["InputTransformer"]["InputPathsMap"] == {"time": "$.time"}
+        assert target["InputTransformer"]["InputTemplate"] == f'{{"reason":"{reason}","scheduled_for":<time>}}'
     assert not list(template.resources("AWS::Scheduler::Schedule"))
 
 
@@ -260,11 +272,11 @@ def test_an_event_that_cannot_be_delivered_is_kept_and_alarmed_on(house: House, 
     template = house.stacks[stack]
     queue = f"arn:aws:sqs:{template.region}:{ACCOUNT}:mailark-undelivered-events"
     targets = [(name, target) for name, rule in _rules(template).items() for target in rule["Targets"]]
-    assert len(targets) == 2
+    assert len(targets) == 1 + len(STARTS)
     for name, target in targets:
         assert target["DeadLetterConfig"] == {"Arn": queue}, name
         assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0, name
-    (alarm,) = template.properties("AWS::CloudWatch::Alarm").values()
+    alarm = _alarms(template)["mailark-undelivered-events"]
     assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/SQS", "ApproximateNumberOfMessagesVisible")
     assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (1, "GreaterThanOrEqualToThreshold")
     assert alarm["AlarmActions"] == [f"arn:aws:sns:{template.region}:{ACCOUNT}:mailark-operations"]

@@ -214,15 +214,15 @@ def test_a_replica_takes_a_changed_policy_and_keeps_its_key(emulator: Aws) -> No
 
 
 @contextlib.contextmanager
-def _role_session(aws: Aws, *statements: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """A role that may do what the statements say: its ARN, and a KMS client in a session of it."""
+def _role_session(aws: Aws, *statements: Mapping[str, Any], service: str = "kms") -> Iterator[tuple[str, Any]]:
+    """A role that may do what the statements say: its ARN, and a client of a service in a session of it."""
     name, iam = unique("role"), aws.client("iam", REGION)
     trust = {"Effect": "Allow", "Principal": _ROOT_PRINCIPAL, "Action": "sts:AssumeRole"}
     arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(trust))["Role"]["Arn"]
     iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=document(*statements))
     taken = aws.client("sts", REGION).assume_role(RoleArn=arn, RoleSessionName="session")["Credentials"]
-    client = boto3.client(
-        "kms",
+    client = boto3.client(  # type: ignore[call-overload]  # boto3's types want a literal
+        service,
         region_name=REGION,
         endpoint_url=aws.endpoint,
         verify=str(aws.ca),
@@ -259,6 +259,91 @@ def _roles_that_a_key_policy_lets_in(aws: Aws, folder: Path) -> Any:
         policy = document(_OWNED | {"Action": ["kms:DescribeKey", "kms:PutKeyPolicy"]}, _OWNED | use)
         key = aws.client("kms", REGION).create_key(Policy=policy)["KeyMetadata"]["Arn"]
         return [_allowed(client, key, {}) for client in (of_named, of_stranger)]
+
+
+def _namespaces_that_a_role_may_publish_metrics_to(aws: Aws, folder: Path) -> Any:
+    bound = {"StringEquals": {"cloudwatch:namespace": "Mailark"}}
+    use = {"Effect": "Allow", "Action": "cloudwatch:PutMetricData", "Resource": "*", "Condition": bound}
+    with _role_session(aws, use, service="cloudwatch") as (_, client):
+        return [_may_publish(client, namespace) for namespace in ("Mailark", "Another")]
+
+
+def _may_publish(client: Any, namespace: str) -> bool:
+    try:
+        client.put_metric_data(Namespace=namespace, MetricData=[{"MetricName": unique("metric"), "Value": 1}])
+    except client.exceptions.ClientError as error:
+        if not error.response["Error"]["Code"].startswith("AccessDenied"):
+            raise
+        return False
+    return True
+
+
+# --- alarms -----------------------------------------------------------------------------------------------
+
+
+def _alarm(aws: Aws, missing: str = "missing") -> str:
+    """An alarm on a metric of its own, about the kind `vault`, that goes off above ten within three hours."""
+    name = unique("alarm")
+    aws.client("cloudwatch", REGION).put_metric_alarm(
+        AlarmName=name,
+        Namespace="Mailark",
+        MetricName=name,
+        Dimensions=[{"Name": "kind", "Value": "vault"}],
+        Statistic="Maximum",
+        Period=3 * 3600,
+        EvaluationPeriods=1,
+        Threshold=10,
+        ComparisonOperator="GreaterThanThreshold",
+        TreatMissingData=missing,
+    )
+    return name
+
+
+def _publish(aws: Aws, alarm: str, kind: str, value: float) -> None:
+    datum = {"MetricName": alarm, "Dimensions": [{"Name": "kind", "Value": kind}], "Value": value}
+    aws.client("cloudwatch", REGION).put_metric_data(Namespace="Mailark", MetricData=[datum])
+
+
+def _state(aws: Aws, alarm: str) -> str:
+    (found,) = aws.client("cloudwatch", REGION).describe_alarms(AlarmNames=[alarm])["MetricAlarms"]
+    return str(found["StateValue"])
+
+
+def _alarm_when_another_kind_is_too_great(aws: Aws, folder: Path) -> Any:
+    alarm = _alarm(aws)
+    _publish(aws, alarm, "vault", 5)
+    _publish(aws, alarm, "database", 50)
+    return _state(aws, alarm)
+
+
+def _alarms_that_never_heard_anything(aws: Aws, folder: Path) -> Any:
+    return [_state(aws, _alarm(aws, missing)) for missing in ("breaching", "notBreaching", "missing")]
+
+
+def _event_of_an_alarm(aws: Aws, folder: Path) -> Any:
+    received, events, alarm, rule = _queue(aws), aws.client("events", REGION), _alarm(aws), unique("rule")
+    pattern = {"source": ["aws.cloudwatch", "the test"], "detail": {"alarmName": [alarm]}}
+    events.put_rule(Name=rule, EventPattern=json.dumps(pattern))
+    events.put_targets(Rule=rule, Targets=[{"Id": "queue", "Arn": received.arn}])
+    _publish(aws, alarm, "vault", 50)
+    last = {"Source": "the test", "DetailType": "the end of it", "Detail": json.dumps({"alarmName": alarm})}
+    events.put_events(Entries=[last])
+    event = json.loads(received.wait()[0])
+    if event["source"] == "the test":
+        return "no event"
+    metric = event["detail"]["configuration"]["metrics"][0]["metricStat"]["metric"]
+    return event["detail-type"], event["detail"]["state"]["value"], metric["dimensions"]
+
+
+def test_an_alarm_hears_an_age_for_three_hours_and_then_misses_it(emulator: Aws) -> None:
+    alarm = _alarm(emulator, "breaching")
+    _publish(emulator, alarm, "vault", 5)
+    states = [_state(emulator, alarm)]
+    for hours in (2, 1.1):
+        emulator.let_hours_pass(REGION, hours)
+        states.append(_state(emulator, alarm))
+    _publish(emulator, alarm, "vault", 5)
+    assert [*states, _state(emulator, alarm)] == ["OK", "OK", "ALARM", "OK"]
 
 
 # --- schedule_now -----------------------------------------------------------------------------------------
@@ -368,6 +453,30 @@ BEHAVIOURS = [
         "a key policy that names a role lets in the sessions of that role alone",
         _roles_that_a_key_policy_lets_in,
         [True, False],
+    ),
+    Behaviour(
+        "condition_keys",
+        "a role publishes metrics into the namespace that its policy names and into no other",
+        _namespaces_that_a_role_may_publish_metrics_to,
+        [True, False],
+    ),
+    Behaviour(
+        "alarms",
+        "an alarm is of one metric with its dimensions",
+        _alarm_when_another_kind_is_too_great,
+        "OK",
+    ),
+    Behaviour(
+        "alarms",
+        "missing data counts as the alarm says",
+        _alarms_that_never_heard_anything,
+        ["ALARM", "OK", "INSUFFICIENT_DATA"],
+    ),
+    Behaviour(
+        "alarms",
+        "a change of an alarm is an event that names the metric and its dimensions",
+        _event_of_an_alarm,
+        ("CloudWatch Alarm State Change", "ALARM", {"kind": "vault"}),
     ),
     Behaviour(
         "schedule_now",

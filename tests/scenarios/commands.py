@@ -21,6 +21,7 @@ RECOVER = (
     """ --input '{"reason": "Vault lost its disk"}'"""
 )
 ENABLE = 'aws events enable-rule --region "$STANDBY_REGION" --name mailark-vault-backup'
+STATUS = ".venv/bin/python -m lambdas.status"
 CONFIGURE = ".venv/bin/python -m lambdas.vault_configuration"
 IMPORT = f"{CONFIGURE} --seal-key-file seal.key"
 
@@ -50,7 +51,7 @@ VERIFY = (
 RECOVERY_KEY = "bao write sys/rotate/recovery/init secret_shares=1 secret_threshold=1"
 
 COMMANDS = (
-    *(RECOVER, ENABLE, CONFIGURE, IMPORT, EVIDENCE, RECOVERY_KEY),
+    *(RECOVER, ENABLE, STATUS, CONFIGURE, IMPORT, EVIDENCE, RECOVERY_KEY),
     *(*INSTALL, INSPECT, START, LOGIN, LIST, PASSWORD, OPEN),
     *VERIFY,
 )

@@ -1,0 +1,46 @@
+"""Measure how old the newest good backup and the newest restore test of each kind are, and publish it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from lambdas.adapters.audit_trail import newest_event
+from lambdas.adapters.catalog import Catalog
+from lambdas.adapters.estate_parameter import read_estate
+from lambdas.adapters.lambda_handler import Run, action
+from lambdas.adapters.metrics import BACKUP_AGE, TEST_AGE, Metrics
+from lambdas.domain.ages import TEST_EVENTS, Ages, ages_of, too_old
+from lambdas.domain.operation import Operation
+
+
+@dataclass(frozen=True)
+class MeasureAges:
+    operation: Operation
+
+
+@dataclass(frozen=True)
+class AgesMeasured:
+    """What this region knows by its own catalog and trail; `problems` say in words what is too old or missing.
+
+    The alert is not the business of this action: an alarm hears of it also when this action does not run any more.
+    """
+
+    verdict: Literal["good", "not good"]
+    problems: list[str]
+    ages: list[Ages]
+
+
+@action(MeasureAges)
+def handler(request: MeasureAges, run: Run) -> AgesMeasured:
+    settings = run.settings
+    tested_here = settings.region == read_estate(settings.region).regions.primary
+    rows = Catalog(settings.region, settings["CATALOG_TABLE"]).rows()
+    metrics = Metrics(settings.region)
+    measured, problems = [], []
+    for kind, event in TEST_EVENTS.items():
+        last = newest_event(settings.region, settings["AUDIT_EVENTS_TABLE"], event)
+        ages = ages_of(kind, rows, datetime.fromisoformat(last.timestamp) if last else None, run.now())
+        metrics.publish_seconds(kind, {BACKUP_AGE: ages.backup_seconds, TEST_AGE: ages.test_seconds})
+        measured.append(ages)
+        problems += too_old(ages, tested_here=tested_here)
+    return AgesMeasured("not good" if problems else "good", problems, measured)

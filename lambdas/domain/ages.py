@@ -1,0 +1,63 @@
+"""How old the newest good backup of each kind is, and the newest test that restored one; and what is too old."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from lambdas.domain.backup import CatalogRow
+from lambdas.domain.objectives import DAILY, HOUR
+from lambdas.domain.timeline import in_words
+
+BACKUP_LIMIT = DAILY + HOUR
+"""Seconds. A backup is made every night, and must be done within the hour that its plan gives it."""
+
+TEST_LIMIT = 7 * DAILY + HOUR
+"""Seconds. A restore is tested every week, with an hour to do it in."""
+
+TEST_EVENTS: dict[str, str] = {"vault": "vault_restore_test_completed"}
+"""Each kind of backup, and the event of the audit trail that says that one was restored and proved equal."""
+
+
+@dataclass(frozen=True)
+class Ages:
+    """Ages in seconds; None where there is nothing that could have an age.
+
+    A backup is as old as the data in it: `backup_seconds` count from its start. A test counts from its end.
+    """
+
+    kind: str
+    backup_id: str | None
+    backup_seconds: int | None
+    test_seconds: int | None
+
+
+def ages_of(kind: str, rows: Sequence[CatalogRow], last_test: datetime | None, now: datetime) -> Ages:
+    """The ages of one kind; `rows` are those of a catalog, newest first, and `last_test` ended well."""
+    newest = next((row for row in rows if row.kind == kind and row.is_good), None)
+    return Ages(
+        kind=kind,
+        backup_id=newest.id if newest else None,
+        backup_seconds=_seconds(datetime.fromisoformat(newest.started_at), now) if newest else None,
+        test_seconds=_seconds(last_test, now) if last_test else None,
+    )
+
+
+def too_old(ages: Ages, *, tested_here: bool) -> list[str]:
+    """What is wrong with these ages, in words; an empty list is good.
+
+    `tested_here` is whether restores are tested in the region that they are of: elsewhere no test is expected.
+    """
+    found = []
+    if ages.backup_seconds is None:
+        found.append(f"there is no good {ages.kind} backup")
+    elif ages.backup_seconds > BACKUP_LIMIT:
+        found.append(f"the newest good {ages.kind} backup is {in_words(ages.backup_seconds)} old")
+    if tested_here and ages.test_seconds is None:
+        found.append(f"no {ages.kind} backup has been restored as a test")
+    elif tested_here and ages.test_seconds is not None and ages.test_seconds > TEST_LIMIT:
+        found.append(f"the newest restore test of {ages.kind} is {in_words(ages.test_seconds)} old")
+    return found
+
+
+def _seconds(since: datetime, now: datetime) -> int:
+    return round((now - since).total_seconds())

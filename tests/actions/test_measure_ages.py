@@ -1,0 +1,97 @@
+"""`measure_ages`: what a region knows of its backups and tests, as numbers that an alarm can miss."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from lambdas.adapters.audit_trail import AuditTrail, timestamp
+from lambdas.domain.audit import Event
+from tests.actions.house import House
+from tests.domain.builders import row_of
+from tests.servers.aws import PRIMARY, STANDBY, aws, forget
+
+HOUR = 3600
+
+
+@pytest.fixture(autouse=True)
+def _no_metrics() -> Iterator[None]:
+    yield
+    forget("cloudwatch")
+
+
+def _ago(hours: float) -> datetime:
+    return (datetime.now(UTC) - timedelta(hours=hours)).replace(microsecond=0)
+
+
+def _tested(hours_ago: float, event: str = "vault_restore_test_completed", region: str = PRIMARY) -> None:
+    trail = AuditTrail(region, "mailark-audit-events", "mailark-audit-heads")
+    trail.append("platform#vault", Event(f"e-{hours_ago}", event, "system", timestamp(_ago(hours_ago)), "info"))
+
+
+def _measure(house: House, region: str = PRIMARY) -> Any:
+    return house.run("measure_ages", {"operation": house.operation("backup_watch")}, region)
+
+
+def _published(region: str = PRIMARY) -> dict[str, float]:
+    """The greatest value of each metric about Vault."""
+    found = {}
+    cloudwatch = aws("cloudwatch", region)
+    for metric in cloudwatch.list_metrics(Namespace="Mailark")["Metrics"]:
+        assert metric["Dimensions"] == [{"Name": "kind", "Value": "vault"}]
+        now = datetime.now(UTC)
+        points = cloudwatch.get_metric_statistics(
+            **metric,
+            StartTime=now - timedelta(hours=1),
+            EndTime=now + timedelta(hours=1),
+            Period=HOUR,
+            Statistics=["Maximum"],
+        )["Datapoints"]
+        found[metric["MetricName"]] = max(point["Maximum"] for point in points)
+    return found
+
+
+def test_the_ages_of_the_newest_good_backup_and_test_are_published_and_recorded(house: House) -> None:
+    newest = row_of(_ago(2))
+    for row in (newest, row_of(_ago(26))):
+        house.catalog().put(row)
+    house.catalog().put(row_of(_ago(1), proof="stored"))
+    for hours in (30, 200):
+        _tested(hours)
+    _tested(3, "vault_restore_test_failed")
+
+    measured = [_measure(house) for _ in range(2)][1]
+
+    published = _published()
+    assert published == pytest.approx({"BackupAgeSeconds": 2 * HOUR, "RestoreTestAgeSeconds": 30 * HOUR}, abs=30)
+    assert (measured["verdict"], measured["problems"]) == ("good", [])
+    (ages,) = measured["ages"]
+    assert (ages["kind"], ages["backup_id"]) == ("vault", newest.id)
+    assert ages["backup_seconds"] == pytest.approx(published["BackupAgeSeconds"], abs=30)
+
+
+def test_what_is_not_there_is_not_published_so_that_the_alarm_misses_it(house: House) -> None:
+    measured = _measure(house)
+    assert _published() == {}
+    assert measured["verdict"] == "not good"
+    assert measured["problems"] == ["there is no good vault backup", "no vault backup has been restored as a test"]
+
+
+def test_what_is_too_old_is_in_the_record_and_no_failure(house: House) -> None:
+    house.catalog().put(row_of(_ago(26)))
+    _tested(170)
+    measured = _measure(house)
+    assert measured["problems"] == [
+        "the newest good vault backup is 26 h old",
+        "the newest restore test of vault is 170 h old",
+    ]
+
+
+def test_each_region_measures_what_it_has_itself_and_the_standby_expects_no_tests(house: House) -> None:
+    house.catalog().put(row_of(_ago(1)))
+    house.catalog(STANDBY).put(row_of(_ago(5)))
+    measured = _measure(house, STANDBY)
+    assert (measured["verdict"], measured["problems"]) == ("good", [])
+    assert _published(STANDBY) == pytest.approx({"BackupAgeSeconds": 5 * HOUR}, abs=30)
+    assert _published() == {}

@@ -1,0 +1,333 @@
+"""What an on-call engineer is told of the facts: what is good, what is not, and that the unknown is never good."""
+
+import dataclasses
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from lambdas.domain.estate import parse_estate
+from lambdas.domain.lease import LeaseRow
+from lambdas.domain.operation import machine_name
+from lambdas.domain.scenarios import SCENARIOS, ScheduledInput
+from lambdas.domain.status import (
+    EXIT_CODES,
+    FAILURE_RULE,
+    IN_BOTH_REGIONS,
+    Check,
+    Facts,
+    Key,
+    Ran,
+    RegionFacts,
+    Report,
+    RestoreTested,
+    Subscription,
+    Unanswered,
+    VaultFacts,
+    report,
+)
+from lambdas.domain.status_text import as_data, as_text
+from lambdas.domain.timeline import Reached
+from tests.domain.builders import ESTATE, STARTED, row_of
+from tests.domain.test_estate import NETWORK
+
+NOW = STARTED + timedelta(hours=1)
+PRIMARY, STANDBY = "eu-central-1", "eu-west-1"
+SCHEDULED = {name for name, scenario in SCENARIOS.items() if issubclass(scenario.input, ScheduledInput)}
+RULES = {machine_name(name): True for name in SCHEDULED} | {FAILURE_RULE: True}
+OFF_IN_STANDBY = {machine_name(name): False for name in SCHEDULED - IN_BOTH_REGIONS}
+REFUSED = Unanswered("these credentials may not call Scan", refused=True)
+RAN = Ran("vault_backup", "op-1", "succeeded", "2026-11-22T02:00:00+00:00", "2026-11-22T02:00:09+00:00", "night", "jo")
+
+
+def region(name: str = PRIMARY, **changes: Any) -> RegionFacts:
+    """A region in which all is well."""
+    facts = RegionFacts(
+        region=name,
+        catalog=[row_of()],
+        stored="",
+        tested=RestoreTested(NOW - timedelta(days=2), "op-2", Reached(1800, 12.0), Reached(86_400, 3600.0)),
+        ran=[RAN],
+        leases=[],
+        rules=RULES if name == PRIMARY else RULES | OFF_IN_STANDBY,
+        functions={"verify_backup": ""},
+        alarms={"mailark-vault-backup-too-old": True},
+        contacts={"operations": [Subscription("email", "oncall@example.net", confirmed=True)]},
+        keys={"backup": Key("Enabled", used=True)},
+    )
+    return dataclasses.replace(facts, **changes)
+
+
+def house(*regions: RegionFacts, **changes: Any) -> Facts:
+    """A house in which all is well."""
+    known = list(regions) or [region(), region(STANDBY)]
+    facts = Facts(parse_estate(ESTATE), PRIMARY, True, known, {}, VaultFacts(leader="https://vault.example.org:8200"))
+    return dataclasses.replace(facts, **changes)
+
+
+def judged(**changes: Any) -> Report:
+    """The report when the primary answers something else."""
+    return report(house(region(**changes), region(STANDBY)), NOW)
+
+
+def bad(found: Report) -> list[Check]:
+    return [check for check in found.checks if check.verdict != "good"]
+
+
+# --- the verdict ------------------------------------------------------------------------------------------
+
+
+def test_a_house_in_which_all_is_well_is_good() -> None:
+    found = report(house(), NOW)
+    assert bad(found) == []
+    assert (found.verdict, EXIT_CODES[found.verdict]) == ("good", 0)
+    assert {check.name for check in found.checks} == {
+        *("backup-age", "backup-stored", "backup-copied", "restore-test-age", "last-run", "schedules", "functions"),
+        *("alarms", "contacts", "keys", "vault"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "whole"),
+    [
+        (["good"], "good"),
+        (["good", "skipped"], "good"),
+        (["good", "unknown"], "unknown"),
+        (["good", "unknown", "not good"], "not good"),
+        (["skipped"], "unknown"),
+        ([], "unknown"),
+    ],
+)
+def test_what_is_unknown_is_never_good_and_what_is_bad_is_bad(verdicts: list[Any], whole: str) -> None:
+    checks = [Check("c", None, verdict, "said.") for verdict in verdicts]
+    found = dataclasses.replace(report(house(), NOW), checks=checks)
+    assert found.verdict == whole
+
+
+@pytest.mark.parametrize("field", [each.name for each in dataclasses.fields(RegionFacts) if each.name != "region"])
+def test_a_fact_that_was_not_had_never_passes(field: str) -> None:
+    if field == "leases":  # only shown
+        assert judged(leases=REFUSED).leases == []
+        return
+    found = judged(**{field: REFUSED})
+    assert found.verdict == "unknown"
+    assert all(check.said == "It could not be told: these credentials may not call Scan." for check in bad(found))
+    assert bad(found)
+
+
+# --- each check -------------------------------------------------------------------------------------------
+
+
+def test_a_backup_over_25_hours_is_not_good() -> None:
+    (check,) = bad(report(house(region(), region(STANDBY, catalog=[row_of(STARTED - timedelta(hours=25))])), NOW))[:1]
+    assert (check.name, check.region, check.verdict) == ("backup-age", STANDBY, "not good")
+    assert check.said == (
+        "The newest good vault backup, vault-snapshot-20261121T010000Z, is 26 h old, and at most 25 h are good."
+    )
+    assert "Start mailark-vault-backup by hand" in (check.hint or "")
+
+
+def test_no_good_backup_is_not_good() -> None:
+    found = judged(catalog=[row_of(proof="stored"), row_of(series="pre-restore")])
+    assert "There is no good vault backup." in [check.said for check in bad(found)]
+
+
+def test_a_backup_whose_copy_is_not_there_is_not_good() -> None:
+    older = row_of(STARTED - timedelta(hours=2))
+    (check,) = bad(report(house(region(), region(STANDBY, catalog=[older])), NOW))
+    assert check.said == "The newest good backup, vault-snapshot-20261122T020000Z, has no good copy here."
+
+
+def test_an_object_that_is_gone_is_not_good() -> None:
+    (check,) = bad(judged(stored="k.enc is not in mailark-backups"))
+    assert (check.name, check.said) == ("backup-stored", "k.enc is not in mailark-backups.")
+
+
+@pytest.mark.parametrize(
+    ("tested", "said"),
+    [
+        (None, "No backup has been restored as a test."),
+        (RestoreTested(NOW - timedelta(days=8), None), "The newest restore test is 192 h old, and a week is good."),
+    ],
+)
+def test_a_restore_test_that_is_too_old_or_was_never_made_is_not_good(tested: RestoreTested | None, said: str) -> None:
+    assert [check.said for check in bad(judged(tested=tested))] == [said]
+
+
+def test_a_night_that_failed_is_not_good_and_says_what_to_do() -> None:
+    failed = dataclasses.replace(RAN, status="failed", code="vault-sealed", sentence="It is.", hint="Restart it.")
+    (check,) = bad(judged(ran=[failed]))
+    assert (check.said, check.hint) == ("The last vault_backup failed: vault-sealed.", "Restart it.")
+
+
+def test_a_recovery_that_failed_is_history() -> None:
+    failed = dataclasses.replace(RAN, scenario="vault_restore", status="failed", code="no-backup-on-date")
+    assert judged(ran=[failed]).verdict == "good"
+
+
+def test_a_rule_that_is_off_is_not_good_and_the_hint_turns_it_on() -> None:
+    (check,) = bad(judged(rules=RULES | OFF_IN_STANDBY))
+    assert check.said == "The rule mailark-vault-backup is off."
+    assert check.hint == "Turn it on: aws events enable-rule --region eu-central-1 --name mailark-vault-backup"
+
+
+def test_a_rule_that_is_gone_is_not_good_in_the_standby_either() -> None:
+    facts = house(region(), region(STANDBY, rules={"mailark-backup-watch": False}))
+    assert [check.said for check in bad(report(facts, NOW))] == [
+        "The rule mailark-backup-watch is off.",
+        "The rule mailark-failed-executions does not exist.",
+    ]
+
+
+def test_an_address_that_never_confirmed_is_not_good() -> None:
+    pending = Subscription("email", "oncall@example.net", confirmed=False)
+    (check,) = bad(judged(contacts={"operations": [pending]}))
+    assert check.said == "email oncall@example.net on operations is not confirmed, and hears nothing."
+    (check,) = bad(judged(contacts={"security": []}))
+    assert check.said == "Nobody is subscribed to security."
+
+
+def test_a_function_that_cannot_run_and_an_alarm_that_is_silenced_are_not_good() -> None:
+    (check,) = bad(judged(functions={"verify_backup": "it does not exist", "copy_backup": ""}))
+    assert check.said == "The function of verify_backup cannot run: it does not exist."
+    (check,) = bad(judged(alarms={"mailark-a": False, "mailark-b": True}))
+    assert check.said == "The alarm mailark-a tells nobody: its actions are off."
+    assert [each.said for each in bad(judged(alarms={}))] == ["There are no alarms."]
+
+
+def test_a_key_that_is_to_be_deleted_or_refuses_is_not_good() -> None:
+    keys = {"backup": Key("PendingDeletion", used=False), "seal": Key("Enabled", used=False)}
+    assert [check.said for check in bad(judged(keys=keys))] == [
+        "The key backup is PendingDeletion.",
+        "The key seal refuses to work.",
+    ]
+
+
+def test_a_key_that_these_credentials_may_not_use_is_skipped_and_not_passed() -> None:
+    keys = {
+        "backup": Key("Enabled", Unanswered("only Mailark's own functions may use them", refused=True)),
+        "evidence": Key("Disabled", Unanswered("only Mailark's own functions may use them", refused=True)),
+        "seal": Key("Enabled", used=True),
+    }
+    assert [(check.verdict, check.said) for check in bad(judged(keys=keys))] == [
+        ("not good", "The key evidence is Disabled."),
+        (
+            "skipped",
+            "These keys are enabled; whether they work was not tried: backup "
+            "(only Mailark's own functions may use them).",
+        ),
+    ]
+
+
+def test_a_sealed_vault_is_not_good() -> None:
+    facts = house(vault=VaultFacts(problem="Vault at https://v is sealed.", hint="Restart it."))
+    assert [(c.name, c.verdict, c.hint) for c in bad(report(facts, NOW))] == [("vault", "not good", "Restart it.")]
+
+
+def test_a_vault_out_of_reach_is_skipped_where_it_is_in_a_network_and_not_good_where_it_is_public() -> None:
+    vault = VaultFacts(unreached="Vault at https://v does not answer")
+    (check,) = bad(report(house(vault=vault), NOW))
+    assert check.verdict == "not good"
+    facts = house(vault=vault, estate=parse_estate(ESTATE + NETWORK))
+    assert [(c.verdict, report(facts, NOW).verdict) for c in bad(report(facts, NOW))] == [("skipped", "good")]
+
+
+def test_two_estates_are_one_too_many() -> None:
+    (check,) = bad(report(house(same_estate=False), NOW))
+    assert check.said == "The two regions have different estates."
+
+
+# --- a region that is gone --------------------------------------------------------------------------------
+
+
+def test_with_the_primary_gone_the_standby_answers_and_the_rest_is_unknown() -> None:
+    facts = house(region(STANDBY), silent={PRIMARY: "no answer (ConnectTimeoutError)"}, read_from=STANDBY)
+    found = report(facts, NOW)
+    assert (found.verdict, EXIT_CODES[found.verdict]) == ("unknown", 2)
+    assert (found.region, found.backups) == (STANDBY, [row_of()])
+    (check,) = bad(found)
+    assert check.said == "The region does not answer: no answer (ConnectTimeoutError)."
+    assert (check.name, check.region) == ("region", PRIMARY)
+
+
+# --- how it looks -----------------------------------------------------------------------------------------
+
+
+def test_the_text_says_first_what_is_asked_first() -> None:
+    lease = LeaseRow("vault", "arn:execution", 3, True, NOW, NOW - timedelta(minutes=5))
+    free = dataclasses.replace(lease, target="backup#vault", held=False)
+    failed = dataclasses.replace(RAN, scenario="vault_restore", status="failed", code="c", sentence="S.", hint="H.")
+    found = judged(leases=[lease, free], ran=[RAN, failed], rules=RULES | OFF_IN_STANDBY)
+    text = as_text(found, every_backup=False, colour=False)
+    assert text == (
+        """\
+example: NOT GOOD   2026-11-22 03:00 UTC, the estate as eu-central-1 has it
+
+Regions
+  eu-central-1     primary  answers
+  eu-west-1        standby  answers
+
+Backups in eu-central-1
+  ID                               AGE  SIZE        PROOF   COPY
+  vault-snapshot-20261122T020000Z  1 h  1000 bytes  intact  intact
+
+Last runs in eu-central-1
+  vault_backup         succeeded, ended 59 min 51 s ago (night, jo)
+  vault_restore        failed, ended 59 min 51 s ago (night, jo)
+                       c: S.
+                       Next: H.
+  The last restore test took 12 s of 30 min, and its data was 1 h of 24 h old.
+
+Running now in eu-central-1
+  vault, since 5 min: arn:execution
+
+Checks
+"""
+        + text.partition("Checks\n")[2]
+    )
+    assert "  NOT GOOD  schedules        eu-central-1     The rule mailark-vault-backup is off.\n" in text
+    assert "            Next: Turn it on: aws events enable-rule" in text
+
+
+def test_colour_is_for_terminals() -> None:
+    found = judged(stored="gone")
+    assert "\x1b[31mNOT GOOD\x1b[0m" in as_text(found, every_backup=False, colour=True)
+    assert "\x1b" not in as_text(found, every_backup=False, colour=False)
+
+
+def test_the_newest_ten_backups_are_shown_and_all_when_asked_for() -> None:
+    rows = [row_of(STARTED - timedelta(days=i)) for i in range(12)]
+    found = judged(catalog=rows)
+    assert as_text(found, every_backup=False, colour=False).count("vault-snapshot-") == 10 + 3
+    assert "Backups in eu-central-1, the newest 10 of 12; --all shows every one\n" in as_text(
+        found, every_backup=False, colour=False
+    )
+    assert as_text(found, every_backup=True, colour=False).count("vault-snapshot-") == 12 + 3
+    assert len(as_data(found, every_backup=False)["backups"]) == 10
+    assert len(as_data(found, every_backup=True)["backups"]) == as_data(found, every_backup=False)["backups_in_all"]
+
+
+def test_the_data_is_json_with_the_same_checks() -> None:
+    found = judged(stored="gone")
+    data = json.loads(json.dumps(as_data(found, every_backup=False)))
+    assert data["verdict"] == "not good"
+    assert data["backups"][0]["age_seconds"] == 3600
+    (check,) = [check for check in data["checks"] if check["verdict"] != "good"]
+    assert (check["name"], check["region"], check["said"]) == ("backup-stored", PRIMARY, "gone.")
+    assert [check["said"] for check in data["checks"]] == [check.said for check in found.checks]
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [(0, "0 bytes"), (1023, "1023 bytes"), (1536, "1.5 KiB"), (20 * 1024**2, "20 MiB"), (3 * 1024**4, "3072 GiB")],
+)
+def test_a_size_is_told_in_its_unit(size: int, shown: str) -> None:
+    found = judged(catalog=[dataclasses.replace(row_of(), size=size)])
+    assert f"  {shown}  " in as_text(found, every_backup=False, colour=False)
+
+
+@pytest.mark.parametrize(("days", "shown"), [(2, "49 h"), (3, "3 days"), (40, "40 days")])
+def test_an_age_is_told_in_days_from_three_days_on(days: int, shown: str) -> None:
+    found = judged(catalog=[row_of(STARTED - timedelta(days=days))])
+    assert f"Z  {shown}  " in as_text(found, every_backup=False, colour=False)
