@@ -14,11 +14,13 @@ from constructs import Construct
 from infra.code import Platform
 from infra.nag import acknowledge, wildcard_finding
 from infra.permissions import ActionSpec
-from infra.uses import BucketUse, KeyUse, NetworkUse, Region, SecretUse, TableUse, TopicUse
+from infra.uses import BucketUse, KeyUse, NetworkUse, QueueUse, Region, SecretUse, TableUse, TopicUse
 
 _RUNTIME_REASON = (
     "Every library of the layer is tested on this version, which AWS supports until 2029 (Lambda runtimes page)."
 )
+_EXACT = BucketUse | KeyUse | QueueUse | SecretUse | TableUse | TopicUse
+"""Uses whose resources have no wildcard of their own: a token in their ARN may look like one."""
 _LOG_RETENTION = logs.RetentionDays.THREE_MONTHS
 
 
@@ -68,7 +70,7 @@ class Action(Construct):
             for statement in use.statements(region):
                 self.role.add_to_policy(statement)
                 for resource in statement.resources:
-                    if "*" in resource and not isinstance(use, BucketUse | KeyUse | TableUse | SecretUse | TopicUse):
+                    if "*" in resource and not isinstance(use, _EXACT):
                         acknowledge(self.role, wildcard_finding(resource), use.reason)
             environment |= {f"MAILARK_{name}": value for name, value in use.environment(region).items()}
         self.function = lambda_.Function(

@@ -118,15 +118,18 @@ class UndeliveredEvents(Construct):
             retention_period=Duration.days(14),
         )
         acknowledge(
-            self.queue, "AwsSolutions-SQS3", "It is the dead-letter queue, of EventBridge rules; it has none itself."
+            self.queue,
+            "AwsSolutions-SQS3",
+            "It is the dead-letter queue, of EventBridge rules and the audit stream; it has none itself.",
         )
         alarm = cloudwatch.Alarm(
             self,
             "Alarm",
             alarm_name="mailark-undelivered-events",
             alarm_description=(
-                "A schedule or a failure report could not be delivered. Look into the queue "
-                "mailark-undelivered-events, start by hand what was missed, and empty it."
+                "A schedule, a failure report or events of the audit trail could not be delivered. Look into the "
+                "queue mailark-undelivered-events, start by hand what was missed (for events of the audit trail: "
+                "mailark-audit-signing), and empty it."
             ),
             metric=self.queue.metric_approximate_number_of_messages_visible(period=Duration.minutes(1)),
             threshold=1,

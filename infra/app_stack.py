@@ -10,6 +10,7 @@ from constructs import Construct
 
 from infra.action import Action, Network, Workplace
 from infra.alerts import FailureReports, Topics, UndeliveredEvents
+from infra.audit import AuditStream
 from infra.code import Platform, own_code, third_party_layer
 from infra.data_stack import DataStack
 from infra.dead_man import DeadMan
@@ -73,6 +74,7 @@ class AppStack(Stack):
         DeadMan(self, topics, other_region, tested_here=active)
         for name in SCHEDULES:
             Schedule(self, name, scenarios[name], undelivered.queue, active=active)
+        AuditStream(self, actions["archive_audit_events"], data.audit_stream, undelivered.queue)
         FailureReports(self, actions["report_failed_execution"], scenarios.values(), topics, undelivered.queue)
 
     def _estate_parameter(self, text: str) -> None:

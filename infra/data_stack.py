@@ -13,6 +13,9 @@ from infra.names import KEYS, Names
 from lambdas.adapters.audit_trail import BY_EVENT, BY_OPERATION, BY_PERSON
 
 _WORK_DAYS = 7
+_AUDIT_DAYS = 7 * 365
+"""Seven years, as 17 CFR 210.2-06 keeps records of audits; PCI DSS 4.0 (10.5.1) asks for one, HIPAA (45 CFR
+164.316) for six."""
 _ACCESS_LOG_DAYS = 400
 _ABORT_DAYS = 1
 
@@ -48,8 +51,9 @@ class DataStack(Stack):
             self.add_stack_dependency(primary)
         access_logs = self._bucket(here, "access-logs", days=_ACCESS_LOG_DAYS)
         self._bucket(here, "backups", logs=access_logs, locked=True)
+        self._bucket(here, "audit", logs=access_logs, locked=True, locked_days=_AUDIT_DAYS)
         self._bucket(here, "work", logs=access_logs, days=_WORK_DAYS)
-        self._tables(here)
+        self.audit_stream = self._tables(here)
 
     @property
     def key_ids(self) -> dict[str, str]:
@@ -63,7 +67,9 @@ class DataStack(Stack):
         logs: s3.Bucket | None = None,
         days: int | None = None,
         locked: bool = False,
+        locked_days: int | None = None,
     ) -> s3.Bucket:
+        """`locked_days` locks every object from the moment it is put; without it, who puts one decides."""
         rules = [s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(_ABORT_DAYS))]
         if days is not None:
             expiry = Duration.days(days)
@@ -74,6 +80,9 @@ class DataStack(Stack):
             bucket_name=names.bucket(bucket),
             versioned=True,
             object_lock_enabled=locked or None,
+            object_lock_default_retention=(
+                s3.ObjectLockRetention.governance(Duration.days(locked_days)) if locked_days else None
+            ),
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             encryption=s3.BucketEncryption.S3_MANAGED,
@@ -85,25 +94,38 @@ class DataStack(Stack):
             removal_policy=RemovalPolicy.RETAIN,
         )
 
-    def _tables(self, names: Names) -> None:
+    def _tables(self, names: Names) -> str:
+        """All tables; the ARN of the stream of what happens to the events of the audit trail."""
         text, number = dynamodb.AttributeType.STRING, dynamodb.AttributeType.NUMBER
         self._table(names, "operations", "id")
         self._table(names, "leases", "target")
         self._table(names, "catalog", "id")
         self._table(names, "audit-heads", "scope")
-        events = self._table(names, "audit-events", "scope", dynamodb.Attribute(name="sequence", type=number))
+        sequence = dynamodb.Attribute(name="sequence", type=number)
+        events = self._table(names, "audit-events", "scope", sequence, dynamodb.StreamViewType.NEW_AND_OLD_IMAGES)
         at = dynamodb.Attribute(name="timestamp", type=text)
         for index, key in ((BY_EVENT, "event"), (BY_OPERATION, "operation_id"), (BY_PERSON, "user_id")):
             partition = dynamodb.Attribute(name=key, type=text)
             events.add_global_secondary_index(index_name=index, partition_key=partition, sort_key=at)
+        stream = events.table_stream_arn
+        assert stream is not None
+        return stream
 
-    def _table(self, names: Names, table: str, key: str, sort_key: dynamodb.Attribute | None = None) -> dynamodb.Table:
+    def _table(
+        self,
+        names: Names,
+        table: str,
+        key: str,
+        sort_key: dynamodb.Attribute | None = None,
+        stream: dynamodb.StreamViewType | None = None,
+    ) -> dynamodb.Table:
         return dynamodb.Table(
             self,
             "".join(word.title() for word in table.split("-")),
             table_name=names.table(table),
             partition_key=dynamodb.Attribute(name=key, type=dynamodb.AttributeType.STRING),
             sort_key=sort_key,
+            stream=stream,
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True

@@ -42,6 +42,8 @@ _ADMINISTRATION = [
     "kms:UpdatePrimaryRegion",
 ]
 
+_FOR_ALL = {"kms:DescribeKey", "kms:GetPublicKey"}
+"""What the key's administration allows the whole account already, so that IAM alone decides."""
 _SEALED_BY_OPERATORS = {"seal", "escrow"}
 _DELETION_DAYS = 30
 
@@ -142,8 +144,6 @@ def _users(key: str, here: Names, other: Names) -> dict[tuple[tuple[str, ...], s
         for use in spec.uses:
             if isinstance(use, KeyUse) and use.key == key:
                 role = (other if use.other else here).role_arn(action)
-                for operations, purpose in (
-                    (tuple(o for o in use.operations if o != "kms:DescribeKey"), use.purpose or ""),
-                ):
-                    users[operations, purpose].append(role)
+                if operations := tuple(each for each in use.operations if each not in _FOR_ALL):
+                    users[operations, use.purpose or ""].append(role)
     return users

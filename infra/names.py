@@ -12,7 +12,7 @@ KEYS = ("backup", "seal", "escrow", "vault-backup", "vault-inventory", "vault-re
 SIGNING_KEYS = ("vault-backup", "vault-inventory", "vault-restore", "evidence")
 
 TABLES = ("operations", "leases", "catalog", "audit-events", "audit-heads")
-BUCKETS = ("backups", "work", "access-logs")
+BUCKETS = ("backups", "audit", "work", "access-logs")
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,12 @@ class Names:
 
     def topic_arn(self, topic: str) -> str:
         return f"arn:{Aws.PARTITION}:sns:{self.region}:{Aws.ACCOUNT_ID}:{self.topic(topic)}"
+
+    def queue(self, queue: str) -> str:
+        return f"{PREFIX}-{queue}"
+
+    def queue_arn(self, queue: str) -> str:
+        return f"arn:{Aws.PARTITION}:sqs:{self.region}:{Aws.ACCOUNT_ID}:{self.queue(queue)}"
 
     def executions_arn(self) -> str:
         return f"arn:{Aws.PARTITION}:states:{self.region}:{Aws.ACCOUNT_ID}:execution:{PREFIX}-*:*"

@@ -14,6 +14,8 @@ from infra.uses import (
     MetricUse,
     ObjectUse,
     ParameterUse,
+    QueueUse,
+    StreamUse,
     TableUse,
     TopicUse,
     Use,
@@ -38,11 +40,14 @@ class ActionSpec:
 
 
 _ESTATE = ParameterUse(ESTATE_PARAMETER)
-_AUDIT: list[Use] = [
+_EACH_EVENT = "Each event of the audit trail has a key of its own, and each hour's signed heads have one."
+_CHAINING: list[Use] = [
     TableUse("audit-events", ("dynamodb:PutItem",), in_transaction=True),
     TableUse("audit-heads", ("dynamodb:PutItem",), in_transaction=True),
     TableUse("audit-heads", ("dynamodb:GetItem",)),
 ]
+_AUDIT: list[Use] = [*_CHAINING, ObjectUse("audit", ("s3:PutObject",), "spool/*", _EACH_EVENT)]
+_ARCHIVING: list[Use] = [ObjectUse("audit", ("s3:GetObject", "s3:PutObject"), "events/*", _EACH_EVENT)]
 _EACH_EXECUTION = "An execution gets its name when it starts; only those of Mailark's own state machines are readable."
 _EXECUTION_DESCRIBED = ExecutionUse(("states:DescribeExecution",), _EACH_EXECUTION)
 _EXECUTION_HISTORY = ExecutionUse(("states:GetExecutionHistory",), _EACH_EXECUTION)
@@ -247,5 +252,41 @@ ACTIONS: dict[str, ActionSpec] = {
             _STATUS_KEPT,
         ],
         reaches_vault=True,
+    ),
+    "chain_spooled_events": ActionSpec(
+        512,
+        300,
+        [
+            *_CHAINING,
+            ObjectUse("audit", ("s3:GetObject",), "spool/*", _EACH_EVENT, missing=True),
+            ObjectUse("audit", ("s3:PutObject",), "chained/*", _EACH_EVENT, missing=True),
+        ],
+    ),
+    "sign_audit_heads": ActionSpec(
+        512,
+        300,
+        [
+            TableUse("audit-heads", ("dynamodb:Scan",)),
+            TableUse("audit-events", ("dynamodb:Query",)),
+            *_ARCHIVING,
+            ObjectUse("audit", ("s3:GetObject", "s3:PutObject"), "heads/*", _EACH_EVENT, missing=True),
+            KeyUse("evidence", ("kms:Sign",)),
+        ],
+    ),
+    "archive_audit_events": ActionSpec(
+        512,
+        60,
+        [*_ARCHIVING, StreamUse("audit-events"), QueueUse("undelivered-events"), TopicUse("security")],
+    ),
+    "verify_audit_trail": ActionSpec(
+        1024,
+        900,
+        [
+            TableUse("audit-heads", ("dynamodb:GetItem", "dynamodb:Scan")),
+            TableUse("audit-events", ("dynamodb:GetItem", "dynamodb:Query")),
+            ObjectUse("audit", ("s3:GetObject",), "heads/*", _EACH_EVENT, missing=True),
+            ObjectUse("audit", (), "events/*", _EACH_EVENT, missing=True),
+            KeyUse("evidence", ("kms:GetPublicKey",)),
+        ],
     ),
 }

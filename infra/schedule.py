@@ -40,6 +40,9 @@ SCHEDULES: dict[str, Cron] = {
     "vault_restore_test": Cron("cron(0 4 ? * SUN *)", "weekly restore test"),
     # Not on the hour: at 03:10 the backup of 02:00 must be done, and without it the last one is over 25 hours old.
     "backup_watch": Cron("cron(10 * * * ? *)", "hourly watch of the backups", in_both_regions=True),
+    # Each region has a trail of its own. Not on the hour, when backups begin and write to it.
+    "audit_signing": Cron("cron(5 * * * ? *)", "hourly signature", in_both_regions=True),
+    "audit_verification": Cron("cron(30 4 * * ? *)", "daily verification", in_both_regions=True),
 }
 
 _RETRY_FOR = Duration.hours(2)

@@ -66,7 +66,8 @@ class TableUse:
 
 @dataclass(frozen=True)
 class ObjectUse:
-    """Use of objects by a pattern of keys. `missing` lets S3 say that a key is missing instead of refusing."""
+    """Use of objects by a pattern of keys. `missing` lets S3 list the keys before its first `*`, and so say that one
+    is missing instead of refusing."""
 
     bucket: str
     operations: Sequence[str]
@@ -78,7 +79,7 @@ class ObjectUse:
     def statements(self, region: Region) -> list[iam.PolicyStatement]:
         names = region.other if self.other else region.here
         objects = f"{names.bucket_arn(self.bucket)}/{self.pattern}"
-        found = [iam.PolicyStatement(actions=list(self.operations), resources=[objects])]
+        found = [iam.PolicyStatement(actions=list(self.operations), resources=[objects])] if self.operations else []
         if self.missing:
             # "IfExists": a GetObject names no prefix, and S3 asks for this permission to answer 404 instead of 403.
             listing = {"StringLikeIfExists": {"s3:prefix": self.pattern.partition("*")[0] + "*"}}
@@ -91,7 +92,7 @@ class ObjectUse:
 
     def environment(self, region: Region) -> dict[str, str]:
         names, prefix = (region.other, "OTHER_") if self.other else (region.here, "")
-        name = {"backups": "BACKUP_BUCKET", "work": "WORK_BUCKET"}[self.bucket]
+        name = {"backups": "BACKUP_BUCKET", "work": "WORK_BUCKET", "audit": "AUDIT_BUCKET"}[self.bucket]
         return {f"{prefix}{name}": names.bucket(self.bucket)}
 
 
@@ -187,6 +188,37 @@ class MetricUse:
 
 
 @dataclass(frozen=True)
+class StreamUse:
+    """Reading of a table's stream, which Lambda does with the function's role."""
+
+    table: str
+    reason: str = "The ARN of a stream ends with the time at which it was turned on; a table has one stream."
+
+    def statements(self, region: Region) -> list[iam.PolicyStatement]:
+        stream = f"{region.here.table_arn(self.table)}/stream/*"
+        reading = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]
+        return [iam.PolicyStatement(actions=[*reading, "dynamodb:ListStreams"], resources=[stream])]
+
+    def environment(self, region: Region) -> dict[str, str]:
+        del region
+        return {}
+
+
+@dataclass(frozen=True)
+class QueueUse:
+    """Sending to a queue what could not be worked off, which Lambda does with the function's role."""
+
+    queue: str
+
+    def statements(self, region: Region) -> list[iam.PolicyStatement]:
+        return [iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[region.here.queue_arn(self.queue)])]
+
+    def environment(self, region: Region) -> dict[str, str]:
+        del region
+        return {}
+
+
+@dataclass(frozen=True)
 class NetworkUse:
     """What Lambda does, with the function's role, to put the function into a VPC; the function's own code may not."""
 
@@ -224,5 +256,7 @@ Use = (
     | SecretUse
     | TopicUse
     | MetricUse
+    | StreamUse
+    | QueueUse
     | NetworkUse
 )

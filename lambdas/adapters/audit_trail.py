@@ -7,21 +7,23 @@ the chain is `domain/audit.py`; who may write is in `infra/permissions.py`.
 import json
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lambdas.adapters.aws import client
+from lambdas.adapters.aws import AWS_ERRORS, client
 from lambdas.adapters.tables import all_items, from_item, to_item
-from lambdas.domain.audit import GENESIS, Event, Link, link
+from lambdas.domain.audit import EMPTY, End, Event, Link, link, unreadable
 from lambdas.domain.canonical import canonical_json
 from lambdas.domain.errors import AuditConflict
 
 BY_EVENT, BY_OPERATION, BY_PERSON = "by-event", "by-operation", "by-person"
-_ATTEMPTS = 12
+_ATTEMPTS, _FIRST_WAIT, _LONGEST_WAIT = 20, 0.05, 3.0
+"""Fifty writers of one chain come through with these; who does not has waited for 24 s (45 s at most), and a function
+that audits has 60."""
 _NIGHT_FROM, _NIGHT_TO = 22, 6
 
 
@@ -31,17 +33,32 @@ def tenant_scope(tenant_id: str) -> str:
 
 
 class AuditTrail:
-    """The trail of one region."""
+    """The trail of one region. With a `spool`, an event that the tables do not take is kept there."""
 
-    def __init__(self, region: str, events_table: str, heads_table: str) -> None:
-        self._events, self._heads = events_table, heads_table
+    def __init__(
+        self, region: str, events_table: str, heads_table: str, spool: Callable[[str, Event], None] | None = None
+    ) -> None:
+        self._events, self._heads, self._spool = events_table, heads_table, spool
         self._dynamo: Any = client("dynamodb", region)
 
     def append(self, scope: str, event: Event) -> None:
         """Append an event to a chain, once: an event whose id is known already is left as it is.
 
-        Raises `AuditConflict` when other writers of the same chain were faster every time.
+        A recovery must not stop for it: what cannot be chained is spooled, to be chained later. Without a spool, or
+        when that fails too, it raises what the table said, or `AuditConflict` when other writers were faster every
+        time.
         """
+        try:
+            self._chain(scope, event)
+        except (AuditConflict, *AWS_ERRORS) as refusal:
+            if self._spool is None:
+                raise
+            try:
+                self._spool(scope, event)
+            except AWS_ERRORS:
+                raise refusal from None
+
+    def _chain(self, scope: str, event: Event) -> None:
         for attempt in range(_ATTEMPTS):
             sequence, previous = self.head(scope)
             try:
@@ -53,14 +70,15 @@ class AuditTrail:
                     raise
                 if reasons[:1] == ["ConditionalCheckFailed"]:
                     return
-            time.sleep(random.uniform(0, min(1.0, 0.02 * 2**attempt)))  # noqa: S311  # jitter, not cryptography
+            longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2**attempt)
+            time.sleep(random.uniform(0, longest))  # noqa: S311  # jitter, not cryptography
         raise AuditConflict(event=event.event, scope=scope, attempts=_ATTEMPTS)
 
-    def head(self, scope: str) -> tuple[int, str]:
+    def head(self, scope: str) -> End:
         """Where a chain ends: the sequence and hash of its last event; (0, GENESIS) for an empty one."""
         answer = self._dynamo.get_item(TableName=self._heads, Key=to_item({"scope": scope}), ConsistentRead=True)
         if "Item" not in answer:
-            return 0, GENESIS
+            return EMPTY
         item = from_item(answer["Item"])
         return int(item["sequence"]), str(item["hash"])
 
@@ -103,10 +121,32 @@ class AuditTrail:
 
     # --- reading ------------------------------------------------------------------------------------------
 
-    def chain(self, scope: str) -> Iterator[Link]:
-        """Every event of a chain, in order."""
-        for item in self._query(None, "scope", scope):
-            yield Link(scope, item["sequence"], item["previous"], _event(item), item["hash"])
+    def chain(self, scope: str, after: int = 0) -> Iterator[Link]:
+        """Every event of a chain after a sequence, in order; one that cannot be read is there, and not whole."""
+        condition = "#key = :key AND #sequence > :after"
+        names, values = {"#key": "scope", "#sequence": "sequence"}, {":key": scope, ":after": after}
+        for item in self._items(condition, names, values, ConsistentRead=True):
+            yield link_of(item)
+
+    def chain_until_head(self, scope: str) -> "UntilHead":
+        """A chain that may grow while it is read, with the head that goes with where it was read to."""
+        return UntilHead(self, scope)
+
+    def has(self, scope: str, sequence: int) -> bool:
+        """Whether the chain has an event of this number."""
+        key = to_item({"scope": scope, "sequence": sequence})
+        return "Item" in self._dynamo.get_item(TableName=self._events, Key=key, ConsistentRead=True)
+
+    def heads(self) -> dict[str, End]:
+        """Where every chain ends."""
+        rows = all_items(
+            self._dynamo.scan,
+            TableName=self._heads,
+            ConsistentRead=True,
+            FilterExpression="attribute_exists(#hash)",
+            ExpressionAttributeNames={"#hash": "hash"},
+        )
+        return {row["scope"]: (row["sequence"], row["hash"]) for row in rows}
 
     def of_tenant(self, tenant_id: str) -> list[Event]:
         """All events of a tenant, oldest first."""
@@ -145,21 +185,24 @@ class AuditTrail:
         hours = ((event, datetime.fromisoformat(event.timestamp).astimezone(UTC).hour) for event in accesses)
         return [event for event, hour in hours if hour >= _NIGHT_FROM or hour < _NIGHT_TO]
 
-    def _query(
-        self, index: str | None, name: str, value: str, since: datetime | None = None
-    ) -> Iterator[dict[str, Any]]:
+    def _query(self, index: str, name: str, value: str, since: datetime | None = None) -> Iterator[dict[str, Any]]:
         condition, names, values = "#key = :key", {"#key": name}, {":key": value}
         if since is not None:
             condition += " AND #at >= :since"
             names["#at"] = "timestamp"
             values[":since"] = timestamp(since)
+        return self._items(condition, names, values, IndexName=index)
+
+    def _items(
+        self, condition: str, names: dict[str, str], values: dict[str, Any], **how: Any
+    ) -> Iterator[dict[str, Any]]:
         return all_items(
             self._dynamo.query,
             TableName=self._events,
-            **({"IndexName": index} if index else {"ConsistentRead": True}),
             KeyConditionExpression=condition,
             ExpressionAttributeNames=names,
             ExpressionAttributeValues=to_item(values),
+            **how,
         )
 
 
@@ -178,9 +221,37 @@ def newest_event(region: str, events_table: str, event: str) -> Event | None:
     return _event(from_item(items[0])) if items else None
 
 
+class UntilHead:
+    """A chain read up to its head: `head` is set when the links are through."""
+
+    def __init__(self, trail: AuditTrail, scope: str) -> None:
+        self._trail, self._scope = trail, scope
+        self.head: End = EMPTY
+
+    def links(self) -> Iterator[Link]:
+        """Every event of the chain; those too that come while it is read, as far as the head that was asked last."""
+        read = before = 0
+        while True:
+            for each in self._trail.chain(self._scope, read):
+                read = each.sequence
+                yield each
+            self.head = self._trail.head(self._scope)
+            if self.head[0] <= read or read == before:
+                return
+            before = read
+
+
 def timestamp(moment: datetime) -> str:
     """A moment as the trail writes it: RFC 3339 in UTC with milliseconds, which sorts as text."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def link_of(item: dict[str, Any]) -> Link:
+    """An event of the table in its place. One that nobody can have appended has no hash, and so is not whole."""
+    try:
+        return Link(item["scope"], item["sequence"], item["previous"], _event(item), item["hash"])
+    except (KeyError, TypeError, ValueError):
+        return unreadable(item["scope"], item["sequence"])
 
 
 def _event(item: dict[str, Any]) -> Event:

@@ -7,6 +7,7 @@ can die after any write, and be run again.
 import dataclasses
 from typing import Any
 
+from lambdas.adapters.audit_archive import AuditArchive
 from lambdas.adapters.audit_trail import AuditTrail, timestamp
 from lambdas.adapters.aws import AWS_ERRORS
 from lambdas.adapters.catalog import Catalog
@@ -29,7 +30,8 @@ class OperationRecord:
         self._now = run.now
         self._operations = Operations(settings.region, settings["OPERATIONS_TABLE"])
         self._leases = Leases(settings.region, settings["LEASES_TABLE"])
-        self._trail = AuditTrail(settings.region, settings["AUDIT_EVENTS_TABLE"], settings["AUDIT_HEADS_TABLE"])
+        spool = AuditArchive(settings.region, settings["AUDIT_BUCKET"]).spool
+        self._trail = AuditTrail(settings.region, settings["AUDIT_EVENTS_TABLE"], settings["AUDIT_HEADS_TABLE"], spool)
         self._executions = Executions(settings.region)
 
     def claim_schedule(self, scenario: Scenario, scheduled_for: str, execution: str) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from lambdas.domain.errors import Failure
+from lambdas.domain.evidence import event_key
 from lambdas.domain.operation import console_link
 
 _SUBJECT_LIMIT = 100
@@ -35,6 +36,17 @@ class FailedOperation:
     failed_state: str | None = None
 
 
+@dataclass(frozen=True)
+class TamperedEvent:
+    """An event of the audit trail that somebody did something to: it was `changed`, say."""
+
+    estate: str
+    region: str
+    scope: str
+    sequence: int
+    deed: str
+
+
 _WORDS = {"FAILED": "failed", "TIMED_OUT": "ran out of time", "ABORTED": "was stopped"}
 
 
@@ -56,5 +68,24 @@ Reason given:   {failed.reason}
 Error code:     {failed.failure.code}
 Execution:      {console_link(failed.execution)}
 """
+    return Message(_plain(subject), body)
+
+
+def tampered_event_message(event: TamperedEvent) -> Message:
+    """The alert of an event of the audit trail that did not stay as it was written."""
+    what = f"event {event.sequence} of {event.scope} was {event.deed}"
+    body = f"""In the audit trail, {what}.
+
+What happened:  Somebody wrote to the table mailark-audit-events past Mailark, which never changes an event.
+What to do now: Treat it as an intrusion. Find in CloudTrail who wrote to that table at this time, and take the access
+                away. The event as it was lies at {event_key(event.scope, event.sequence)} in the locked bucket
+                mailark-audit. Then start mailark-audit-verification; docs/operating.md, "The audit trail", says more.
+
+On:             {event.scope} of {event.estate}, region {event.region}
+"""
+    return Message(_plain(f"[{event.estate}] audit trail: {what}"), body)
+
+
+def _plain(subject: str) -> str:
     plain = "".join(each if each.isascii() and each.isprintable() else "?" for each in subject)
-    return Message(plain[:_SUBJECT_LIMIT], body)
+    return plain[:_SUBJECT_LIMIT]

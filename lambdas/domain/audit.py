@@ -5,9 +5,11 @@ The fields are those of `platform-facts.md` ("Audit event"), with the operation 
 
 import hashlib
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
+
+import msgspec
 
 from lambdas.domain.canonical import canonical_json
 
@@ -61,24 +63,99 @@ def _hash(scope: str, sequence: int, previous: str, event: Event) -> str:
     return hashlib.sha256(canonical_json(body)).hexdigest()
 
 
-def faults(links: Iterable[Link], head: tuple[int, str] | None = None) -> list[str]:
-    """Every fault of a chain, given in the order of its sequence, in words; an empty list is a sound chain.
+def encode_link(each: Link) -> bytes:
+    """An event in its place as it is archived: canonical JSON of what was hashed, and the hash."""
+    return canonical_json(asdict(each))
 
-    `head` is the sequence and hash that the table of heads holds: with it a cut tail is found too.
+
+def read_link(raw: bytes) -> Link:
+    """Read back what `encode_link` wrote. Raises `ValueError` for anything else, were it one space."""
+    try:
+        each = msgspec.json.decode(raw, type=Link)
+        if encode_link(each) == raw:
+            return each
+    except (msgspec.MsgspecError, TypeError, ValueError):
+        pass
+    raise ValueError("it is no event as it is archived")
+
+
+def unreadable(scope: str, sequence: int) -> Link:
+    """What stands for an event that cannot be read: it has no hash, and so is not whole."""
+    return Link(scope, sequence, "", Event("", "unreadable", "", "", "critical"), "")
+
+
+def is_whole(each: Link) -> bool:
+    """Whether an event still has the hash that it was linked with."""
+    try:
+        return _hash(each.scope, each.sequence, each.previous, each.event) == each.hash
+    except (TypeError, ValueError):  # a value that no JSON has, and so none that was ever linked
+        return False
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong at one event of a chain, in words."""
+
+    sequence: int
+    problem: str
+
+
+End = tuple[int, str]
+"""Where a chain ends: the sequence and hash of its last event."""
+EMPTY: End = (0, GENESIS)
+
+
+class Walk:
+    """One walk along a chain, in constant memory.
+
+    `signed` are hashes by sequence that were signed once; `end` is where the walk begins, and then how far it has come.
     """
-    found: list[str] = []
-    expected, previous = 1, GENESIS
-    for each in links:
-        if each.sequence > expected:
-            found.append(f"event {expected} is missing before event {each.sequence}")
-        elif each.sequence < expected:
-            found.append(f"event {each.sequence} stands after event {expected - 1}")
-        elif each.previous != previous:
-            found.append(f"event {each.sequence} does not follow the event before it")
-        if _hash(each.scope, each.sequence, each.previous, each.event) != each.hash:
-            found.append(f"event {each.sequence} was changed")
-        expected, previous = each.sequence + 1, each.hash
-    if head is not None and head != (expected - 1, previous):
-        other = f"event {head[0]}" if head[0] != expected - 1 else "another event of that number"
-        found.append(f"the chain ends at event {expected - 1}, and its head is {other}")
+
+    def __init__(self, signed: Mapping[int, str] | None = None, after: End = EMPTY) -> None:
+        self.end = after
+        self._signed = signed or {}
+
+    def faults(self, links: Iterable[Link]) -> Iterator[Fault]:
+        """Every fault of a chain, given in the order of its sequence, as it is come by."""
+        for each in links:
+            yield from self.step(each)
+        yield from self.finish()
+
+    def step(self, each: Link) -> Iterator[Fault]:
+        """What is wrong with the next event."""
+        expected, sequence = self.end[0] + 1, each.sequence
+        if sequence > expected:
+            yield Fault(expected, f"event {expected} is missing before event {sequence}")
+        elif sequence < expected:
+            yield Fault(sequence, f"event {sequence} stands after event {expected - 1}")
+        elif each.previous != self.end[1]:
+            yield Fault(sequence, f"event {sequence} does not follow the event before it")
+        if not is_whole(each):
+            yield Fault(sequence, f"event {sequence} was changed")
+        if self._signed.get(sequence, each.hash) != each.hash:
+            yield Fault(sequence, f"event {sequence} is another one than was signed")
+        self.end = (sequence, each.hash)
+
+    def finish(self) -> Iterator[Fault]:
+        """What is wrong with an end here."""
+        last = max(self._signed, default=0)
+        if last > self.end[0]:
+            problem = f"the chain ends at event {self.end[0]}, and event {last} was signed"
+            yield Fault(self.end[0] + 1, problem)
+
+
+def fault_of_end(end: End, head: End) -> Fault | None:
+    """What is wrong with the end of a chain, told by its head: with it a cut tail is found too."""
+    if end == head:
+        return None
+    other = f"event {head[0]}" if head[0] != end[0] else "another event of that number"
+    return Fault(min(end[0], head[0]) + 1, f"the chain ends at event {end[0]}, and its head is {other}")
+
+
+def faults(links: Iterable[Link], head: End | None = None) -> list[str]:
+    """Every fault of a chain in words; an empty list is a sound chain. `head` is what the table of heads holds."""
+    walk = Walk()
+    found = [fault.problem for fault in walk.faults(links)]
+    if head is not None and (fault := fault_of_end(walk.end, head)):
+        found.append(fault.problem)
     return found

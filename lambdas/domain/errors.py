@@ -394,6 +394,16 @@ class HeartbeatNotSent(MailarkError):
     hint = "Check heartbeat in the estate, and the monitor itself: it alerts when it hears nothing."
 
 
+class AuditTrailBroken(MailarkError):
+    code = "audit-trail-broken"
+    sentence = "The audit trail is not what was written, found in {count} places: {first}."
+    hint = (
+        'Treat it as tampered with, and tell the security team. docs/operating.md, "The audit trail", says what is '
+        "still certain, where the original events lie, and how to find who changed them."
+    )
+    tampering = True
+
+
 class Unexpected(MailarkError):
     code = "unexpected"
     sentence = "{action} failed in a way that Mailark does not know: {problem}."

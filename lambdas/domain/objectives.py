@@ -59,6 +59,9 @@ PLANS: dict[str, Plan] = {
     "catalog_rebuild": Plan(Objective(rto=15 * MINUTE, rpo=0)),
     # Ours: every hour, in both regions; over before the next one, and no age is known to be older than an hour.
     "backup_watch": Plan(Objective(rto=15 * MINUTE, rpo=HOUR)),
+    # These restore nothing; the first must be done well before its next run, the second reads all there is.
+    "audit_signing": Plan(Objective(rto=15 * MINUTE, rpo=HOUR)),
+    "audit_verification": Plan(Objective(rto=30 * MINUTE, rpo=DAILY)),
     # credential-recovery.md, scenarios 1 and 3
     "vps_failure": Plan(Objective(rto=HOUR, rpo=0)),
     "credential_compromise": Plan(Objective(rto=5 * MINUTE, rpo=0)),

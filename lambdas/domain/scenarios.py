@@ -126,6 +126,24 @@ SCENARIOS: dict[str, Scenario] = {
             failed="backup_watch_failed",
             example='{"reason": "is last night\'s backup there?"}',
         ),
+        Scenario(
+            name="audit_signing",
+            input=ScheduledInput,
+            target="audit#heads",
+            scope="platform#audit",
+            completed="audit_heads_signed",
+            failed="audit_signing_failed",
+            example='{"reason": "before the export"}',
+        ),
+        Scenario(
+            name="audit_verification",
+            input=ScheduledInput,
+            target="audit#verification",
+            scope="platform#audit",
+            completed="audit_trail_verified",
+            failed="audit_verification_failed",
+            example='{"reason": "the auditor asks"}',
+        ),
     )
 }
 

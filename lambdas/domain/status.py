@@ -25,7 +25,7 @@ Verdict = Literal["good", "not good", "unknown", "skipped"]
 EXIT_CODES: dict[Verdict, int] = {"good": 0, "not good": 1, "unknown": 2}
 
 FAILURE_RULE = "mailark-failed-executions"
-IN_BOTH_REGIONS = {"backup_watch"}
+IN_BOTH_REGIONS = {"backup_watch", "audit_signing", "audit_verification"}
 """The schedules that are on in the standby too."""
 
 

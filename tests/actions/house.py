@@ -95,11 +95,11 @@ class House:
             for topic in ("operations", "security"):
                 aws("sns", region).create_topic(Name=f"mailark-{topic}")
             s3, ssm = aws("s3", region), aws("ssm", region)
-            for bucket in ("backups", "work"):
+            for bucket in ("backups", "audit", "work"):
                 s3.create_bucket(
                     Bucket=bucket_name(bucket, region),
                     CreateBucketConfiguration={"LocationConstraint": region},
-                    ObjectLockEnabledForBucket=bucket == "backups",
+                    ObjectLockEnabledForBucket=bucket != "work",
                 )
             self.put_estate(region=region)
             for name, ciphertext in self._sealed().items():

@@ -1,5 +1,6 @@
 """`begin_operation`: strict about its input, alone on its target, and recorded once."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -203,8 +204,22 @@ def test_a_function_of_a_dead_execution_that_may_still_work_is_waited_for(house:
     assert house.run("begin_operation", _event("vault_restore", {"reason": "x"}))["operation"]
 
 
+def test_an_operation_begins_while_the_audit_trail_cannot_be_written_and_its_event_waits(house: House) -> None:
+    with refused("TransactWriteItems", "AccessDeniedException"):
+        assert house.run("begin_operation", _event("vault_backup", {}))["operation"]["id"] == "op-1"
+    assert house.events() == []
+    (spooled,) = house.objects("audit").values()
+    assert json.loads(spooled)["scope"] == "platform#vault"
+    assert json.loads(spooled)["event"]["event"] == "operation_started"
+
+
 def test_what_died_after_the_lease_was_taken_is_finished_by_running_it_again(house: House) -> None:
-    with refused("TransactWriteItems", "AccessDeniedException"), pytest.raises(Unexpected, match="unexpected"):
+    no_spool = refused(lambda request: "s3." in request.url, "AccessDenied", 403)
+    with (
+        no_spool,
+        refused("TransactWriteItems", "AccessDeniedException"),
+        pytest.raises(Unexpected, match="AccessDeniedException from TransactWriteItems"),
+    ):
         house.run("begin_operation", _event("vault_backup", {}))
     assert house.events() == []
     begun = house.run("begin_operation", _event("vault_backup", {}))

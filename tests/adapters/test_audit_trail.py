@@ -1,8 +1,9 @@
 """The audit trail: chains that many write to at once, and the questions that are asked of it."""
 
-import contextlib
 import dataclasses
+import statistics
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -11,11 +12,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from lambdas.adapters.audit_archive import AuditArchive
 from lambdas.adapters.audit_trail import AuditTrail, newest_event, tenant_scope, timestamp
 from lambdas.adapters.tables import all_items, from_item, to_item
 from lambdas.domain.audit import GENESIS, Event, Severity, event_id, faults
 from lambdas.domain.errors import AuditConflict
 from tests.servers.aws import PRIMARY, aws, refused
+from tests.servers.buckets import make_bucket
 from tests.servers.tables import make_tables
 
 EVENTS, HEADS = "mailark-audit-events", "mailark-audit-heads"
@@ -119,29 +122,31 @@ def test_a_long_chain_is_read_over_several_pages(trail: AuditTrail) -> None:
 # --- many at once -----------------------------------------------------------------------------------------
 
 
-def test_twenty_writers_at_once_lose_nothing_and_reorder_nothing(trail: AuditTrail) -> None:
-    each = 2
+def test_fifty_writers_at_once_lose_nothing_and_reorder_nothing(trail: AuditTrail, measured: list[str]) -> None:
+    writers, each = 50, 2
+    seconds: list[float] = []
+    begin = threading.Barrier(writers)
 
     def write(writer: int) -> None:
         own = AuditTrail(PRIMARY, EVENTS, HEADS)
+        begin.wait(60)
         for i in range(each):
-            _append(own, _event(number=writer * 100 + i, user_id=f"writer-{writer}", details={"i": i}))
+            started = time.monotonic()
+            own.append(SCOPE, _event(number=writer * 100 + i, user_id=f"writer-{writer}", details={"i": i}))
+            seconds.append(time.monotonic() - started)
 
-    with ThreadPoolExecutor(20) as pool:
-        list(pool.map(write, range(20)))
+    with ThreadPoolExecutor(writers) as pool:
+        list(pool.map(write, range(writers)))
     events = _found(trail)
-    assert len(events) == len({event.id for event in events}) == 20 * each
-    for writer in range(20):
+    assert len(events) == len({event.id for event in events}) == writers * each
+    for writer in range(writers):
         assert [event.details["i"] for event in events if event.user_id == f"writer-{writer}"] == list(range(each))
-
-
-def _append(trail: AuditTrail, event: Event) -> None:
-    """Append as an action does, whose state tries again after an `AuditConflict`."""
-    for _ in range(2):
-        with contextlib.suppress(AuditConflict):
-            trail.append(SCOPE, event)
-            return
-    trail.append(SCOPE, event)
+    cuts = statistics.quantiles(seconds, n=20)
+    measured.append(
+        f"audit trail, {writers} writers of one chain at once: an event takes {statistics.median(seconds):.1f} s "
+        f"(95 %: {cuts[-1]:.1f} s, longest {max(seconds):.1f} s)"
+    )
+    assert max(seconds) < 45, "a function that audits has 60 seconds"
 
 
 def test_the_same_event_by_two_writers_at_once_is_appended_once(trail: AuditTrail) -> None:
@@ -171,17 +176,102 @@ def test_a_writer_who_always_comes_second_gives_up_with_a_name(
     own._dynamo.meta.events.register(
         "after-call.dynamodb.GetItem", lambda **_: trail.append(SCOPE, _event(number=next(numbers)))
     )
-    with pytest.raises(AuditConflict, match="Event operation_started could not be appended to platform#vault after 12"):
+    with pytest.raises(AuditConflict, match="Event operation_started could not be appended to platform#vault after 20"):
         own.append(SCOPE, _event())
     assert _event().id not in [event.id for event in _found(trail)]
-    assert len(waits) == 12
-    assert max(waits) <= 1
+    assert len(waits) == 20
+    assert max(waits) <= 3
 
 
 def test_a_refusal_of_the_table_is_passed_on_and_nothing_is_half_written(trail: AuditTrail) -> None:
     with refused("TransactWriteItems", "AccessDeniedException"), pytest.raises(ClientError, match="AccessDenied"):
         trail.append(SCOPE, _event())
     assert _found(trail) == []
+
+
+def test_a_chain_that_grows_while_it_is_read_is_read_to_the_head_that_goes_with_it(trail: AuditTrail) -> None:
+    for i in range(3):
+        trail.append(SCOPE, _event(number=i))
+    own, others = AuditTrail(PRIMARY, EVENTS, HEADS), iter(range(10, 12))
+
+    def append_meanwhile(**_: Any) -> None:
+        for number in others:
+            trail.append(SCOPE, _event(number=number))
+            break
+
+    own._dynamo.meta.events.register("after-call.dynamodb.Query", append_meanwhile)
+    reading = own.chain_until_head(SCOPE)
+    links = list(reading.links())
+    assert [link.sequence for link in links] == [1, 2, 3, 4, 5]
+    assert faults(links, reading.head) == []
+
+
+def test_a_chain_whose_tail_was_cut_is_not_waited_for(trail: AuditTrail) -> None:
+    for i in range(3):
+        trail.append(SCOPE, _event(number=i))
+    _delete(3)
+    reading = trail.chain_until_head(SCOPE)
+    assert [link.sequence for link in reading.links()] == [1, 2]
+    assert reading.head[0] == 3
+
+
+# --- when the tables take nothing --------------------------------------------------------------------------
+
+
+class Spool(list[tuple[str, Event]]):
+    """Takes what cannot be chained."""
+
+    def __call__(self, scope: str, event: Event) -> None:
+        self.append((scope, event))
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ProvisionedThroughputExceededException", None])
+@pytest.mark.parametrize("operation", ["GetItem", "TransactWriteItems"])
+def test_an_event_that_the_tables_do_not_take_is_spooled_and_the_operation_goes_on(
+    operation: str, code: str | None, trail: AuditTrail
+) -> None:
+    spool = Spool()
+    with refused(operation, code):
+        AuditTrail(PRIMARY, EVENTS, HEADS, spool).append(SCOPE, _event())
+    assert spool == [(SCOPE, _event())]
+    assert _found(trail) == []
+
+
+def test_an_event_is_spooled_when_there_is_no_table() -> None:
+    spool = Spool()
+    AuditTrail(PRIMARY, EVENTS, HEADS, spool).append(SCOPE, _event())
+    assert spool == [(SCOPE, _event())]
+
+
+def test_an_event_is_spooled_when_other_writers_were_faster_every_time(
+    trail: AuditTrail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lambdas.adapters.audit_trail.time.sleep", lambda _: None)
+    spool = Spool()
+    own = AuditTrail(PRIMARY, EVENTS, HEADS, spool)
+    numbers = iter(range(1000, 2000))
+    own._dynamo.meta.events.register(
+        "after-call.dynamodb.GetItem", lambda **_: trail.append(SCOPE, _event(number=next(numbers)))
+    )
+    own.append(SCOPE, _event())
+    assert spool == [(SCOPE, _event())]
+
+
+def test_an_event_that_the_tables_take_is_not_spooled(trail: AuditTrail) -> None:
+    spool = Spool()
+    for _ in range(2):
+        AuditTrail(PRIMARY, EVENTS, HEADS, spool).append(SCOPE, _event())
+    assert spool == []
+    assert _found(trail) == [_event()]
+
+
+def test_when_even_the_spool_takes_nothing_what_the_table_said_is_raised(trail: AuditTrail) -> None:
+    make_bucket()
+    spool = AuditArchive(PRIMARY, f"backups-{PRIMARY}").spool
+    refuse = refused(lambda request: "s3." in request.url, "InternalError", 500)
+    with refused("TransactWriteItems", "AccessDeniedException"), refuse, pytest.raises(ClientError) as raised:
+        AuditTrail(PRIMARY, EVENTS, HEADS, spool).append(SCOPE, _event())
+    assert raised.value.response["Error"]["Code"] == "AccessDeniedException"
 
 
 # --- tampering --------------------------------------------------------------------------------------------

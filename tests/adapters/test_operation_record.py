@@ -39,6 +39,7 @@ def record() -> OperationRecord:
 
 def _record() -> OperationRecord:
     names = {name.removeprefix("mailark-").upper().replace("-", "_") + "_TABLE": name for name in KEYS}
+    names["AUDIT_BUCKET"] = f"audit-{PRIMARY}"
     return OperationRecord(Run("a_test", Settings(PRIMARY, names), time.monotonic() + 60))
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.alert import FailedOperation, failure_message
+from lambdas.domain.alert import FailedOperation, TamperedEvent, failure_message, tampered_event_message
 from lambdas.domain.errors import Failure
 
 FAILED = FailedOperation(
@@ -81,3 +81,27 @@ def test_a_subject_is_at_most_100_printable_ascii_characters(
 def test_a_letter_that_a_subject_cannot_hold_becomes_a_question_mark() -> None:
     message = failure_message(dataclasses.replace(FAILED, estate="Zürich\n"))
     assert message.subject == "[Z?rich?] vault_restore failed: vault-sealed"
+
+
+def test_the_alert_of_an_event_that_was_changed_says_where_the_original_lies_and_what_to_do_now() -> None:
+    message = tampered_event_message(TamperedEvent("example", "eu-central-1", "tenant#1", 7, "changed"))
+    assert message.subject == "[example] audit trail: event 7 of tenant#1 was changed"
+    assert (
+        message.body
+        == """\
+In the audit trail, event 7 of tenant#1 was changed.
+
+What happened:  Somebody wrote to the table mailark-audit-events past Mailark, which never changes an event.
+What to do now: Treat it as an intrusion. Find in CloudTrail who wrote to that table at this time, and take the access
+                away. The event as it was lies at events/tenant%231/000000000007.json in the locked bucket
+                mailark-audit. Then start mailark-audit-verification; docs/operating.md, "The audit trail", says more.
+
+On:             tenant#1 of example, region eu-central-1
+"""
+    )
+
+
+def test_the_subject_of_a_strange_chain_is_still_a_subject() -> None:
+    message = tampered_event_message(TamperedEvent("example", "eu-central-1", "ä\n" * 90, 7, "removed"))
+    assert len(message.subject) == 100
+    assert message.subject.startswith("[example] audit trail: event 7 of ????")

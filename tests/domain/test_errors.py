@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from lambdas.domain.errors import (
     AuditConflict,
+    AuditTrailBroken,
     AwsUnavailable,
     BackupChoiceAmbiguous,
     BackupDamaged,
@@ -382,6 +383,13 @@ TEXTS: list[tuple[MailarkError, str]] = [
         "Next: Check heartbeat in the estate, and the monitor itself: it alerts when it hears nothing.",
     ),
     (
+        AuditTrailBroken(count=2, first="platform#vault: event 5 was changed; platform#vault: event 7 was changed"),
+        "audit-trail-broken: The audit trail is not what was written, found in 2 places: platform#vault: event 5 was "
+        "changed; platform#vault: event 7 was changed.\n"
+        'Next: Treat it as tampered with, and tell the security team. docs/operating.md, "The audit trail", says what '
+        "is still certain, where the original events lie, and how to find who changed them.",
+    ),
+    (
         Unexpected(action="verify_backup", problem="KeyError"),
         "unexpected: verify_backup failed in a way that Mailark does not know: KeyError.\n"
         "Next: Read the function's log at that time, where the traceback is; then start the execution again.",
@@ -435,6 +443,7 @@ def test_the_security_contacts_hear_of_what_may_be_somebodys_deed() -> None:
     tampering = {kind.__name__ for kind in all_errors() if is_tampering(kind.code)}
     assert tampering == {
         *("ManifestMissing", "ManifestInvalid", "BackupMissing", "BackupMisplaced", "BackupDamaged", "CopyNotProved"),
+        "AuditTrailBroken",
         "VaultLooksLost",
         "CatalogIncomplete",
     }

@@ -19,6 +19,9 @@ PROMISES = {
     "catalog_rebuild": Objective(rto=15 * MINUTES, rpo=0),
     # issue 3: an hourly watch; the quarter of an hour is ours
     "backup_watch": Objective(rto=15 * MINUTES, rpo=1 * HOURS),
+    # Ours: done well before the next hour; and daily, with all the time that one function has, twice.
+    "audit_signing": Objective(rto=15 * MINUTES, rpo=1 * HOURS),
+    "audit_verification": Objective(rto=30 * MINUTES, rpo=24 * HOURS),
     # credential-recovery.md: "RTO: 1 hour", "RPO: 0 (no data loss)"
     "vps_failure": Objective(rto=1 * HOURS, rpo=0),
     # credential-recovery.md: "Response Time: Immediate (< 5 minutes)"

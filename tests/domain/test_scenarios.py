@@ -13,13 +13,22 @@ BACKUP, RESTORE = SCENARIOS["vault_backup"], SCENARIOS["vault_restore"]
 
 
 def test_the_scenarios_are_these() -> None:
-    assert list(SCENARIOS) == ["vault_backup", "vault_restore", "vault_restore_test", "catalog_rebuild", "backup_watch"]
+    assert list(SCENARIOS) == [
+        *("vault_backup", "vault_restore", "vault_restore_test", "catalog_rebuild", "backup_watch"),
+        *("audit_signing", "audit_verification"),
+    ]
     assert [scenario.name for scenario in SCENARIOS.values()] == list(SCENARIOS)
 
 
 def test_a_backup_and_a_restore_do_not_wait_for_each_other_but_share_a_chain_of_evidence() -> None:
     assert (BACKUP.target, RESTORE.target) == ("backup#vault", "vault")
     assert BACKUP.scope == RESTORE.scope == "platform#vault"
+
+
+def test_a_signature_waits_for_no_verification_and_both_leave_their_events_in_a_chain_of_their_own() -> None:
+    signing, verification = SCENARIOS["audit_signing"], SCENARIOS["audit_verification"]
+    assert (signing.target, verification.target) == ("audit#heads", "audit#verification")
+    assert signing.scope == verification.scope == "platform#audit"
 
 
 def test_the_ends_of_a_scenario_are_called_what_the_platform_calls_them() -> None:

@@ -15,6 +15,7 @@ ACTIONS: dict[str, list[str]] = {
         "dynamodb:PutItem audit-heads in a transaction",
         "dynamodb:PutItem leases",
         "dynamodb:PutItem operations",
+        "s3:PutObject audit/spool/*",
         "ssm:GetParameter /mailark/estate",
         "states:DescribeExecution mailark-*:*",
     ],
@@ -25,6 +26,7 @@ ACTIONS: dict[str, list[str]] = {
         "dynamodb:PutItem audit-heads in a transaction",
         "dynamodb:UpdateItem leases",
         "dynamodb:UpdateItem operations",
+        "s3:PutObject audit/spool/*",
         "ssm:GetParameter /mailark/estate",
         "states:GetExecutionHistory mailark-*:*",
     ],
@@ -38,6 +40,7 @@ ACTIONS: dict[str, list[str]] = {
         "dynamodb:Scan catalog",
         "dynamodb:UpdateItem leases",
         "dynamodb:UpdateItem operations",
+        "s3:PutObject audit/spool/*",
     ],
     "report_failed_execution": [
         "dynamodb:GetItem audit-heads",
@@ -49,6 +52,7 @@ ACTIONS: dict[str, list[str]] = {
         "dynamodb:Scan catalog",
         "dynamodb:UpdateItem leases",
         "dynamodb:UpdateItem operations",
+        "s3:PutObject audit/spool/*",
         "sns:Publish operations",
         "sns:Publish security",
         "states:DescribeExecution mailark-*:*",
@@ -239,6 +243,45 @@ ACTIONS: dict[str, list[str]] = {
         "s3:PutObjectVersionTagging backups/vault/*.manifest.json",
         "ssm:GetParameter /mailark/estate",
     ],
+    "chain_spooled_events": [
+        "dynamodb:GetItem audit-heads",
+        "dynamodb:PutItem audit-events in a transaction",
+        "dynamodb:PutItem audit-heads in a transaction",
+        "s3:GetObject audit/spool/*",
+        "s3:ListBucket audit under chained/*",
+        "s3:ListBucket audit under spool/*",
+        "s3:PutObject audit/chained/*",
+    ],
+    "sign_audit_heads": [
+        "dynamodb:Query audit-events",
+        "dynamodb:Scan audit-heads",
+        "kms:Sign evidence",
+        "s3:GetObject audit/events/*",
+        "s3:GetObject audit/heads/*",
+        "s3:ListBucket audit under heads/*",
+        "s3:PutObject audit/events/*",
+        "s3:PutObject audit/heads/*",
+    ],
+    "archive_audit_events": [
+        "dynamodb:DescribeStream audit-events/stream/*",
+        "dynamodb:GetRecords audit-events/stream/*",
+        "dynamodb:GetShardIterator audit-events/stream/*",
+        "dynamodb:ListStreams audit-events/stream/*",
+        "s3:GetObject audit/events/*",
+        "s3:PutObject audit/events/*",
+        "sns:Publish security",
+        "sqs:SendMessage undelivered-events",
+    ],
+    "verify_audit_trail": [
+        "dynamodb:GetItem audit-events",
+        "dynamodb:GetItem audit-heads",
+        "dynamodb:Query audit-events",
+        "dynamodb:Scan audit-heads",
+        "kms:GetPublicKey evidence",
+        "s3:GetObject audit/heads/*",
+        "s3:ListBucket audit under events/*",
+        "s3:ListBucket audit under heads/*",
+    ],
 }
 
 
@@ -293,6 +336,33 @@ WILDCARDS = [
             }
         ),
         "A backup's key is made of its date; the pattern matches the manifests of Vault's backups only.",
+    ),
+    Wildcard(
+        "audit/events/*",
+        frozenset({"s3:GetObject", "s3:PutObject"}),
+        "Each event of the audit trail has a key of its own, made of its chain and its number.",
+    ),
+    Wildcard(
+        "audit/heads/*",
+        frozenset({"s3:GetObject", "s3:PutObject"}),
+        "Each hour's signed heads have a key of their own, made of their time.",
+    ),
+    Wildcard(
+        "audit/spool/*",
+        frozenset({"s3:GetObject", "s3:PutObject"}),
+        "Each event that could not be chained has a key of its own, made of its id.",
+    ),
+    Wildcard(
+        "audit/chained/*",
+        frozenset({"s3:PutObject"}),
+        "Each spooled event has a mark of its own, made of its id.",
+    ),
+    Wildcard(
+        "audit-events/stream/*",
+        frozenset(
+            {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"}
+        ),
+        "The ARN of a stream ends with the time at which it was turned on; a table has one stream.",
     ),
     Wildcard(
         "work/*",

@@ -134,7 +134,7 @@ def test_a_function_ends_before_the_task_that_waits_for_it(house: House, stack: 
             action = task.action
             assert limits[action] < task.definition["TimeoutSeconds"], f"{task.name} in {scenario}"
             waited_for.add(action)
-    assert waited_for == set(ACTIONS) - {"report_failed_execution"}
+    assert waited_for == set(ACTIONS) - {"report_failed_execution", "archive_audit_events"}
 
 
 @both
@@ -218,8 +218,32 @@ STARTS = {
     "vault_backup": ("cron(0 2 * * ? *)", "nightly backup", {"MailarkPrimary"}),
     "vault_restore_test": ("cron(0 4 ? * SUN *)", "weekly restore test", {"MailarkPrimary"}),
     "backup_watch": ("cron(10 * * * ? *)", "hourly watch of the backups", {"MailarkPrimary", "MailarkStandby"}),
+    "audit_signing": ("cron(5 * * * ? *)", "hourly signature", {"MailarkPrimary", "MailarkStandby"}),
+    "audit_verification": ("cron(30 4 * * ? *)", "daily verification", {"MailarkPrimary", "MailarkStandby"}),
 }
 """What starts by itself, when, the reason that it gives, and the stacks in which it does."""
+
+
+@both
+def test_the_stream_of_audit_events_is_archived_and_what_cannot_be_is_kept_and_alarmed_on(
+    house: House, stack: str
+) -> None:
+    template = house.stacks[stack]
+    data = house.stacks[{"MailarkPrimary": "MailarkDataPrimary", "MailarkStandby": "MailarkDataStandby"}[stack]]
+    (table,) = [
+        name
+        for name, each in data.properties("AWS::DynamoDB::Table").items()
+        if each["TableName"] == "mailark-audit-events"
+    ]
+    (mapping,) = template.properties("AWS::Lambda::EventSourceMapping").values()
+    assert mapping["FunctionName"] == "mailark-archive-audit-events"
+    assert mapping["EventSourceArn"] == f"<{table}.StreamArn>"
+    assert mapping["StartingPosition"] == "TRIM_HORIZON"
+    assert mapping["BisectBatchOnFunctionError"] is True
+    assert mapping["MaximumRetryAttempts"] == 20
+    assert mapping["MaximumRecordAgeInSeconds"] == 12 * 3600
+    queue = f"arn:aws:sqs:{template.region}:{ACCOUNT}:mailark-undelivered-events"
+    assert mapping["DestinationConfig"] == {"OnFailure": {"Destination": queue}}
 
 
 @both

@@ -37,14 +37,26 @@ def test_every_bucket_keeps_old_versions(house: House, stack: str) -> None:
 @both
 def test_the_bucket_of_backups_has_object_lock(house: House, stack: str) -> None:
     buckets = _buckets(house.stacks[stack])
-    assert [name for name, bucket in buckets.items() if bucket.get("ObjectLockEnabled")] == ["backups"]
+    assert {name for name, bucket in buckets.items() if bucket.get("ObjectLockEnabled")} == {"backups", "audit"}
 
 
 @both
-def test_no_rule_of_s3_ever_deletes_a_backup(house: House, stack: str) -> None:
+def test_whatever_is_put_into_the_audit_bucket_is_locked_from_that_moment_for_seven_years(
+    house: House, stack: str
+) -> None:
+    bucket = _buckets(house.stacks[stack])["audit"]
+    assert bucket["ObjectLockConfiguration"] == {
+        "ObjectLockEnabled": "Enabled",
+        "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 7 * 365}},
+    }
+
+
+@both
+def test_no_rule_of_s3_ever_deletes_a_backup_or_evidence(house: House, stack: str) -> None:
     """Retention is Mailark's, from the catalog; S3 only clears away uploads that were never finished."""
-    (rule,) = _buckets(house.stacks[stack])["backups"]["LifecycleConfiguration"]["Rules"]
-    assert rule == {"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1}, "Status": "Enabled"}
+    for name in ("backups", "audit"):
+        (rule,) = _buckets(house.stacks[stack])[name]["LifecycleConfiguration"]["Rules"]
+        assert rule == {"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1}, "Status": "Enabled"}
 
 
 @both
@@ -93,7 +105,7 @@ def test_a_bucket_policy_gives_access_to_nobody_but_the_service_that_delivers_ac
 @both
 def test_every_access_to_a_backup_is_logged(house: House, stack: str) -> None:
     buckets = _buckets(house.stacks[stack])
-    for name in ("backups", "work"):
+    for name in ("backups", "audit", "work"):
         logged = buckets[name]["LoggingConfiguration"]
         assert logged["DestinationBucketName"] == buckets["access-logs"]["BucketName"]
 
@@ -127,6 +139,16 @@ def test_the_audit_trail_answers_by_event_by_operation_and_by_person(house: Hous
     assert [key["AttributeName"] for key in events["KeySchema"]] == ["scope", "sequence"]
     indexes = {tuple(key["AttributeName"] for key in index["KeySchema"]) for index in events["GlobalSecondaryIndexes"]}
     assert indexes == {("event", "timestamp"), ("operation_id", "timestamp"), ("user_id", "timestamp")}
+
+
+@both
+def test_every_change_of_the_audit_trail_is_streamed_with_what_was_there_before(house: House, stack: str) -> None:
+    streamed = {
+        name: each["StreamSpecification"]
+        for name, each in _tables(house.stacks[stack]).items()
+        if "StreamSpecification" in each
+    }
+    assert streamed == {"audit-events": {"StreamViewType": "NEW_AND_OLD_IMAGES"}}
 
 
 def test_the_stacks_with_the_data_cannot_be_deleted_by_mistake(house: House) -> None:

@@ -28,6 +28,8 @@ USES = {
     "VerifyMac",
 }
 """AWS KMS developer guide, "Key policies", cryptographic operations."""
+FOR_ALL = {"kms:DescribeKey", "kms:GetPublicKey"}
+"""What the administration of a key allows to the account, so that IAM alone decides."""
 DELEGATION = {"CreateGrant", "RetireGrant", "RevokeGrant"}
 """A grant hands a use on, past the key policy."""
 SEALING = {"Encrypt", "GenerateDataKeyWithoutPlaintext"}
@@ -135,7 +137,7 @@ def test_each_side_of_a_grant_has_the_other_the_key_s_policy_and_the_role_s(hous
         for app in APP_STACKS
         for role in house.stacks[app].roles().values()
         for grant in role.grants
-        if grant.resource.startswith(f"arn:aws:kms:{region}:") and grant.action != "kms:DescribeKey"
+        if grant.resource.startswith(f"arn:aws:kms:{region}:") and grant.action not in FOR_ALL
     }
     (host,) = parse_estate((ROOT / "estate.yaml").read_text()).vault.host_principals
     opened_by_the_host = (host.rsplit("/")[-1], "kms:Decrypt seal for vault-seal-key")

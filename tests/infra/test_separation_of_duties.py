@@ -54,8 +54,11 @@ def test_who_makes_a_backup_cannot_open_it(house: House, stack: str) -> None:
     assert makers & _who_may(house, stack, "kms:Decrypt backup") == set()
 
 
-def test_only_write_manifest_may_sign_evidence_and_it_cannot_read_what_it_signs_for(house: House, stack: str) -> None:
-    assert _who_may(house, stack, "kms:Sign evidence") == {"write_manifest"}
+def test_only_write_manifest_and_the_signer_of_heads_may_sign_evidence(house: House, stack: str) -> None:
+    assert _who_may(house, stack, "kms:Sign evidence") == {"write_manifest", "sign_audit_heads"}
+
+
+def test_write_manifest_cannot_read_what_it_signs_for(house: House, stack: str) -> None:
     assert "write_manifest" not in _who_may(house, stack, "kms:Decrypt")
 
 
@@ -137,12 +140,48 @@ def test_an_event_of_the_audit_trail_can_be_added_only_inside_a_transaction_and_
                 assert in_transaction(grant), line(grant, role.stack)
                 writers.add(role.action)
             else:
-                assert grant.action in ("dynamodb:GetItem", "dynamodb:Query"), line(grant, role.stack)
-    assert writers == {"begin_operation", "complete_operation", "fail_operation", "report_failed_execution"}
+                assert grant.action in ("dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan"), line(grant, role.stack)
+    assert writers == AUDITING | {"chain_spooled_events"}
 
 
-def test_only_the_reporter_may_tell_people_anything(house: House, stack: str) -> None:
-    assert _who_may(house, stack, "sns:") == {"report_failed_execution"}
+AUDITING = {"begin_operation", "complete_operation", "fail_operation", "report_failed_execution"}
+"""Who appends events to the audit trail."""
+
+
+def test_each_folder_of_the_audit_bucket_is_put_into_by_those_whose_work_it_is(house: House, stack: str) -> None:
+    putters = {
+        folder: _who_may(house, stack, f"s3:PutObject audit/{folder}/*")
+        for folder in ("events", "heads", "spool", "chained")
+    }
+    assert putters == {
+        "events": {"archive_audit_events", "sign_audit_heads"},
+        "heads": {"sign_audit_heads"},
+        "spool": AUDITING,
+        "chained": {"chain_spooled_events"},
+    }
+
+
+def test_nobody_does_anything_to_the_audit_bucket_but_put_get_and_list(house: House, stack: str) -> None:
+    found = set()
+    for role in house.stacks[stack].roles().values():
+        for grant in role.grants:
+            bucket, _, pattern = grant.resource.rpartition(":::")[2].partition("/")
+            if bucket.startswith("mailark-audit-"):
+                found.add(grant.action)
+                assert pattern in ("", "events/*", "heads/*", "spool/*", "chained/*"), line(grant, role.stack)
+    assert found == {"s3:PutObject", "s3:GetObject", "s3:ListBucket"}
+
+
+def test_who_verifies_the_audit_trail_may_write_nothing_at_all(house: House, stack: str) -> None:
+    may = {grant.action for grant in house.stacks[stack].role_of("verify_audit_trail").grants}
+    own_log = {"logs:CreateLogStream", "logs:PutLogEvents"}
+    reading = {"dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan", "s3:GetObject", "s3:ListBucket"}
+    assert may == own_log | reading | {"kms:GetPublicKey"}
+
+
+def test_only_the_reporter_and_the_archiver_may_tell_people_anything(house: House, stack: str) -> None:
+    assert _who_may(house, stack, "sns:") == {"report_failed_execution", "archive_audit_events"}
+    assert _who_may(house, stack, "sns:Publish operations") == {"report_failed_execution"}
 
 
 def test_only_who_has_seen_the_manifest_may_put_a_backup_into_a_catalog(house: House, stack: str) -> None:

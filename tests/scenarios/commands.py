@@ -42,6 +42,15 @@ PASSWORD = (
 )
 OPEN = f"{_BREAK_GLASS} open vault-*.enc --key offline-key.pem"
 
+_AUDIT = "s3://mailark-audit-$AWS_ACCOUNT_ID-$AWS_REGION"
+EXPORT = (
+    f"aws s3 sync {_AUDIT}/heads copy/heads",
+    f"aws s3 sync {_AUDIT}/events copy/events",
+    "aws kms get-public-key --key-id alias/mailark-evidence --query PublicKey --output text"
+    " | base64 -d | openssl pkey -pubin -inform DER -out evidence.pem",
+)
+VERIFY_TRAIL = ".venv/bin/python -m lambdas.verify_audit_trail copy --public-key evidence.pem"
+
 VERIFY = (
     r"""sed 's/,"signature":{[^}]*}//' vault-*.manifest.json | tr -d '\n' > signed.json""",
     r"""sed 's/.*"signature":{[^}]*"value":"\([^"]*\)".*/\1/' vault-*.manifest.json"""
@@ -54,6 +63,7 @@ COMMANDS = (
     *(RECOVER, ENABLE, STATUS, CONFIGURE, IMPORT, EVIDENCE, RECOVERY_KEY),
     *(*INSTALL, INSPECT, START, LOGIN, LIST, PASSWORD, OPEN),
     *VERIFY,
+    *(*EXPORT, VERIFY_TRAIL),
 )
 
 

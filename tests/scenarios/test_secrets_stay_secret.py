@@ -100,7 +100,7 @@ def test_no_table_manifest_list_or_parameter_holds_a_secret(house: House, marks:
     for region in (house.lab.primary, house.lab.standby):
         for table in ("operations", "leases", "catalog", "audit-events", "audit-heads"):
             kept[f"{region} {table}"] = json.dumps(house.items(table, region), default=str).encode()
-        for bucket in ("backups", "work"):
+        for bucket in ("backups", "audit", "work"):
             kept |= dict(_objects(house, region, bucket))
         for page in house.lab.client("ssm", region).get_paginator("describe_parameters").paginate():
             for parameter in page["Parameters"]:

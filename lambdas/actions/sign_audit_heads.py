@@ -1,0 +1,98 @@
+"""Sign where every chain of the audit trail ends, after its new events are archived and in order."""
+
+import base64
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from lambdas.adapters.audit_archive import AuditArchive
+from lambdas.adapters.audit_trail import AuditTrail
+from lambdas.adapters.lambda_handler import Run, action
+from lambdas.adapters.signing import ALGORITHM, SigningKey
+from lambdas.domain.audit import EMPTY, GENESIS, End, Link, is_whole
+from lambdas.domain.backup import Signature
+from lambdas.domain.evidence import (
+    FAULTS_TOLD,
+    HEADS_FORMAT,
+    Finding,
+    Head,
+    SignedHeads,
+    broken,
+    heads_key,
+    news_findings,
+    sha256_of,
+)
+from lambdas.domain.operation import Operation
+
+
+@dataclass(frozen=True)
+class SignAuditHeads:
+    operation: Operation
+
+
+@dataclass(frozen=True)
+class AuditHeadsSigned:
+    """`key` is where the document lies."""
+
+    key: str
+    chains: int
+
+
+@action(SignAuditHeads)
+def handler(request: SignAuditHeads, run: Run) -> AuditHeadsSigned:
+    settings = run.settings
+    archive = AuditArchive(settings.region, settings["AUDIT_BUCKET"])
+    trail = AuditTrail(settings.region, settings["AUDIT_EVENTS_TABLE"], settings["AUDIT_HEADS_TABLE"])
+    newest = archive.newest_heads()
+    before = msgspec.json.decode(newest[1], type=SignedHeads) if newest else None
+    if newest and before and before.operation_id == request.operation.id:
+        return _told(AuditHeadsSigned(newest[0], len(before.heads)), before)
+    heads, known = trail.heads(), before.ends() if before else {}
+    found: list[Finding] = []
+    for scope in sorted(heads.keys() | known.keys()):
+        start, end = known.get(scope, EMPTY), heads.get(scope, EMPTY)
+        news = _archived(archive, trail.chain(scope, after=start[0]), end, found)
+        found += news_findings(scope, news, start, end)
+    document = SignedHeads(
+        format=HEADS_FORMAT,
+        region=settings.region,
+        operation_id=request.operation.id,
+        signed_at=_after(before.signed_at if before else None, run.now()),
+        previous=sha256_of(newest[1]) if newest else GENESIS,
+        heads=[Head(scope, *end) for scope, end in sorted(heads.items())],
+        faults=[str(finding) for finding in found[:FAULTS_TOLD]],
+    )
+    key = heads_key(document.signed_at)
+    archive.put_heads(key, _signed(document, SigningKey(settings["EVIDENCE_KEY"])).encode())
+    return _told(AuditHeadsSigned(key, len(heads)), document)
+
+
+def _archived(archive: AuditArchive, links: Iterable[Link], end: End, found: list[Finding]) -> Iterator[Link]:
+    """The events up to a head, each archived before it is passed on; what comes later belongs to the next hour."""
+    for each in itertools.takewhile(lambda each: each.sequence <= end[0], links):
+        if is_whole(each) and not archive.keep(each):
+            found.append(Finding(each.scope, each.sequence, f"event {each.sequence} differs from its archived copy"))
+        yield each
+
+
+def _told(signed: AuditHeadsSigned, document: SignedHeads) -> AuditHeadsSigned:
+    """Only when it is signed: where a chain is said to end is evidence too, and other chains must not wait for it."""
+    if document.faults:
+        raise broken(document.faults)
+    return signed
+
+
+def _after(before: str | None, now: datetime) -> str:
+    """When a document is signed, in whole seconds, and never before the one before it, whatever the clock says."""
+    moment = now.replace(microsecond=0)
+    if before is not None:
+        moment = max(moment, datetime.fromisoformat(before) + timedelta(seconds=1))
+    return moment.astimezone(UTC).isoformat()
+
+
+def _signed(document: SignedHeads, key: SigningKey) -> SignedHeads:
+    value = base64.b64encode(key.sign(document.signed_bytes())).decode()
+    return msgspec.structs.replace(document, signature=Signature(key.arn, ALGORITHM, value))

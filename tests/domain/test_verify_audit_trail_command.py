@@ -1,0 +1,111 @@
+"""`python -m lambdas.verify_audit_trail`, as a stranger runs it: a copy, a public key, and nothing else."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lab.aws import ROOT
+from tests.domain.trail import EVIDENCE, Key, a_trail, lay_out
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    return lay_out(a_trail().files(), tmp_path / "copy")
+
+
+@pytest.fixture
+def pem(tmp_path: Path) -> Path:
+    file = tmp_path / "evidence.pem"
+    file.write_text(EVIDENCE.pem)
+    return file
+
+
+def _run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """The command with an empty environment: no home, no path, no credentials, no region."""
+    command = [sys.executable, "-m", "lambdas.verify_audit_trail", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, env={}, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_sound_copy_is_said_to_be_sound(copy: Path, pem: Path) -> None:
+    done = _run(copy, "--public-key", pem)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (
+        "SOUND: 2 chains with 9 events, and 3 documents of signed heads, the last of 2026-11-22T04:05:00+00:00.\n"
+        "What was appended after that time is in order too, and not signed yet.\n"
+    )
+
+
+def test_a_broken_copy_is_said_to_be_broken_with_a_line_for_each_finding(copy: Path, pem: Path) -> None:
+    (copy / "events" / "platform%23vault" / "000000000004.json").unlink()
+    event = copy / "events" / "tenant%231%2F%C3%A4" / "000000000002.json"
+    event.write_text(event.read_text().replace('"jo"', '"me"'))
+    done = _run(copy, "--public-key", pem)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.splitlines() == [
+        "BROKEN: 2 findings in 2 chains with 8 events, and 3 documents of signed heads, the last of "
+        "2026-11-22T04:05:00+00:00.",
+        "",
+        "platform#vault  event 4 is missing before event 5",
+        "tenant#1/ä      event 2 was changed",
+    ]
+
+
+def test_a_program_reads_the_verdict_as_json(copy: Path, pem: Path) -> None:
+    (copy / "events" / "platform%23vault" / "000000000006.json").unlink()
+    done = _run(copy, "--public-key", pem, "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout) == {
+        "sound": False,
+        "chains": 2,
+        "events": 8,
+        "documents": 3,
+        "signed_until": "2026-11-22T04:05:00+00:00",
+        "findings": [
+            {"where": "platform#vault", "sequence": 6, "problem": "the chain ends at event 5, and event 6 was signed"}
+        ],
+    }
+
+
+def test_documents_of_another_key_are_broken_and_not_believed(copy: Path, pem: Path) -> None:
+    pem.write_text(Key().pem)
+    done = _run(copy, "--public-key", pem)
+    assert done.returncode == 1
+    assert done.stdout.count("its signature does not match") == 3
+
+
+@pytest.mark.parametrize("folder", ["heads", "events"])
+def test_a_copy_that_lacks_a_part_cannot_be_judged(folder: str, copy: Path, pem: Path) -> None:
+    (copy / folder).rename(copy / "elsewhere")
+    done = _run(copy, "--public-key", pem)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{copy / folder} holds nothing" in done.stderr
+    assert "Next: Copy the whole bucket" in done.stderr
+
+
+@pytest.mark.parametrize("text", [None, "no key"])
+def test_without_a_key_nothing_can_be_told(text: str | None, copy: Path, pem: Path) -> None:
+    pem.unlink() if text is None else pem.write_text(text)
+    done = _run(copy, "--public-key", pem)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"The public key {pem} cannot be read" in done.stderr
+
+
+def test_a_file_that_is_no_event_and_a_folder_that_is_no_chain_are_found(copy: Path, pem: Path) -> None:
+    (copy / "events" / "platform%23vault" / "notes.txt").write_text("x")
+    (copy / "events" / "strange#folder").mkdir()
+    (copy / "events" / "strange#folder" / "000000000001.json").write_text("{}")
+    done = _run(copy, "--public-key", pem)
+    assert done.returncode == 1
+    assert "platform#vault  event 0 stands after event 6" in done.stdout
+    assert "strange#folder  event" in done.stdout
+
+
+def test_it_needs_nothing_of_aws_to_run() -> None:
+    code = "import sys, lambdas.verify_audit_trail; print([n for n in ('boto3', 'requests') if n in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env={}, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "[]\n"
