@@ -1,5 +1,6 @@
 # make demo   a Vault backed up, lost, and recovered, before your eyes (KEEP=1 leaves the lab up until Ctrl-C)
 # make test   the whole suite
+# make test-crash   every place where a function can die, and every action failing in every scenario (about an hour)
 # make clean  remove everything that was installed and built here
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ INSTALLED := .build/installed
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: install demo test lint synth docs clean
+.PHONY: install demo test test-crash lint synth docs clean
 
 install: $(INSTALLED)
 
@@ -33,6 +34,9 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED)
 	@.venv/bin/python -m pytest -n 3 --no-loadscope-reorder
+
+test-crash: $(INSTALLED)
+	@.venv/bin/python -m pytest -m crash -n 4 -v --no-loadscope-reorder tests/crash tests/scenarios
 
 lint: $(INSTALLED)
 	@.venv/bin/ruff format --check --quiet . || (echo "Run: .venv/bin/ruff format ." && exit 1)

@@ -96,7 +96,13 @@ ACTIONS: dict[str, ActionSpec] = {
     "complete_operation": ActionSpec(
         512,
         60,
-        [_ESTATE, TableUse("operations", ("dynamodb:UpdateItem",)), _LEASE, *_AUDIT, _EXECUTION_HISTORY],
+        [
+            _ESTATE,
+            TableUse("operations", ("dynamodb:GetItem", "dynamodb:UpdateItem")),
+            _LEASE,
+            *_AUDIT,
+            _EXECUTION_HISTORY,
+        ],
     ),
     "fail_operation": ActionSpec(512, 60, _FAILURE),
     "report_failed_execution": ActionSpec(

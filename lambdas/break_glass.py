@@ -20,7 +20,7 @@ from lambdas.adapters.envelope import OfflineEnvelope
 from lambdas.adapters.local_vault import LocalVault, free_ports_from, make_root_token
 from lambdas.adapters.offline_backup import OfflineBackup
 from lambdas.adapters.sealed_keys import MASTER_KEY, seal_key_name
-from lambdas.domain.errors import MailarkError
+from lambdas.domain.mailark_error import MailarkError
 from lambdas.domain.refusal import Refused
 from lambdas.domain.tenant_password import decrypt_password
 

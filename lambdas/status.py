@@ -24,9 +24,10 @@ from lambdas.adapters.aws import AWS_ERRORS, brief_calls, client, error_code, la
 from lambdas.adapters.estate_parameter import PARAMETER
 from lambdas.adapters.inspection import Inspection, answer
 from lambdas.adapters.vault import find_leader
-from lambdas.domain.errors import EstateInvalid, MailarkError, VaultUnreachable
+from lambdas.domain.errors import EstateInvalid, VaultUnreachable
 from lambdas.domain.estate import Estate, Vault, parse_estate
 from lambdas.domain.failure import as_failure
+from lambdas.domain.mailark_error import MailarkError
 from lambdas.domain.status import EXIT_CODES, Facts, Unanswered, VaultFacts, report
 from lambdas.domain.status_text import as_data, as_text
 

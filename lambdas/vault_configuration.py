@@ -15,8 +15,9 @@ from botocore.exceptions import ClientError
 from lambdas.adapters.aws import AWS_ERRORS, client, error_code, lacks_identity
 from lambdas.adapters.sealed_keys import MASTER_KEY, SealedKeys, seal_key_name
 from lambdas.adapters.signing import SigningKey
-from lambdas.domain.errors import Failure, KeyUnusable, MailarkError
+from lambdas.domain.errors import KeyUnusable
 from lambdas.domain.estate import Estate, parse_estate
+from lambdas.domain.mailark_error import Failure, MailarkError
 from lambdas.domain.refusal import Refused
 from lambdas.domain.tenant_password import MASTER_KEY_BYTES
 from lambdas.domain.vault_configuration import (

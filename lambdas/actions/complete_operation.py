@@ -58,7 +58,7 @@ def handler(request: CompleteOperation, run: Run) -> OperationCompleted:
         "incident_id": operation.incident_id,
         "seconds": str(completed.seconds),
     }
-    OperationRecord(run).completed(operation, outcome | {"details": details}, details)
+    OperationRecord(run).completed(operation, outcome, details)
     _publish(completed, scenario.name)
     return completed
 

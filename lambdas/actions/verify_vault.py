@@ -10,9 +10,10 @@ from lambdas.adapters.signing import SigningKey
 from lambdas.adapters.vault import VaultClient
 from lambdas.adapters.vault_target import vault_target
 from lambdas.domain.backup import Contents
-from lambdas.domain.errors import MailarkError, RestoreNotProved, VaultNodeBehind
+from lambdas.domain.errors import RestoreNotProved, VaultNodeBehind
 from lambdas.domain.estate import Vault
 from lambdas.domain.inventory import Restored, compare, digest_of
+from lambdas.domain.mailark_error import MailarkError
 from lambdas.domain.operation import Operation
 from lambdas.domain.vault_duties import Duty
 

@@ -1,5 +1,6 @@
 """How AWS is called: with time limits, and retries of what is transient only."""
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -8,16 +9,19 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError, HTTPClientError, IncompleteReadError
 from botocore.exceptions import ConnectionError as NoConnection
+from botocore.parsers import ResponseParserError
 from botocore.session import Session as BotocoreSession
 
-from lambdas.domain.errors import AwsUnavailable, KeyUnusable, MailarkError
+from lambdas.domain.errors import AwsUnavailable, KeyUnusable
+from lambdas.domain.mailark_error import MailarkError
 
+_ATTEMPTS = 4
 CALL_LIMITS = Config(
     connect_timeout=3,
     read_timeout=20,
-    retries={"mode": "standard", "total_max_attempts": 4},
+    retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
     max_pool_connections=16,
 )
 """`standard` retries throttling, time-outs and 5xx answers, with jitter (botocore guide, "Retries")."""
@@ -45,7 +49,9 @@ def client(service: str, region: str) -> Any:
 
 @cache
 def _made(service: str, region: str, limits: Config) -> Any:
-    return boto3.client(service, region_name=region, config=limits)  # type: ignore[call-overload]  # wants a literal
+    made: Any = boto3.client(service, region_name=region, config=limits)  # type: ignore[call-overload]  # wants a literal
+    _take_whole_answers_only(made.meta.events)
+    return made
 
 
 def forget_clients() -> None:
@@ -57,7 +63,35 @@ def botocore_session() -> BotocoreSession:
     """A session for libraries that make their own clients, with the same limits."""
     session = BotocoreSession()
     session.set_default_client_config(CALL_LIMITS)
+    _take_whole_answers_only(session)
     return session
+
+
+def _take_whole_answers_only(events: Any) -> None:
+    """Let an answer whose end was cut off be asked for again, and refused in the end.
+
+    botocore does not hold an answer to its Content-Length: one that breaks off after its head would be a success with
+    nothing in it, a table without the row, a key without its plaintext. (Streams it does check, as they are read.)
+    """
+
+    def ask_again(response: Any, operation: Any, attempts: int, **_: Any) -> float | None:
+        if response is None or attempts >= _ATTEMPTS or not _is_cut(response[0], operation):
+            return None
+        return random.uniform(0, 2 ** (attempts - 1))  # noqa: S311  # jitter, not cryptography
+
+    def refuse(http_response: Any, model: Any, **_: Any) -> None:
+        if _is_cut(http_response, model):
+            raise ConnectionClosedError(endpoint_url=http_response.url)
+
+    events.register("needs-retry", ask_again)
+    events.register("after-call", refuse)
+
+
+def _is_cut(answer: Any, operation: Any) -> bool:
+    promised = answer.headers.get("Content-Length")
+    if promised is None or operation.has_streaming_output or operation.http.get("method") == "HEAD":
+        return False
+    return len(answer.content) < int(promised)
 
 
 AWS_ERRORS = (ClientError, BotoCoreError)
@@ -76,7 +110,7 @@ def is_transient(error: Exception) -> bool:
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return status >= 500 or error_code(error) in _TRANSIENT
-    return isinstance(error, HTTPClientError | NoConnection)
+    return isinstance(error, HTTPClientError | NoConnection | IncompleteReadError | ResponseParserError)
 
 
 def unavailable(error: Exception) -> AwsUnavailable:

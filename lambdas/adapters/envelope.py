@@ -24,7 +24,8 @@ from cryptography.exceptions import InvalidTag
 from lambdas.adapters.aws import AWS_ERRORS, botocore_session, client, key_error, refusal
 from lambdas.adapters.streams import IteratorReader
 from lambdas.domain.backup import Encryption
-from lambdas.domain.errors import KeyUnusable, MailarkError
+from lambdas.domain.errors import KeyUnusable
+from lambdas.domain.mailark_error import MailarkError
 from lambdas.domain.proof import CiphertextDamaged
 
 FORMAT = "aws-encryption-sdk/2"

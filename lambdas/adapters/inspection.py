@@ -20,8 +20,9 @@ from lambdas.adapters.leases import Leases
 from lambdas.adapters.operations import Operations
 from lambdas.domain.ages import TEST_EVENTS
 from lambdas.domain.backup import manifest_key
-from lambdas.domain.errors import MailarkError, OperationUnknown
+from lambdas.domain.errors import OperationUnknown
 from lambdas.domain.failure import as_failure, recorded_failure
+from lambdas.domain.mailark_error import MailarkError
 from lambdas.domain.operation import execution_name, machine_name
 from lambdas.domain.scenarios import SCENARIOS
 from lambdas.domain.status import Key, Ran, RegionFacts, RestoreTested, Subscription, Unanswered

@@ -14,7 +14,8 @@ from botocore.exceptions import ClientError
 
 from lambdas.adapters.aws import error_code, is_transient, unavailable
 from lambdas.adapters.settings import Settings, read_settings
-from lambdas.domain.errors import MailarkError, Unexpected
+from lambdas.domain.errors import Unexpected
+from lambdas.domain.mailark_error import MailarkError
 
 Request = TypeVar("Request")
 

@@ -96,7 +96,8 @@ class Leases:
             operation.execution,
             "SET busy_until = :until",
             {":until": _text(until), ":held": True, ":now": _text(now)},
-            "held = :held AND busy_until <= :now",
+            # An own write whose answer was lost is sent again by botocore, and finds what it has written itself.
+            "held = :held AND (busy_until <= :now OR busy_until = :until)",
         )
         try:
             yield

@@ -16,8 +16,9 @@ from lambdas.adapters.lambda_handler import Run
 from lambdas.adapters.leases import Leases
 from lambdas.adapters.operations import OperationRow, Operations
 from lambdas.domain.audit import Event, Severity, event_id
-from lambdas.domain.errors import Failure, OperationUnknown
+from lambdas.domain.errors import OperationUnknown
 from lambdas.domain.failure import with_way_out
+from lambdas.domain.mailark_error import Failure
 from lambdas.domain.operation import UNNAMED, Lease, Operation, execution_name
 from lambdas.domain.scenarios import SCENARIOS, Scenario
 
@@ -64,10 +65,10 @@ class OperationRecord:
         self._append(operation, "operation_started", "info", details)
 
     def completed(self, operation: Operation, outcome: dict[str, Any], details: dict[str, Any]) -> None:
-        """Record that an operation has succeeded, and free its target."""
-        self._append(operation, SCENARIOS[operation.scenario].completed, "info", details)
-        self._operations.end(operation.id, "succeeded", timestamp(self._now()), outcome)
-        self._leases.release(operation.lease.target, operation.execution)
+        """Record that an operation has succeeded, and free its target; an end that was recorded before stands."""
+        ended_at = timestamp(self._now())
+        self._operations.end(operation.id, "succeeded", ended_at, outcome | {"details": details})
+        self._close(operation.id)
 
     def failed(self, scenario: Scenario, execution: str, failure: Failure, state: str | None) -> OperationRow:
         """Record that an operation has failed, and free its target; an end that was recorded before stands."""
@@ -75,15 +76,29 @@ class OperationRecord:
             row = self._operations.get(execution_name(execution))
         except OperationUnknown:
             row = self._never_begun(scenario, execution)
-        operation = row.operation
+        if row.operation.lease.token:  # it has begun, and may have died between the row of that and the event
+            self.began(row.operation)
         if row.status == "running":
-            details = {"code": failure.code, "sentence": failure.sentence, "state": state}
-            self._append(operation, scenario.failed, "critical", details)
-            told = with_way_out(failure, scenario.name, state, self._saved_by(operation.id))
+            told = with_way_out(failure, scenario.name, state, self._saved_by(row.operation.id))
             outcome = dataclasses.asdict(told) | {"state": state}
-            self._operations.end(operation.id, "failed", timestamp(self._now()), outcome)
-        self._leases.release(operation.lease.target, execution)
-        return self._operations.get(operation.id)
+            self._operations.end(row.operation.id, "failed", timestamp(self._now()), outcome)
+        return self._close(row.operation.id)
+
+    def _close(self, operation_id: str) -> OperationRow:
+        """Tell the trail how an operation ended, and free its target.
+
+        The row is written before, and once: so the trail never tells two ends, whatever dies, and in which order.
+        """
+        row = self._operations.get(operation_id)
+        operation, outcome = row.operation, row.outcome
+        scenario = SCENARIOS[operation.scenario]
+        if row.status == "succeeded":
+            self._append(operation, scenario.completed, "info", outcome.get("details", {}))
+        else:
+            details = {"code": outcome["code"], "sentence": outcome["sentence"], "state": outcome.get("state")}
+            self._append(operation, scenario.failed, "critical", details)
+        self._leases.release(operation.lease.target, operation.execution)
+        return row
 
     def _saved_by(self, operation_id: str) -> str | None:
         """The backup that an operation made of what it was about to overwrite."""
@@ -101,7 +116,7 @@ class OperationRecord:
             execution=execution,
             mode=scenario.mode,
             started_at=timestamp(self._now()),
-            lease=Lease(scenario.target, 0),
+            lease=Lease(scenario.target, token=0),  # no owner of a lease has this one
             reason="it never began",
             user_id=UNNAMED,
         )

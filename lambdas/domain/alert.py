@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from lambdas.domain.errors import Failure
 from lambdas.domain.evidence import event_key
+from lambdas.domain.mailark_error import Failure
 from lambdas.domain.operation import console_link
 
 _SUBJECT_LIMIT = 100

@@ -5,14 +5,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from lambdas.domain.errors import (
-    Failure,
-    MailarkError,
-    OperationStopped,
-    OperationTimedOut,
-    StepFailed,
-    StepTimedOut,
-)
+from lambdas.domain.errors import OperationStopped, OperationTimedOut, StepFailed, StepTimedOut
+from lambdas.domain.mailark_error import Failure, MailarkError
 
 
 def failure_of_step(state: str, error: str, cause: str) -> Failure:

@@ -11,6 +11,7 @@ from lambdas.adapters.lambda_handler import Run
 from lambdas.domain.backup import CatalogRow, ProofLevel, manifest_key
 from lambdas.domain.errors import StorageRefused
 from lambdas.domain.operation import Operation
+from lambdas.domain.retention import RULES
 from tests.actions.house import House, bucket_name, execution_arn
 from tests.domain.builders import row_of
 from tests.servers.aws import PRIMARY, STANDBY, aws, on_s3, refused
@@ -145,4 +146,4 @@ def test_a_lock_that_cannot_be_set_stops_before_anything_is_deleted(house: House
 
 
 def test_the_reader_of_every_kind_is_known() -> None:
-    assert apply_retention._READERS.keys() == apply_retention.RULES.keys()
+    assert apply_retention._READERS.keys() == RULES.keys()

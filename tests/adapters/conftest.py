@@ -1,9 +1,11 @@
 """What the tests of the adapters share: the mocked AWS, and Vaults that trust the keys in it."""
 
 from collections.abc import Callable, Iterator
+from unittest.mock import patch
 
 import pytest
 
+from lambdas.adapters import aws
 from lambdas.adapters.signing import SigningKey
 from lambdas.adapters.vault import VaultClient
 from lambdas.domain.vault_duties import DUTIES, Duty, DutyName
@@ -13,7 +15,8 @@ from tests.servers.vault import Vaults, VaultServer, make_seal_key, started
 
 @pytest.fixture(scope="package", autouse=True)
 def _aws() -> Iterator[None]:
-    with mocked_aws():
+    """A mocked AWS; every adapter has clients of its own, on which a test may listen."""
+    with mocked_aws(), patch.object(aws, "_made", aws._made.__wrapped__):
         yield
 
 

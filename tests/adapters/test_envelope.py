@@ -21,7 +21,8 @@ from lambdas.adapters.envelope import (
     claimed_context,
 )
 from lambdas.adapters.signing import key_id
-from lambdas.domain.errors import KeyUnusable, MailarkError
+from lambdas.domain.errors import KeyUnusable
+from lambdas.domain.mailark_error import MailarkError
 from lambdas.domain.proof import CiphertextDamaged
 from tests.servers.aws import aws, make_key, refused, replica
 

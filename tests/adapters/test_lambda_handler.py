@@ -14,7 +14,8 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from lambdas.adapters.lambda_handler import Run, action, logger
-from lambdas.domain.errors import AwsUnavailable, MailarkError, Unexpected, VaultSealed
+from lambdas.domain.errors import AwsUnavailable, Unexpected, VaultSealed
+from lambdas.domain.mailark_error import MailarkError
 from tests.servers.aws import PRIMARY
 
 MARKED = "marked-secret-3f9c"

@@ -13,7 +13,7 @@ from lambdas.adapters.leases import Leases
 from lambdas.adapters.tables import from_item, to_item
 from lambdas.domain.errors import LeaseLost, TargetBusy, TargetSettling
 from lambdas.domain.operation import Lease, Operation
-from tests.servers.aws import PRIMARY, aws, refused
+from tests.servers.aws import PRIMARY, answer_lost, aws, refused
 from tests.servers.tables import make_tables
 
 TABLE = "mailark-leases"
@@ -195,6 +195,14 @@ def test_a_target_that_somebody_holds_is_refused_to_who_only_asks(leases: Leases
         leases.refuse_while_held(TARGET)
     leases.release(TARGET, FIRST)
     leases.refuse_while_held(TARGET)
+
+
+def test_a_guard_whose_own_answer_was_lost_is_not_taken_for_another_function(leases: Leases) -> None:
+    """Else a restore would wait for itself, until the time limit of its function is over."""
+    operation = _operation(leases.take(TARGET, FIRST, _runs), FIRST)
+    with answer_lost("UpdateItem"), leases.guard(operation, 60):
+        assert _busy_until() > datetime.now(UTC)
+    assert _busy_until() <= datetime.now(UTC)
 
 
 def test_a_guard_whose_time_is_over_no_longer_holds_others_up(leases: Leases) -> None:

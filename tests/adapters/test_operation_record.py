@@ -17,7 +17,8 @@ from lambdas.adapters.operation_record import OperationRecord
 from lambdas.adapters.operations import Operations
 from lambdas.adapters.settings import Settings
 from lambdas.domain.audit import faults
-from lambdas.domain.errors import Failure, TargetBusy
+from lambdas.domain.errors import TargetBusy
+from lambdas.domain.mailark_error import Failure
 from lambdas.domain.operation import UNNAMED, Operation
 from lambdas.domain.scenarios import SCENARIOS
 from tests.domain.builders import row_of
@@ -115,7 +116,7 @@ def test_an_operation_that_succeeds_is_recorded_and_frees_its_target(record: Ope
     assert _kept() == {
         "events": [STARTED, ("vault_restored_from_backup", "info", "jo", {"backup_id": "vault-snapshot-1"})],
         "status": "succeeded",
-        "outcome": {"seconds": 1.5},
+        "outcome": {"seconds": 1.5, "details": {"backup_id": "vault-snapshot-1"}},
         "free": True,
     }
 
@@ -171,6 +172,29 @@ def test_a_failure_that_is_reported_after_a_success_does_not_undo_it(record: Ope
     before = _kept()
     assert record.failed(SCENARIO, EXECUTION, FAILURE, None).status == "succeeded"
     assert _kept() == before
+
+
+@pytest.mark.parametrize("lost", ["TransactWriteItems", "UpdateItem"])
+def test_a_success_that_died_while_it_was_written_is_told_as_one_end_and_no_other(
+    lost: str, record: OperationRecord
+) -> None:
+    operation = _begin(record)
+    with refused(lost, "AccessDeniedException"), pytest.raises(ClientError):
+        record.completed(operation, {"seconds": 1.5}, {"backup_id": "vault-snapshot-1"})
+    row = record.failed(SCENARIO, EXECUTION, FAILURE, "CompleteOperation")
+    told = [event for event, *_ in _kept()["events"]]
+    end = {"succeeded": SCENARIO.completed, "failed": SCENARIO.failed}[row.status]
+    assert told == ["operation_started", end]
+    assert row.status == ("succeeded" if lost == "TransactWriteItems" else "failed")
+
+
+def test_an_operation_that_died_before_the_trail_told_its_beginning_is_told_from_its_beginning(
+    record: OperationRecord,
+) -> None:
+    with refused("TransactWriteItems", "AccessDeniedException"), pytest.raises(ClientError):
+        _begin(record)
+    record.failed(SCENARIO, EXECUTION, FAILURE, "BeginOperation")
+    assert [event for event, *_ in _kept()["events"]] == ["operation_started", SCENARIO.failed]
 
 
 def test_a_failure_does_not_free_a_target_that_another_operation_holds(record: OperationRecord) -> None:

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from lambdas.adapters.signing import SigningKey, key_id
-from lambdas.domain.errors import AwsUnavailable, KeyUnusable, MailarkError
+from lambdas.domain.errors import AwsUnavailable, KeyUnusable
+from lambdas.domain.mailark_error import MailarkError
 from tests.servers.aws import aws, make_signing_key, refused, replica
 
 MESSAGE = b"a manifest, which may well be larger than the 4,096 bytes that KMS takes" * 100

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.domain.alert import FailedOperation, TamperedEvent, failure_message, tampered_event_message
-from lambdas.domain.errors import Failure
+from lambdas.domain.mailark_error import Failure
 
 FAILED = FailedOperation(
     estate="example",

@@ -20,13 +20,11 @@ from lambdas.domain.errors import (
     CatalogIncomplete,
     CopyNotProved,
     EstateInvalid,
-    Failure,
     HeartbeatNotSent,
     InputInvalid,
     KeyUnusable,
     LeaseLost,
     LockNotSet,
-    MailarkError,
     ManifestInvalid,
     ManifestMissing,
     NoBackupOnDate,
@@ -61,6 +59,7 @@ from lambdas.domain.errors import (
     all_errors,
     is_tampering,
 )
+from lambdas.domain.mailark_error import Failure, MailarkError
 
 TEXTS: list[tuple[MailarkError, str]] = [
     (

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.errors import Failure, MailarkError, VaultSealed, all_errors
+from lambdas.domain.errors import VaultSealed, all_errors
 from lambdas.domain.failure import as_failure, failure_of_execution, failure_of_step, with_way_out
+from lambdas.domain.mailark_error import Failure, MailarkError
 
 SEALED = VaultSealed(address="https://vault.example.org:8200")
 KNOWN = Failure(

@@ -22,6 +22,7 @@ ACTIONS: dict[str, list[str]] = {
     "complete_operation": [
         "dynamodb:GetItem audit-heads",
         "dynamodb:GetItem leases",
+        "dynamodb:GetItem operations",
         "dynamodb:PutItem audit-events in a transaction",
         "dynamodb:PutItem audit-heads in a transaction",
         "dynamodb:UpdateItem leases",

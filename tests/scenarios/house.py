@@ -18,7 +18,7 @@ from lab.watching import Finished, executions, follow, start, wait_for_new
 from lambdas.adapters.tables import from_item
 from lambdas.domain.audit import GENESIS, Event, Link, faults
 from lambdas.domain.backup import CatalogRow, Manifest, manifest_key
-from lambdas.domain.errors import Failure
+from lambdas.domain.mailark_error import Failure
 from lambdas.domain.operation import execution_name, machine_name
 
 PAYLOAD_LIMIT = 256 * 1024

@@ -9,7 +9,7 @@ import pytest
 
 from lambdas.adapters.envelope import Envelope
 from lambdas.domain.backup import CatalogRow, manifest_key
-from lambdas.domain.errors import Failure
+from lambdas.domain.mailark_error import Failure
 from tests.scenarios.house import House, failure
 
 FRAME = 1024 * 1024

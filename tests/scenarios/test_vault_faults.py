@@ -17,7 +17,7 @@ from lab.processes import LOOPBACK
 from lab.tenants import Tenant
 from lab.vault import VaultNode
 from lab.watching import Finished
-from lambdas.domain.errors import Failure
+from lambdas.domain.mailark_error import Failure
 from tests.scenarios.house import House, backup_of, failure
 
 ESTATE = "/mailark/estate"

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.config import Config
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
 from botocore.loaders import create_loader
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -59,6 +59,8 @@ class Refusal:
 
 
 _refusals: list[Refusal] = []
+_losses: list[Matches] = []
+_cuts: list[Matches] = []
 
 
 def _operation(name: str) -> Matches:
@@ -83,6 +85,39 @@ def refused(matches: str | Matches, code: str | None, status: int = 400) -> Iter
             yield refusal
     finally:
         _refusals.remove(refusal)
+
+
+@contextlib.contextmanager
+def answer_lost(operation: str) -> Iterator[None]:
+    """Let AWS act on the next request to an operation, and the connection be cut before it has answered."""
+    with _counted(_losses, operation, 1) as met:
+        yield
+    assert met, f"{operation} was not asked for"
+
+
+@contextlib.contextmanager
+def answer_cut(operation: str, times: int) -> Iterator[list[AWSPreparedRequest]]:
+    """Let the next answers to an operation break off after their head; gives the list of those requests."""
+    with _counted(_cuts, operation, times) as met:
+        yield met
+
+
+@contextlib.contextmanager
+def _counted(faults: list[Matches], operation: str, times: int) -> Iterator[list[AWSPreparedRequest]]:
+    """Let the next requests to an operation, and no later ones, meet a fault."""
+    met: list[AWSPreparedRequest] = []
+
+    def matches(request: AWSPreparedRequest) -> bool:
+        if len(met) == times or not _operation(operation)(request):
+            return False
+        met.append(request)
+        return True
+
+    faults.append(matches)
+    try:
+        yield met
+    finally:
+        faults.remove(matches)
 
 
 @contextlib.contextmanager
@@ -116,9 +151,14 @@ def mocked_aws() -> Iterator[None]:
     def atomically(self: BotocoreStubber, request: AWSPreparedRequest) -> Any:
         with one_at_a_time:
             refusal = next((each for each in _refusals if each.matches(request)), None)
-            if refusal:
-                return refusal.answer(request)
-            return _lock_of(request) if _asks_for_lock(request) else process(self, request)
+            own = refusal.answer if refusal else _lock_of if _asks_for_lock(request) else None
+            answer = own(request) if own else process(self, request)
+            if any(matches(request) for matches in _losses):
+                raise ConnectionClosedError(endpoint_url=request.url.partition("?")[0])
+            if answer is not None and any(matches(request) for matches in _cuts):
+                status, headers, body = answer
+                return status, {**headers, "Content-Length": str(len(body))}, b""
+            return answer
 
     read_once = patch("botocore.session.create_loader", cache(create_loader))  # descriptions of services, in JSON
     with mock_aws(), patch.object(BotocoreStubber, "process_request", atomically), _complete_kms(), read_once:

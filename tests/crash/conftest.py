@@ -1,0 +1,95 @@
+"""What the tests of dying share: an AWS that other processes reach, a real Vault, and a world to die in."""
+
+import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from lab.estate import make_offline_key
+from lambdas.adapters.signing import SigningKey
+from lambdas.domain.vault_duties import DUTIES
+from tests.actions.conftest import MASTER_KEY, SEAL_KEY, SECRETS
+from tests.actions.house import OTHER, House, Keys, SavedBackup, make_backup
+from tests.crash.deaths import Deaths, WorldMaker
+from tests.crash.functions import Functions
+from tests.crash.stories import Contents
+from tests.crash.world import World, served_aws
+from tests.servers.aws import forget, mocked_aws
+from tests.servers.vault import Vaults, VaultServer, contents, empty, started, write
+
+FIRST_AT = (datetime.now(UTC) - timedelta(hours=6)).replace(microsecond=0)
+_HELD = [*list(SECRETS)[:2], *(path for path in SECRETS if path.startswith("vps/"))]
+"""Three secrets in two mounts: every kind of call is made, and none of them more often than it teaches something."""
+_FORGOTTEN = ("s3", "dynamodb", "ssm", "sns", "sqs", "stepfunctions")
+
+
+@pytest.fixture(scope="package")
+def endpoint() -> Iterator[str]:
+    with mocked_aws(), served_aws() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="package")
+def keys(endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    offline = make_offline_key(tmp_path_factory.mktemp("offline"))
+    return Keys.make(offline.public_pem, Path(offline.private).read_text())
+
+
+@pytest.fixture(scope="package")
+def vaults(keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vaults]:
+    logins = {duty: SigningKey(keys.arn(f"vault-{duty}")) for duty in DUTIES}
+    vaults = Vaults(tmp_path_factory.mktemp("vaults"), logins)
+    yield vaults
+    vaults.stop()
+
+
+@pytest.fixture(scope="package")
+def server(vaults: Vaults) -> VaultServer:
+    return started(vaults.begin(base64.b64encode(SEAL_KEY).decode()))
+
+
+@pytest.fixture(scope="package")
+def saved(keys: Keys, vaults: Vaults, server: VaultServer) -> SavedBackup:
+    """A backup of the Vault, made the day before."""
+    house = House(keys, vaults.estate(server), MASTER_KEY, SEAL_KEY)
+    empty(server.admin())
+    for path in _HELD:
+        write(server.admin(), path, SECRETS[path])
+    try:
+        return make_backup(house, started_at=(FIRST_AT - timedelta(days=1)).isoformat())
+    finally:
+        forget(*_FORGOTTEN)
+
+
+@pytest.fixture(scope="package")
+def backed_up(saved: SavedBackup, server: VaultServer) -> Contents:
+    """What Vault held when its backup was made."""
+    return contents(server.admin())
+
+
+@pytest.fixture(scope="package")
+def new_world(
+    keys: Keys, vaults: Vaults, server: VaultServer, saved: SavedBackup, backed_up: Contents, endpoint: str
+) -> WorldMaker:
+    """Makes a world in which there is one backup in both regions, and nothing has run yet."""
+
+    @contextmanager
+    def make() -> Iterator[World]:
+        house = House(keys, vaults.estate(server), MASTER_KEY, SEAL_KEY)
+        for region in OTHER:
+            saved.put(house, region)
+        try:
+            yield World(house, server, Functions(endpoint), FIRST_AT, backups_before={saved.id})
+        finally:
+            forget(*_FORGOTTEN)
+
+    return make
+
+
+@pytest.fixture(scope="package")
+def deaths(new_world: WorldMaker, backed_up: Contents) -> Deaths:
+    """Where executions can die, watched once."""
+    return Deaths(new_world, backed_up)

@@ -1,0 +1,77 @@
+"""Every place where an execution can die, found by watching executions that do not."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+
+from infra.scenario import definition
+from tests.crash.calls import Call, Kill, Moment
+from tests.crash.stories import Contents, story_of
+from tests.crash.world import REPORT, World
+from tests.infra.asl import Machine
+
+WorldMaker = Callable[[], AbstractContextManager[World]]
+MOMENTS: tuple[Moment, Moment] = ("before", "after")
+Death = tuple[Kill, ...]
+"""Where functions of one execution die: one of them, or one and then one of those that clear up after it."""
+
+AFTERWARDS = ("FailOperation", REPORT)
+"""What runs only when something has failed."""
+
+
+@dataclass
+class Deaths:
+    """The deaths of each scenario, by watching it once for all."""
+
+    new_world: WorldMaker
+    backed_up: Contents
+    _calls: dict[tuple[str, Death], list[Call]] = field(default_factory=dict)
+
+    def of(self, scenario: str, state: str) -> list[Death]:
+        """Every death in one state: before and after each of its calls, in this order.
+
+        What runs after a failure dies after three of them: of the first function before it did anything, of one in the
+        middle of the work, and of the last one when nearly all was done.
+        """
+        ways: list[Death] = [()]
+        if state in AFTERWARDS:
+            own = self._run(scenario)
+            ways = [(Kill(own[0], "before"),), (Kill(own[len(own) // 2], "after"),), (Kill(own[-1], "before"),)]
+        return [
+            (*way, Kill(call, moment))
+            for way in ways
+            for call in self._steady(scenario, state, way)
+            for moment in MOMENTS
+        ]
+
+    def one_a_state(self, scenario: str) -> list[Kill]:
+        """One death in each state that an execution comes through, in its middle, before and after in turn."""
+        calls = self._run(scenario)
+        found = []
+        for number, state in enumerate(dict.fromkeys(call.state for call in calls)):
+            own = [call for call in calls if call.state == state]
+            found.append(Kill(own[len(own) // 2], MOMENTS[number % 2]))
+        return found
+
+    def _steady(self, scenario: str, state: str, way: Death) -> list[Call]:
+        """The calls of a state that two executions both make: not each of them polls as often."""
+        first, second = (self._run(scenario, way, number) for number in (1, 2))
+        return [call for call in first if call.state == state and call in set(second)]
+
+    def _run(self, scenario: str, kills: Death = (), number: int = 1) -> list[Call]:
+        """The calls of one execution, each once, in their order."""
+        key = (f"{scenario} {number}", kills)
+        if key not in self._calls:
+            with self.new_world() as world:
+                story = story_of(scenario)
+                story.prepare(world, self.backed_up)
+                execution = world.start(scenario, story.input(world), *kills)
+                assert execution.ended.status == ("FAILED" if kills else "SUCCEEDED"), execution.ended
+                assert world.functions.died == list(kills)
+                self._calls[key] = list(dict.fromkeys(world.take_calls()))
+        return self._calls[key]
+
+
+def states_of(scenario: str) -> list[str]:
+    """Every state of a scenario in which a function runs, and the report of its failures."""
+    return [*(state.name for state in Machine.read(definition(scenario)).tasks()), REPORT]

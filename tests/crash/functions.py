@@ -1,0 +1,109 @@
+"""Functions as Lambda runs them, each in a process of its own, which may die at any call."""
+
+import contextlib
+import importlib
+import json
+import multiprocessing
+import os
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from tests.crash.calls import Call, Kill, Watch
+
+
+class FunctionFailed(Exception):
+    """What Step Functions sees of a function that failed: the error's name, and its cause as a JSON text."""
+
+    def __init__(self, error: str, message: str) -> None:
+        super().__init__(f"{error}: {message}")
+        self.error = error
+        self.cause = json.dumps({"errorType": error, "errorMessage": message})
+
+
+@dataclass
+class Functions:
+    """Runs functions against the AWS at `endpoint`; `calls` gets every call of those that came to an end."""
+
+    endpoint: str
+    calls: list[Call] = field(default_factory=list)
+    died: list[Kill] = field(default_factory=list)
+
+    def run(
+        self,
+        state: str,
+        action: str,
+        payload: object,
+        environment: Mapping[str, str],
+        seconds: float,
+        kill: Kill | None = None,
+    ) -> Any:
+        """What the action returns. Raises `FunctionFailed`; `Runtime.ExitError` is a process that has died.
+
+        That is the name by which AWS Lambda reports it (Lambda guide, "Troubleshoot execution issues").
+        """
+        here, there = _context().Pipe(duplex=False)
+        settings = dict(environment) | {"AWS_ENDPOINT_URL": self.endpoint}
+        process = _context().Process(target=_main, args=(there, state, action, payload, settings, seconds, kill))
+        process.start()
+        there.close()
+        with here, contextlib.suppress(EOFError):
+            kind, calls, value = here.recv()
+        process.join()
+        if process.exitcode == -signal.SIGKILL:
+            assert kill is not None
+            self.died.append(kill)
+            raise FunctionFailed("Runtime.ExitError", "Error: Runtime exited with error: signal: killed")
+        assert process.exitcode == 0, f"{action} broke the process that it ran in"
+        self.calls += calls
+        if kind == "raised":
+            raise FunctionFailed(*value)
+        return json.loads(value)
+
+
+@cache
+def _context() -> Any:
+    """Processes are forked from one that has imported everything and has no threads."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.crash.preloaded"])
+    return context
+
+
+class _Context:
+    """What Lambda tells a function about itself, as far as it is used."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return round(self._seconds * 1000)
+
+
+def _main(
+    answers: Connection,
+    state: str,
+    action: str,
+    payload: object,
+    environment: dict[str, str],
+    seconds: float,
+    kill: Kill | None,
+) -> None:
+    os.setsid()
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+    for name in [name for name in os.environ if name.startswith(("AWS_", "MAILARK_"))]:
+        del os.environ[name]
+    os.environ.update(environment)
+    watch = Watch(state, kill, [])
+    handler = importlib.import_module(f"lambdas.actions.{action}").handler
+    watch.begin()
+    answer: tuple[str, list[Call], Any]
+    try:
+        answer = ("returned", watch.made, json.dumps(handler(payload, _Context(seconds))))
+    except Exception as error:  # noqa: BLE001  # Lambda reports whatever is raised
+        answer = ("raised", watch.made, (type(error).__name__, str(error)))
+    answers.send(answer)

@@ -1,0 +1,90 @@
+"""What is particular to a scenario: what is there before it starts, what it is given, and what it must have done.
+
+A scenario that is not named here runs too, on an untouched house, and must end well: see `Story`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from lambdas.domain.backup import CatalogRow
+from lambdas.domain.scenarios import SCENARIOS, ScheduledInput
+from tests.crash.world import World
+from tests.servers.aws import PRIMARY, STANDBY
+from tests.servers.vault import CANARY, contents, write
+
+Contents = Mapping[str, tuple[int, Any]]
+
+
+def _nothing(world: World, backed_up: Contents) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Story:
+    """`prepare` runs before the first execution, `holds` asserts what is true after the one that ended well.
+
+    Both are given what Vault held when its backup was made.
+    """
+
+    scenario: str
+    prepare: Callable[[World, Contents], None] = _nothing
+    holds: Callable[[World, Contents], None] = _nothing
+
+    def input(self, world: World, run: int = 0) -> dict[str, object]:
+        """What a person or a schedule starts a run with: the same each time that this run is started again."""
+        if issubclass(SCENARIOS[self.scenario].input, ScheduledInput):
+            return {"scheduled_for": (world.first_at + timedelta(minutes=run)).isoformat()}
+        return {"reason": "a test"}
+
+
+def _is_backed_up(world: World, backed_up: Contents) -> None:
+    """The night has a good backup in both regions, and Vault is as it was but for its canary."""
+    new = _new(world, PRIMARY, "daily", "intact")
+    assert [row.id for row in new if row.copy == "intact"]
+    assert {row.id for row in new if row.copy == "intact"} <= {
+        row.id for row in _new(world, STANDBY, "daily", "intact")
+    }
+    assert _without_canary(contents(world.server.admin())) == _without_canary(backed_up)
+
+
+def _loses_secrets(world: World, backed_up: Contents) -> None:
+    """Somebody changes one secret, removes another, and adds a third."""
+    changed, removed = (path for path in list(_without_canary(backed_up))[:2])
+    admin = world.server.admin()
+    write(admin, changed, {"password": "changed-since"})
+    mount, _, name = removed.partition("/")
+    admin.secrets.kv.v2.delete_metadata_and_all_versions(name, mount_point=mount)
+    write(admin, f"{mount}/added-since", {"password": "added-since"})
+
+
+def _is_restored(world: World, backed_up: Contents) -> None:
+    """Vault holds what it held, the backup is proven by it, and what was overwritten is a backup of its own."""
+    assert contents(world.server.admin()) == backed_up
+    (backup_id,) = world.backups_before
+    assert world.house.catalog().get(backup_id).proof == "proven"
+    saved = _new(world, PRIMARY, "pre-restore", "intact")
+    assert world.executions[-1].id in {row.operation_id for row in saved}
+
+
+def _new(world: World, region: str, series: str, proof: str) -> list[CatalogRow]:
+    rows = world.house.catalog(region).rows()
+    return [row for row in rows if (row.series, row.proof) == (series, proof) and row.id not in world.backups_before]
+
+
+def _without_canary(held: Contents) -> Contents:
+    return {path: secret for path, secret in held.items() if path != CANARY}
+
+
+_TOLD = {
+    story.scenario: story
+    for story in (
+        Story("vault_backup", holds=_is_backed_up),
+        Story("vault_restore", _loses_secrets, _is_restored),
+    )
+}
+
+
+def story_of(scenario: str) -> Story:
+    return _TOLD.get(scenario) or Story(scenario)
