@@ -216,11 +216,11 @@ class House:
     def work(self) -> WorkStore:
         return WorkStore(PRIMARY, bucket_name("work", PRIMARY))
 
-    def events(self, region: str = PRIMARY) -> list[Event]:
-        """The events of the platform's chain, which is sound."""
+    def events(self, region: str = PRIMARY, scope: str = "platform#vault") -> list[Event]:
+        """The events of one of the platform's chains, which is sound."""
         trail = AuditTrail(region, "mailark-audit-events", "mailark-audit-heads")
-        links = list(trail.chain("platform#vault"))
-        assert faults(links, trail.head("platform#vault")) == []
+        links = list(trail.chain(scope))
+        assert faults(links, trail.head(scope)) == []
         return [link.event for link in links]
 
     def objects(self, bucket: str = "backups", region: str = PRIMARY) -> dict[str, bytes]:

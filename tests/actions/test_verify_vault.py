@@ -6,7 +6,6 @@ from typing import Any
 import hvac
 import pytest
 
-from lambdas.domain.backup import manifest_key
 from lambdas.domain.errors import KeyUnusable, ManifestMissing, RestoreNotProved, VaultNodeBehind, VaultUnreachable
 from lambdas.domain.operation import Operation
 from tests.actions.conftest import SECRETS, fill
@@ -174,8 +173,8 @@ def test_a_vault_that_is_gone_does_not_answer(
 
 
 def test_a_manifest_that_is_gone_is_named(house: House, saved: SavedBackup, restored: hvac.Client) -> None:
-    key = manifest_key(saved.row.key)
-    aws("s3").delete_object(Bucket=bucket_name("backups", PRIMARY), Key=key)
+    (_, (key, version)) = house.catalog().get(saved.id).versions
+    aws("s3").delete_object(Bucket=bucket_name("backups", PRIMARY), Key=key, VersionId=version)
     with pytest.raises(ManifestMissing, match="manifest-missing"):
         house.run("verify_vault", _event(house, saved))
 

@@ -52,6 +52,12 @@ def server(vaults: Vaults) -> VaultServer:
 
 
 @pytest.fixture(scope="package")
+def staging(vaults: Vaults) -> VaultServer:
+    """The Vault that restore tests fill and empty again."""
+    return started(vaults.begin(base64.b64encode(SEAL_KEY).decode()))
+
+
+@pytest.fixture(scope="package")
 def saved(keys: Keys, vaults: Vaults, server: VaultServer) -> SavedBackup:
     """A backup of the Vault, made the day before."""
     house = House(keys, vaults.estate(server), MASTER_KEY, SEAL_KEY)
@@ -72,17 +78,23 @@ def backed_up(saved: SavedBackup, server: VaultServer) -> Contents:
 
 @pytest.fixture(scope="package")
 def new_world(
-    keys: Keys, vaults: Vaults, server: VaultServer, saved: SavedBackup, backed_up: Contents, endpoint: str
+    keys: Keys,
+    vaults: Vaults,
+    server: VaultServer,
+    staging: VaultServer,
+    saved: SavedBackup,
+    backed_up: Contents,
+    endpoint: str,
 ) -> WorldMaker:
     """Makes a world in which there is one backup in both regions, and nothing has run yet."""
 
     @contextmanager
     def make() -> Iterator[World]:
-        house = House(keys, vaults.estate(server), MASTER_KEY, SEAL_KEY)
+        house = House(keys, vaults.estate(server, staging=staging), MASTER_KEY, SEAL_KEY)
         for region in OTHER:
             saved.put(house, region)
         try:
-            yield World(house, server, Functions(endpoint), FIRST_AT, backups_before={saved.id})
+            yield World(house, server, staging, Functions(endpoint), FIRST_AT, backups_before={saved.id})
         finally:
             forget(*_FORGOTTEN)
 

@@ -44,13 +44,20 @@ class Deaths:
             for moment in MOMENTS
         ]
 
-    def one_a_state(self, scenario: str) -> list[Kill]:
-        """One death in each state that an execution comes through, in its middle, before and after in turn."""
-        calls = self._run(scenario)
-        found = []
+    def one_a_state(self, scenario: str) -> list[Death]:
+        """One death in each state that an execution comes through, in its middle, before and after in turn.
+
+        A leg whose death does not end the execution dies together with the state after it.
+        """
+        calls, legs = self._run(scenario), legs_of(scenario)
+        found: list[Death] = []
+        survived: Death = ()
         for number, state in enumerate(dict.fromkeys(call.state for call in calls)):
             own = [call for call in calls if call.state == state]
-            found.append(Kill(own[len(own) // 2], MOMENTS[number % 2]))
+            death = (*survived, Kill(own[len(own) // 2], MOMENTS[number % 2]))
+            survived = death if state in legs else ()
+            if not survived:
+                found.append(death)
         return found
 
     def _steady(self, scenario: str, state: str, way: Death) -> list[Call]:
@@ -70,6 +77,12 @@ class Deaths:
                 assert world.functions.died == list(kills)
                 self._calls[key] = list(dict.fromkeys(world.take_calls()))
         return self._calls[key]
+
+
+def legs_of(scenario: str) -> set[str]:
+    """The states whose failure is recorded, and does not fail the execution."""
+    tasks = Machine.read(definition(scenario)).tasks()
+    return {task.name for task in tasks if any(catch["Next"] == "CompleteOperation" for catch in task.catches())}
 
 
 def states_of(scenario: str) -> list[str]:

@@ -68,6 +68,24 @@ def _is_restored(world: World, backed_up: Contents) -> None:
     assert world.executions[-1].id in {row.operation_id for row in saved}
 
 
+def _is_tested(world: World, backed_up: Contents) -> None:
+    """The backup is proven, no secret stays in the staging Vault, and the live one was not touched."""
+    (backup_id,) = world.backups_before
+    assert world.house.catalog().get(backup_id).proof == "proven"
+    assert contents(world.staging.admin()) == {}
+    assert contents(world.server.admin()) == backed_up
+
+
+def _is_rebuilt(world: World, backed_up: Contents) -> None:
+    """The one backup is in the catalog again."""
+    assert {row.id for row in world.house.catalog().rows()} == world.backups_before
+
+
+def _loses_its_catalog(world: World, backed_up: Contents) -> None:
+    for name in world.backups_before:
+        world.house.catalog().delete(name)
+
+
 def _new(world: World, region: str, series: str, proof: str) -> list[CatalogRow]:
     rows = world.house.catalog(region).rows()
     return [row for row in rows if (row.series, row.proof) == (series, proof) and row.id not in world.backups_before]
@@ -82,6 +100,8 @@ _TOLD = {
     for story in (
         Story("vault_backup", holds=_is_backed_up),
         Story("vault_restore", _loses_secrets, _is_restored),
+        Story("vault_restore_test", holds=_is_tested),
+        Story("catalog_rebuild", _loses_its_catalog, _is_rebuilt),
     )
 }
 

@@ -13,13 +13,14 @@ from tests.crash.stories import Contents, story_of
 def test_an_execution_that_dies_in_every_state_in_turn_ends_well_at_last(
     scenario: str, new_world: WorldMaker, deaths: Deaths, backed_up: Contents, measured: list[str]
 ) -> None:
-    kills, began = deaths.one_a_state(scenario), time.monotonic()
+    one_a_state, began = deaths.one_a_state(scenario), time.monotonic()
+    kills = [kill for death in one_a_state for kill in death]
     story = story_of(scenario)
     with new_world() as world:
         story.prepare(world, backed_up)
-        for kill in kills:
-            execution = world.start(scenario, story.input(world), kill)
-            assert execution.ended.error == "Runtime.ExitError", f"it was to die {kill}"
+        for death in one_a_state:
+            execution = world.start(scenario, story.input(world), *death)
+            assert execution.ended.error == "Runtime.ExitError", f"it was to die {death[-1]}"
         world.start(scenario, story.input(world))
         world.assert_sound()
         story.holds(world, backed_up)

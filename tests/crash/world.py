@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from threading import RLock
 from typing import Any, get_args
+from urllib.parse import parse_qs
 
 from moto.backends import get_backend
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
@@ -15,7 +16,7 @@ from infra.permissions import ACTIONS
 from infra.scenario import definition
 from lab.processes import LOOPBACK, free_port
 from lambdas.adapters.tables import all_items, to_item
-from lambdas.domain.backup import BackupName, CatalogRow, Series, manifest_key
+from lambdas.domain.backup import BackupName, CatalogRow, Series
 from lambdas.domain.lease import LeaseRow
 from lambdas.domain.operation import Lease, Operation, execution_name
 from lambdas.domain.scenarios import SCENARIOS
@@ -24,7 +25,7 @@ from tests.crash.calls import Call, Kill
 from tests.crash.functions import FunctionFailed, Functions
 from tests.crash.machine import Ended, Interpreter
 from tests.infra.asl import Machine, State
-from tests.servers.aws import ACCOUNT, PRIMARY, aws
+from tests.servers.aws import ACCOUNT, PRIMARY, aws, lock_of
 from tests.servers.vault import VaultServer
 
 FUNCTION_SECONDS = 60.0
@@ -48,6 +49,12 @@ def served_aws() -> Iterator[str]:
 
     def atomically(environ: Any, start_response: Any) -> list[bytes]:
         with one_at_a_time:
+            query = parse_qs(environ["QUERY_STRING"], keep_blank_values=True)
+            if environ["REQUEST_METHOD"] == "GET" and "retention" in query:
+                bucket, _, key = environ["PATH_INFO"].lstrip("/").partition("/")
+                status, headers, body = lock_of(bucket, key, query["versionId"][0])
+                start_response(f"{status} it is told", [*headers.items(), ("Content-Length", str(len(body)))])
+                return [body]
             return list(app(environ, start_response))
 
     running.app = atomically
@@ -76,6 +83,7 @@ class World:
 
     house: House
     server: VaultServer
+    staging: VaultServer
     functions: Functions
     first_at: datetime
     executions: list[Execution] = field(default_factory=list)
@@ -167,7 +175,8 @@ class World:
         """Every operation has ended, and the audit trail tells each of its deeds once, and as its row does."""
         rows = {row["id"]: row for row in self.operations()}
         told: dict[str, list[str]] = {}
-        for event in self.house.events():
+        scopes = sorted({scenario.scope for scenario in SCENARIOS.values()})
+        for event in (event for scope in scopes for event in self.house.events(scope=scope)):
             told.setdefault(str(event.operation_id), []).append(event.event)
         assert set(told) <= {*rows, *(f"make-{row.date}" for row in self.house.catalog().rows())}
         for execution in self.executions:
@@ -232,12 +241,11 @@ def orphans(house: House) -> list[Orphan]:
     for region in OTHER:
         s3, bucket = aws("s3", region), bucket_name("backups", region)
         rows = house.catalog(region).rows()
-        named = {(row.key, row.version_id) for row in rows}
-        manifests = {manifest_key(row.key) for row in rows}
-        for each in s3.list_object_versions(Bucket=bucket).get("Versions", []):
-            is_manifest = each["Key"] in manifests and each["IsLatest"]
-            if (each["Key"], each["VersionId"]) not in named and not is_manifest:
-                found.append(Orphan(region, each["Key"], each["VersionId"]))
+        named = {version for row in rows for version in row.versions}
+        there = (
+            (each["Key"], each["VersionId"]) for each in s3.list_object_versions(Bucket=bucket).get("Versions", [])
+        )
+        found += [Orphan(region, *version) for version in there if version not in named]
         uploads = s3.list_multipart_uploads(Bucket=bucket).get("Uploads", [])
         found += [Orphan(region, each["Key"], each["UploadId"]) for each in uploads]
     return found

@@ -185,10 +185,12 @@ _asks_for_lock = on_s3("GET", "retention")
 
 
 def _lock_of(request: AWSPreparedRequest) -> tuple[int, dict[str, str], bytes]:
-    """GetObjectRetention, which moto lacks (Amazon S3 API reference)."""
     url = urlsplit(request.url)
-    bucket, key = url.netloc.partition(".s3.")[0], unquote(url.path.lstrip("/"))
-    version = parse_qs(url.query)["versionId"][0]
+    return lock_of(url.netloc.partition(".s3.")[0], unquote(url.path.lstrip("/")), parse_qs(url.query)["versionId"][0])
+
+
+def lock_of(bucket: str, key: str, version: str) -> tuple[int, dict[str, str], bytes]:
+    """The answer to GetObjectRetention, which moto lacks (Amazon S3 API reference)."""
     found = get_backend("s3")[ACCOUNT]["aws"].get_object(bucket, key, version_id=version)
     if found is None:
         return 404, {}, b"<Error><Code>NoSuchVersion</Code></Error>"
