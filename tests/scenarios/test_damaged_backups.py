@@ -195,6 +195,8 @@ def test_a_backup_renamed_to_another_days_key_is_refused(house: House, victim: C
     row = house.catalog()[renamed]
     found = _refused(house, row)
     dynamo.delete_item(TableName="mailark-catalog", Key={"id": {"S": renamed}})
+    for name, version in row.versions:
+        s3.delete_object(Bucket=house.bucket(), Key=name, VersionId=version)
 
     assert found.code == "backup-misplaced"
     assert found.sentence == f"The manifest at {manifest_key(key)} belongs to {victim.id}, not to {renamed}."
