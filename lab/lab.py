@@ -36,7 +36,6 @@ from lambdas.domain.estate import Estate, parse_estate
 
 Progress = Callable[[str], None]
 
-_SECOND = "vault-2"
 _STAGING = "vault-staging"
 _HOST_POLICY = """{"Version": "2012-10-17", "Statement": [
   {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*"}]}"""
@@ -128,18 +127,19 @@ class Lab:
     @contextlib.contextmanager
     def second_node(self) -> Iterator[VaultNode]:
         """A node that joins Vault while the block runs, and follows it as a standby."""
+        name = f"vault-{secrets.token_hex(3)}"  # raft remembers for a while whom it has removed
         joining = self.folder / "vault-configuration-joining"
         shutil.copytree(self.configuration, joining, dirs_exist_ok=True)
         alone, _, _ = (joining / "mailark.hcl").read_text().partition("# Runs once")
         (joining / "mailark.hcl").write_text(alone)  # a node that sets itself up does not join another
-        node = VaultNode(_SECOND, free_port(), self.folder, self.authority, join=[self.vault.address])
+        node = VaultNode(name, free_port(), self.folder, self.authority, join=[self.vault.address])
         with contextlib.ExitStack() as stack:
             node.start(joining, self.aws, self.host_key, free_port(), self.aws.endpoint)
             stack.callback(node.lose_disk)
             stack.callback(node.kill)
             node.wait_until_serving()
             # Before it is gone: the first node alone is no majority of two.
-            stack.callback(lambda: self.vault_client().sys.remove_raft_node(_SECOND))
+            stack.callback(lambda: self.vault_client().sys.remove_raft_node(name))
             yield node
 
     def lose_vault(self) -> None:
