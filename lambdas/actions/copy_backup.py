@@ -1,6 +1,7 @@
 """Copy a backup to the other region, and prove the copy there with that region's own keys."""
 
 import dataclasses
+from contextlib import suppress
 from dataclasses import dataclass
 
 from lambdas.adapters.backup_locks import BackupLocks
@@ -10,7 +11,7 @@ from lambdas.adapters.envelope import Envelope
 from lambdas.adapters.estate_parameter import read_estate
 from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.signing import SigningKey
-from lambdas.domain.errors import BackupDamaged, CopyNotProved
+from lambdas.domain.errors import BackupDamaged, CopyNotProved, StorageRefused
 from lambdas.domain.operation import Operation
 from lambdas.domain.proof import prove_intact
 from lambdas.domain.retention import RULES, first_lock
@@ -55,7 +56,9 @@ def handler(request: CopyBackup, run: Run) -> BackupCopied:
         locks = BackupLocks(other_region, settings["OTHER_BACKUP_BUCKET"], estate.object_lock)
         locks.lock_backup(copied, first_lock(RULES[row.kind], run.now()))
     except Exception:
-        catalog.set_copy(row.id, "failed")
+        failed = catalog.set_copy(row.id, "failed")
+        with suppress(StorageRefused):  # the first error is the one to tell
+            here.keep_status(failed)
         raise
     here.keep_status(catalog.set_copy(row.id, "intact"))
     return BackupCopied(other_region, copied.version_id)

@@ -90,6 +90,7 @@ def test_secrets_that_no_test_left_stop_it_before_anything_is_overwritten(house:
 @pytest.mark.parametrize("region", ["primary", "standby"])
 def test_a_lost_catalog_is_rebuilt_from_the_manifests_as_it_was(house: House, backup_id: str, region: str) -> None:
     where: str = getattr(house.lab, region)
+    made = backup_of(house, house.run_well("vault_backup", {"reason": "to be lost from the catalog"}))
     before = house.catalog(where)
     dynamo = house.lab.client("dynamodb", where)
     for name in before:
@@ -98,7 +99,9 @@ def test_a_lost_catalog_is_rebuilt_from_the_manifests_as_it_was(house: House, ba
 
     house.run_well("catalog_rebuild", {"reason": "somebody emptied the table"}, where)
 
-    assert house.catalog(where) == before
+    after = house.catalog(where)
+    assert after[made] == before[made]
+    assert set(before) <= set(after)  # other tests have let the catalog forget some, and edited others
 
 
 def test_a_night_locks_what_it_keeps_in_both_regions_and_says_why(house: House, backup_id: str) -> None:
