@@ -25,6 +25,7 @@ from lambdas.domain.vault_configuration import SEAL_VARIABLE
 
 _PROGRAM = "bao"
 _LOOPBACK = "127.0.0.1"
+"""Where break glass serves the opened Vault, on the operator's own machine: nobody else may reach it."""
 _CONNECT_SECONDS = 3.05
 _START_SECONDS = 60.0
 _RESTORE_SECONDS = 600.0

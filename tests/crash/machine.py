@@ -70,7 +70,7 @@ class Interpreter:
                     told = self._value({key: definition[key] for key in ("Error", "Cause")}, states)
                     return Ended("FAILED", path, None, told["Error"], told["Cause"])
                 case other:
-                    raise NotImplementedError(f"{name} is a {other}, which this interpreter does not know")
+                    raise ValueError(f"{name} is a {other}, which this interpreter does not know")
             output = self._value(taken["Output"], states) if "Output" in taken else states.get("result", given)
             self._variables |= self._value(taken.get("Assign", {}), states)
             if taken.get("End"):

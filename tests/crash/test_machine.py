@@ -90,5 +90,5 @@ def test_the_cause_of_a_failed_function_is_a_json_text_as_lambda_gives_it() -> N
 
 def test_a_kind_of_state_that_it_does_not_know_is_refused() -> None:
     machine = Machine.read({"StartAt": "A", "States": {"A": {"Type": "Parallel"}}})
-    with pytest.raises(NotImplementedError, match="A is a Parallel"):
+    with pytest.raises(ValueError, match="A is a Parallel"):
         Interpreter(machine, _Function(), lambda *_: None).run(EXECUTION)
