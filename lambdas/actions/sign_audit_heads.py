@@ -11,9 +11,8 @@ import msgspec
 from lambdas.adapters.audit_archive import AuditArchive
 from lambdas.adapters.audit_trail import AuditTrail
 from lambdas.adapters.lambda_handler import Run, action
-from lambdas.adapters.signing import ALGORITHM, SigningKey
+from lambdas.adapters.signing import SigningKey
 from lambdas.domain.audit import EMPTY, GENESIS, End, Link, is_whole
-from lambdas.domain.backup import Signature
 from lambdas.domain.evidence import (
     FAULTS_TOLD,
     HEADS_FORMAT,
@@ -56,8 +55,10 @@ def handler(request: SignAuditHeads, run: Run) -> AuditHeadsSigned:
         start, end = known.get(scope, EMPTY), heads.get(scope, EMPTY)
         news = _archived(archive, trail.chain(scope, after=start[0]), end, found)
         found += news_findings(scope, news, start, end)
+    signer = SigningKey(settings["EVIDENCE_KEY"])
     document = SignedHeads(
         format=HEADS_FORMAT,
+        key_id=signer.arn,
         region=settings.region,
         operation_id=request.operation.id,
         signed_at=_after(before.signed_at if before else None, run.now()),
@@ -66,7 +67,7 @@ def handler(request: SignAuditHeads, run: Run) -> AuditHeadsSigned:
         faults=[str(finding) for finding in found[:FAULTS_TOLD]],
     )
     key = heads_key(document.signed_at)
-    archive.put_heads(key, _signed(document, SigningKey(settings["EVIDENCE_KEY"])).encode())
+    archive.put_heads(key, _signed(document, signer).encode())
     return _told(AuditHeadsSigned(key, len(heads)), document)
 
 
@@ -94,5 +95,5 @@ def _after(before: str | None, now: datetime) -> str:
 
 
 def _signed(document: SignedHeads, key: SigningKey) -> SignedHeads:
-    value = base64.b64encode(key.sign(document.signed_bytes())).decode()
-    return msgspec.structs.replace(document, signature=Signature(key.arn, ALGORITHM, value))
+    signature = base64.b64encode(key.sign(document.signed_bytes())).decode()
+    return msgspec.structs.replace(document, signature=signature)

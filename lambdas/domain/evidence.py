@@ -21,7 +21,6 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from msgspec import Struct
 
 from lambdas.domain.audit import EMPTY, GENESIS, End, Fault, Link, Walk, encode_link, fault_of_end
-from lambdas.domain.backup import Signature
 from lambdas.domain.canonical import canonical_json
 from lambdas.domain.errors import AuditTrailBroken
 
@@ -75,20 +74,22 @@ class Head(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SignedHeads(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where every chain of a region ended, signed.
+    """Where every chain of a region ended, signed with ECDSA over SHA-256 by the key of the ARN `key_id`.
 
     `previous` is the SHA-256 of the document before it (`GENESIS` for the first), so that none can be left out.
-    `faults` are the first that were found in what was new.
+    `faults` are the first that were found in what was new. `signature` is in DER, in base64; it is over everything
+    else, so that nobody can change one byte.
     """
 
     format: str
+    key_id: str
     region: str
     operation_id: str
     signed_at: str
     previous: str
     heads: list[Head]
     faults: list[str]
-    signature: Signature | None = None
+    signature: str = ""
 
     def signed_bytes(self) -> bytes:
         """The bytes that the signature is over."""
@@ -186,14 +187,15 @@ class History:
         try:
             document = msgspec.json.decode(raw, type=SignedHeads)
             place = heads_key(document.signed_at)
-            signature = base64.b64decode(document.signature.value if document.signature else "", validate=True)
+            signature = base64.b64decode(document.signature, validate=True)
         except (msgspec.MsgspecError, ValueError, binascii.Error):
             self._found(key, "it cannot be read")
             return None
         if not self._verifies(document.signed_bytes(), signature):
             self._found(key, "its signature does not match")
             return None
-        if document.encode() != raw or document.format != HEADS_FORMAT:
+        as_written = document.encode() == raw and base64.b64encode(signature).decode() == document.signature
+        if not as_written or document.format != HEADS_FORMAT:
             self._found(key, "its text differs from what was signed")
             return None
         if place != key:

@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from lambdas.domain.audit import EMPTY, GENESIS, End, Event, Link, encode_link, link
-from lambdas.domain.backup import Signature
 from lambdas.domain.evidence import HEADS_FORMAT, Head, SignedHeads, event_key, heads_key, sha256_of
 
 NIGHT = datetime(2026, 11, 22, 2, 5, tzinfo=UTC)
@@ -31,8 +30,8 @@ class Key:
         return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
     def signed(self, document: SignedHeads) -> SignedHeads:
-        value = base64.b64encode(self._private.sign(document.signed_bytes(), ec.ECDSA(SHA256()))).decode()
-        return msgspec.structs.replace(document, signature=Signature("evidence", "ECDSA_SHA_256", value))
+        signature = base64.b64encode(self._private.sign(document.signed_bytes(), ec.ECDSA(SHA256()))).decode()
+        return msgspec.structs.replace(document, signature=signature)
 
 
 EVIDENCE = Key()
@@ -60,6 +59,7 @@ class Trail:
         """Sign where every chain ends, an hour after the last time; the document's key."""
         document = SignedHeads(
             format=HEADS_FORMAT,
+            key_id="evidence",
             region=region,
             operation_id=f"op-{len(self.documents)}",
             signed_at=(NIGHT + timedelta(hours=len(self.documents))).isoformat(),

@@ -64,7 +64,7 @@ def test_an_hour_leaves_signed_heads_in_both_regions(house: House, signed: str) 
     for arn in (signed, there):
         region = arn.split(":")[3]
         documents = {
-            key: SignedHeads(**json.loads(body) | {"heads": [], "signature": None})
+            key: SignedHeads(**json.loads(body) | {"heads": [], "signature": ""})
             for key, body in _objects(house, "heads/", region).items()
         }
         assert any(each.operation_id == execution_name(arn) for each in documents.values())
