@@ -1,6 +1,7 @@
 # make demo   a Vault backed up, lost, and recovered, before your eyes (KEEP=1 leaves the lab up until Ctrl-C)
 # make test   the whole suite
 # make test-crash   every place where a function can die, and every action failing in every scenario (about an hour)
+# make bench  measure, and put the figures into benchmarks/results/latest.json and the README (about 15 minutes)
 # make clean  remove everything that was installed and built here
 
 PYTHON ?= python3
@@ -11,9 +12,10 @@ INSTALLED := .build/installed
 
 # The AWS CDK still runs on Node.js 20, and says at every start that it will not for long.
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
-export PYTHONDONTWRITEBYTECODE := 1
+# Bytecode in one place: the checkout stays as it is, and nothing (the CDK above all) is compiled at every start.
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.build/bytecode
 
-.PHONY: install demo test test-crash lint synth docs clean
+.PHONY: install demo test test-crash bench lint synth docs clean
 
 install: $(INSTALLED)
 
@@ -37,6 +39,10 @@ test: $(INSTALLED)
 
 test-crash: $(INSTALLED)
 	@.venv/bin/python -m pytest -m crash -n 4 -v --no-loadscope-reorder tests/crash tests/scenarios
+
+bench: $(INSTALLED)
+	@lab/check-tools.sh .venv/bin/python
+	@.venv/bin/python -m benchmarks $(if $(ONLY),--only $(ONLY))
 
 lint: $(INSTALLED)
 	@.venv/bin/ruff format --check --quiet . || (echo "Run: .venv/bin/ruff format ." && exit 1)

@@ -64,6 +64,7 @@ _SEALING = ("kms:GenerateDataKey", "kms:DescribeKey")
 _OPENING = ("kms:Decrypt", "kms:DescribeKey")
 _OBJECTS, _MANIFESTS = "vault/*.enc", "vault/*.manifest.json"
 _OBJECT_READING = ("s3:GetObject", "s3:GetObjectVersion")
+_FINDING = (*_OBJECT_READING, "s3:GetObjectVersionTagging")
 _STORING = ("s3:PutObject", "s3:AbortMultipartUpload")
 _OBJECT_READ = ObjectUse("backups", _OBJECT_READING, _OBJECTS, _EACH_BACKUP, missing=True)
 _MANIFEST_READ = ObjectUse("backups", _OBJECT_READING, _MANIFESTS, _EACH_BACKUP, missing=True)
@@ -202,7 +203,11 @@ ACTIONS: dict[str, ActionSpec] = {
                     ObjectUse("backups", _PRUNING, _OBJECTS, _EACH_BACKUP, other=other),
                     ObjectUse("backups", _PRUNING, _MANIFESTS, _EACH_BACKUP, other=other),
                     BucketUse("backups", ("s3:ListBucketVersions", "s3:ListBucketMultipartUploads"), other=other),
-                    TableUse("catalog", ("dynamodb:Scan", "dynamodb:DeleteItem"), other=other),
+                    # A backup whose writer died before the row is read, verified and given one.
+                    ObjectUse("backups", _OBJECT_READING, _OBJECTS, _EACH_BACKUP, missing=True, other=other),
+                    ObjectUse("backups", _FINDING, _MANIFESTS, _EACH_BACKUP, missing=True, other=other),
+                    KeyUse("evidence", ("kms:Verify",), other=other),
+                    TableUse("catalog", ("dynamodb:Scan", "dynamodb:PutItem", "dynamodb:DeleteItem"), other=other),
                 )
             ),
             TableUse("leases", ("dynamodb:GetItem",), other=True),
@@ -214,8 +219,7 @@ ACTIONS: dict[str, ActionSpec] = {
         [
             _MANIFESTS_CHECKED,
             BucketUse("backups", ("s3:ListBucketVersions",)),
-            _MANIFEST_READ,
-            ObjectUse("backups", ("s3:GetObjectVersionTagging",), _MANIFESTS, _EACH_BACKUP),
+            ObjectUse("backups", _FINDING, _MANIFESTS, _EACH_BACKUP, missing=True),
             _OBJECT_READ,
             TableUse("catalog", ("dynamodb:PutItem",)),
         ],

@@ -1,17 +1,19 @@
-"""Apply the retention rule in one region: lock what is kept, delete what is not, remove what crashes left behind."""
+"""Apply the retention rule in one region: lock what is kept, delete what is not, mend what crashes left behind."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from lambdas.adapters.backup_locks import BackupLocks
 from lambdas.adapters.backup_store import BackupStore
 from lambdas.adapters.catalog import Catalog
 from lambdas.adapters.estate_parameter import read_estate
+from lambdas.adapters.found_backups import find_backups
 from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.leases import Leases
+from lambdas.adapters.signing import SigningKey
 from lambdas.domain.backup import CatalogRow
 from lambdas.domain.operation import Operation
-from lambdas.domain.orphans import SETTLED, orphans
+from lambdas.domain.orphans import SETTLED, orphans, unlisted
 from lambdas.domain.retention import RULES, plan_retention
 from lambdas.domain.scenarios import SCENARIOS
 
@@ -39,10 +41,16 @@ class BackupKept:
 
 @dataclass(frozen=True)
 class RetentionApplied:
-    """`still_locked` would have been deleted and waits for its lock to end; `deferred_by` has put all deletion off."""
+    """What was done in a region.
+
+    `added` had a manifest and no row, and `unusable` says what is wrong with those that could not be added.
+    `still_locked` would have been deleted and waits for its lock to end; `deferred_by` has put all deletion off.
+    """
 
     region: str
     kept: list[BackupKept]
+    added: list[str] = field(default_factory=list)
+    unusable: list[str] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
     still_locked: list[str] = field(default_factory=list)
     orphans: list[str] = field(default_factory=list)
@@ -57,30 +65,34 @@ def handler(request: ApplyRetention, run: Run) -> RetentionApplied:
     region, bucket = settings.region, settings["BACKUP_BUCKET"]
     if request.copies:
         region, bucket = estate.other_region(settings.region), settings["OTHER_BACKUP_BUCKET"]
-    catalog = Catalog(region, settings["CATALOG_TABLE"])
+    prefix = f"{request.kind}/"
+    store, catalog = BackupStore(region, bucket), Catalog(region, settings["CATALOG_TABLE"])
+    signer = SigningKey(settings["OTHER_EVIDENCE_KEY" if request.copies else "EVIDENCE_KEY"])
     locks = BackupLocks(region, bucket, estate.object_lock)
     with Leases(settings.region, settings["LEASES_TABLE"]).guard(request.operation, run.seconds_left()):
-        rows = catalog.rows()
+        rows, listed = catalog.rows(), store.versions(prefix)
+        found, unusable = find_backups(store, signer, unlisted(listed, rows, now))
+        added = [row.id for row in found if catalog.add(row)]
+        rows += [row for row in found if row.id in added]
         plan = plan_retention(rows, request.kind, RULES[request.kind], now)
         kept = [
             BackupKept(each.row.id, each.reasons, locks.lock_backup(each.row, each.locked_until)) for each in plan.kept
         ]
         holder = _holder(Leases(region, settings["LEASES_TABLE"]), request.kind)
         if holder is not None:
-            return RetentionApplied(region, kept, deferred_by=holder)
-        applied = RetentionApplied(region, kept)
+            return RetentionApplied(region, kept, added, unusable, deferred_by=holder)
+        applied = RetentionApplied(region, kept, added, unusable)
         for row in plan.deleted:
             if _delete(locks, row, now):
                 catalog.delete(row.id)  # last: what is left of a backup is tried again the next night
                 applied.deleted.append(row.id)
             else:
                 applied.still_locked.append(row.id)
-        prefix = f"{request.kind}/"
-        for version in orphans(BackupStore(region, bucket).versions(prefix), rows, now):
+        for version in orphans(listed, rows, now):
             if locks.delete(version.key, version.id, now):
                 applied.orphans.append(version.key)
         aborted = locks.abort_uploads(prefix, now - SETTLED)
-    return RetentionApplied(region, kept, applied.deleted, applied.still_locked, applied.orphans, aborted)
+    return replace(applied, uploads_aborted=aborted)
 
 
 def _holder(leases: Leases, kind: str) -> str | None:

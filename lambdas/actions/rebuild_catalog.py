@@ -28,7 +28,7 @@ def handler(request: RebuildCatalog, run: Run) -> CatalogRebuilt:
     settings = run.settings
     catalog = Catalog(settings.region, settings["CATALOG_TABLE"])
     store = BackupStore(settings.region, settings["BACKUP_BUCKET"])
-    rows, unusable = find_backups(store, SigningKey(settings["EVIDENCE_KEY"]))
+    rows, unusable = find_backups(store, SigningKey(settings["EVIDENCE_KEY"]), store.versions(""))
     added = [row.id for row in rows if catalog.add(row)]
     if unusable:
         raise CatalogIncomplete(count=len(unusable), added=len(added), first=unusable[0])

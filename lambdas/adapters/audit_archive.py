@@ -3,7 +3,9 @@
 What is put stays: the bucket locks every version by itself (`infra/data_stack.py`), and nothing here deletes.
 """
 
+import itertools
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
@@ -17,6 +19,8 @@ from lambdas.domain.canonical import canonical_json
 from lambdas.domain.evidence import CHAINED, EVENTS, HEADS, SPOOL, Copy, event_key, events_folder, place_of
 
 _JSON = "application/json"
+_AT_ONCE = 16
+"""Seven years of hourly documents are 61,000: read one by one they would take longer than a function may run."""
 
 
 class Spooled(Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,8 +77,10 @@ class AuditArchive:
 
     def all_heads(self) -> Iterator[tuple[str, bytes]]:
         """Every document of signed heads with its key, oldest first."""
-        for row in self._list(HEADS):
-            yield row["Key"], self._get(row["Key"])
+        keys = (row["Key"] for row in self._list(HEADS))
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            while batch := list(itertools.islice(keys, _AT_ONCE)):
+                yield from zip(batch, pool.map(self._get, batch), strict=True)
 
     # --- the spool ----------------------------------------------------------------------------------------
 

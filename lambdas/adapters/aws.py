@@ -26,25 +26,32 @@ CALL_LIMITS = Config(
 )
 """`standard` retries throttling, time-outs and 5xx answers, with jitter (botocore guide, "Retries")."""
 
-_BRIEF_LIMITS = Config(
-    connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2}, max_pool_connections=16
-)
-_brief: ContextVar[bool] = ContextVar("brief", default=False)
+_limits: ContextVar[Config] = ContextVar("limits", default=CALL_LIMITS)
 
 
 @contextmanager
-def brief_calls() -> Iterator[None]:
-    """Clients made in this block give up within seconds: a person waits at a terminal, and a region may be dead."""
-    before = _brief.set(True)
+def brief_calls(attempts: int = 2) -> Iterator[None]:
+    """Clients made in this block give up after `attempts` times seven seconds: there is another way, or a person waits."""
+    before = _limits.set(_brief(attempts))
     try:
         yield
     finally:
-        _brief.reset(before)
+        _limits.reset(before)
+
+
+@cache
+def _brief(attempts: int) -> Config:
+    return Config(
+        connect_timeout=2,
+        read_timeout=5,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        max_pool_connections=16,
+    )
 
 
 def client(service: str, region: str) -> Any:
     """A client of an AWS service in a region: made once, and kept with its connections while the function is warm."""
-    return _made(service, region, _BRIEF_LIMITS if _brief.get() else CALL_LIMITS)
+    return _made(service, region, _limits.get())
 
 
 @cache

@@ -1,11 +1,20 @@
 """The backups that a bucket holds, found from their manifests alone, as the catalog has them."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import replace
 
 from lambdas.adapters.backup_store import BackupStore
 from lambdas.adapters.signing import SigningKey
-from lambdas.domain.backup import COPY_STATUSES, PROOF_LEVELS, CatalogRow, Manifest, row_of_manifest
+from lambdas.domain.backup import (
+    COPY_STATUSES,
+    MANIFEST_SUFFIX,
+    OBJECT_SUFFIX,
+    PROOF_LEVELS,
+    CatalogRow,
+    Manifest,
+    row_of_manifest,
+)
 from lambdas.domain.errors import BackupMisplaced, BackupMissing, ManifestInvalid, ManifestMissing
 from lambdas.domain.failure import as_failure
 from lambdas.domain.mailark_error import MailarkError
@@ -14,21 +23,22 @@ from lambdas.domain.proof import Measured
 
 _UNUSABLE = (BackupMisplaced, BackupMissing, ManifestInvalid, ManifestMissing)
 """What is wrong with one backup; anything else is wrong with all of them."""
-_MANIFEST, _OBJECT = ".manifest.json", ".enc"
 
 
-def find_backups(store: BackupStore, signer: SigningKey) -> tuple[list[CatalogRow], list[str]]:
-    """The row of every backup whose manifest is signed and whose object is there, and what is wrong with the others.
+def find_backups(
+    store: BackupStore, signer: SigningKey, listed: Iterable[Version]
+) -> tuple[list[CatalogRow], list[str]]:
+    """The rows of the backups among `listed`, and what is wrong with those whose manifest or object is not right.
 
     Of several versions of a manifest it is the newest whose signature verifies. Raises `StorageRefused`.
     """
     versions: dict[str, list[Version]] = defaultdict(list)
-    for each in store.versions(""):
+    for each in listed:
         versions[each.key].append(each)
     rows, unusable = [], []
     for key in sorted(versions):
-        if key.endswith(_MANIFEST):
-            object_key = key.removesuffix(_MANIFEST) + _OBJECT
+        if key.endswith(MANIFEST_SUFFIX):
+            object_key = key.removesuffix(MANIFEST_SUFFIX) + OBJECT_SUFFIX
             try:
                 rows.append(_row(store, signer, object_key, versions[key], versions[object_key]))
             except _UNUSABLE as error:
@@ -39,7 +49,7 @@ def find_backups(store: BackupStore, signer: SigningKey) -> tuple[list[CatalogRo
 def _row(
     store: BackupStore, signer: SigningKey, object_key: str, manifests: list[Version], objects: list[Version]
 ) -> CatalogRow:
-    backup_id = object_key.rpartition("/")[2].removesuffix(_OBJECT)
+    backup_id = object_key.rpartition("/")[2].removesuffix(OBJECT_SUFFIX)
     manifest, version = _signed(store, signer, backup_id, object_key, manifests)
     row = row_of_manifest(manifest, _object(store, manifest, objects), version.id)
     status = store.status(version.key, version.id)

@@ -13,13 +13,20 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from lambdas.adapters.envelope import OfflineEnvelope, claimed_context
 from lambdas.adapters.signing import ALGORITHM
-from lambdas.domain.backup import MANIFEST_FORMAT, Manifest, format_of, read_lone_manifest, wrapping_context
+from lambdas.domain.backup import (
+    MANIFEST_FORMAT,
+    MANIFEST_SUFFIX,
+    OBJECT_SUFFIX,
+    Manifest,
+    format_of,
+    read_lone_manifest,
+    wrapping_context,
+)
 from lambdas.domain.errors import ManifestInvalid
 from lambdas.domain.proof import CiphertextDamaged, proved_snapshot
 from lambdas.domain.refusal import Refused
 
 _PIECE = 1024 * 1024
-_OBJECT, _MANIFEST = ".enc", ".manifest.json"
 
 
 @dataclass(frozen=True)
@@ -34,8 +41,8 @@ class OfflineBackup:
     @staticmethod
     def read(either: Path, evidence_key: Path | None) -> "OfflineBackup":
         """Read the manifest, given the name of either file. Raises `Refused` and `ManifestInvalid`."""
-        stem = either.name.removesuffix(_OBJECT).removesuffix(_MANIFEST)
-        object_file, file = either.with_name(stem + _OBJECT), either.with_name(stem + _MANIFEST)
+        stem = either.name.removesuffix(OBJECT_SUFFIX).removesuffix(MANIFEST_SUFFIX)
+        object_file, file = either.with_name(stem + OBJECT_SUFFIX), either.with_name(stem + MANIFEST_SUFFIX)
         manifest = _manifest(file)
         signed = "NOT verified, since no --evidence-key was given"
         if evidence_key is not None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from lambdas.adapters.audit_archive import AuditArchive
 from lambdas.adapters.audit_trail import AuditTrail, timestamp
-from lambdas.adapters.aws import AWS_ERRORS
+from lambdas.adapters.aws import AWS_ERRORS, brief_calls
 from lambdas.adapters.catalog import Catalog
 from lambdas.adapters.executions import Executions
 from lambdas.adapters.lambda_handler import Run
@@ -32,7 +32,9 @@ class OperationRecord:
         self._operations = Operations(settings.region, settings["OPERATIONS_TABLE"])
         self._leases = Leases(settings.region, settings["LEASES_TABLE"])
         spool = AuditArchive(settings.region, settings["AUDIT_BUCKET"]).spool
-        self._trail = AuditTrail(settings.region, settings["AUDIT_EVENTS_TABLE"], settings["AUDIT_HEADS_TABLE"], spool)
+        tables = settings["AUDIT_EVENTS_TABLE"], settings["AUDIT_HEADS_TABLE"]
+        with brief_calls(attempts=3):  # a table that hangs may not take the time that spooling needs
+            self._trail = AuditTrail(settings.region, *tables, spool)
         self._executions = Executions(settings.region)
 
     def claim_schedule(self, scenario: Scenario, scheduled_for: str, execution: str) -> str:

@@ -26,6 +26,7 @@ COPY_STATUSES: tuple[CopyStatus, ...] = ("pending", "intact", "failed", "none")
 
 MANIFEST_FORMAT = "mailark-backup/1"
 CONTENT_TYPE = "application/octet-stream"
+OBJECT_SUFFIX, MANIFEST_SUFFIX = ".enc", ".manifest.json"
 
 
 def reaches(level: ProofLevel, wanted: ProofLevel) -> bool:
@@ -53,7 +54,7 @@ class BackupName:
     @property
     def key(self) -> str:
         """The object's key: `vault/daily/2026-11-22/vault-snapshot-20261122T020000Z.enc`."""
-        return f"{self.kind}/{self.series}/{self.date}/{self.id}.enc"
+        return f"{self.kind}/{self.series}/{self.date}/{self.id}{OBJECT_SUFFIX}"
 
     @property
     def encryption_context(self) -> dict[str, str]:
@@ -63,7 +64,7 @@ class BackupName:
 
 def manifest_key(object_key: str) -> str:
     """The key of the manifest beside an object."""
-    return object_key.removesuffix(".enc") + ".manifest.json"
+    return object_key.removesuffix(OBJECT_SUFFIX) + MANIFEST_SUFFIX
 
 
 def wrapping_context(purpose: str, name: str, backup_id: str) -> dict[str, str]:

@@ -1,10 +1,10 @@
-"""What crashed uploads leave in a bucket: versions of objects that belong to no backup."""
+"""What crashes leave in a bucket: versions of objects that belong to no backup, and backups that no catalog names."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from lambdas.domain.backup import CatalogRow, manifest_key
+from lambdas.domain.backup import MANIFEST_SUFFIX, OBJECT_SUFFIX, CatalogRow, manifest_key
 
 SETTLED = timedelta(days=2)
 """Younger versions may belong to a backup that is being made, or to a run that is started again."""
@@ -33,6 +33,14 @@ def orphans(versions: Sequence[Version], rows: Iterable[CatalogRow], now: dateti
     def is_orphan(version: Version) -> bool:
         if version.key in named:
             return version.id != named[version.key] and (version.key, named[version.key]) in there
-        return version.key.endswith(".enc") and manifest_key(version.key) not in keys
+        return version.key.endswith(OBJECT_SUFFIX) and manifest_key(version.key) not in keys
 
     return [each for each in versions if now - each.written_at > SETTLED and is_orphan(each)]
+
+
+def unlisted(versions: Sequence[Version], rows: Iterable[CatalogRow], now: datetime) -> list[Version]:
+    """The versions of backups that have a settled manifest and no row: whoever wrote it died before the row."""
+    named = {key for row in rows for key, _ in row.versions}
+    settled = {each.key for each in versions if each.key.endswith(MANIFEST_SUFFIX) and each.key not in named}
+    settled -= {each.key for each in versions if now - each.written_at <= SETTLED}
+    return [each for each in versions if each.key in settled or manifest_key(each.key) in settled]

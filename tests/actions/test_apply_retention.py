@@ -12,7 +12,7 @@ from lambdas.domain.backup import CatalogRow, ProofLevel, manifest_key
 from lambdas.domain.errors import StorageRefused
 from lambdas.domain.operation import Operation
 from lambdas.domain.retention import RULES
-from tests.actions.house import House, bucket_name, execution_arn
+from tests.actions.house import House, SavedBackup, bucket_name, execution_arn
 from tests.domain.builders import row_of
 from tests.servers.aws import PRIMARY, STANDBY, aws, on_s3, refused
 
@@ -122,7 +122,27 @@ def test_what_crashed_uploads_left_is_removed_and_nothing_else(house: House, mon
     old = _apply(house)
     assert sorted(old["orphans"]) == sorted([unmanifested, row.key])
     assert old["uploads_aborted"] == 1
+    assert old["unusable"] == [
+        f"{manifest_key(unknown)}: "
+        "The manifest of vault-snapshot-20261119T020000Z is not what was signed: "
+        "it cannot be read"
+    ]
     assert house.versions() == sorted([*(key for key, _ in row.versions), unknown, manifest_key(unknown)])
+
+
+@pytest.mark.parametrize("region", [PRIMARY, STANDBY])
+def test_a_backup_whose_writer_died_before_the_row_gets_it_two_days_later(
+    region: str, house: House, saved: SavedBackup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = saved.put(house, region)
+    house.store(region).keep_status(row)
+    house.catalog(region).delete(row.id)
+    assert _apply(house, copies=region == STANDBY)["added"] == []  # its writer may be about to
+    _at(monkeypatch, NOW + timedelta(days=3))
+    applied = _apply(house, copies=region == STANDBY)
+    assert (applied["added"], applied["unusable"], applied["orphans"]) == ([row.id], [], [])
+    assert [kept["backup_id"] for kept in applied["kept"]] == [row.id]
+    assert house.catalog(region).rows() == [row]
 
 
 def test_a_lost_catalog_deletes_nothing_that_has_a_manifest(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import pytest
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import ClientError
 
+from infra.permissions import ACTIONS
 from lambdas.adapters.audit_trail import AuditTrail
 from lambdas.adapters.catalog import Catalog
 from lambdas.adapters.lambda_handler import Run
@@ -42,6 +43,14 @@ def _record() -> OperationRecord:
     names = {name.removeprefix("mailark-").upper().replace("-", "_") + "_TABLE": name for name in KEYS}
     names["AUDIT_BUCKET"] = f"audit-{PRIMARY}"
     return OperationRecord(Run("a_test", Settings(PRIMARY, names), time.monotonic() + 60))
+
+
+def test_a_trail_that_hangs_leaves_the_time_to_spool(record: OperationRecord) -> None:
+    limits = record._trail._dynamo.meta.config
+    attempts = limits.retries["total_max_attempts"]
+    pauses = sum(2**attempt for attempt in range(attempts - 1))  # seconds at most (botocore, "standard" mode)
+    one_call = attempts * (limits.connect_timeout + limits.read_timeout) + pauses
+    assert 2 * one_call < min(spec.seconds for spec in ACTIONS.values()) - 10  # a head, and the transaction
 
 
 def _begin(record: OperationRecord) -> Operation:

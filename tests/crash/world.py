@@ -1,12 +1,13 @@
 """A house in which whole executions run, each function in a process of its own, and what must hold in it at the end."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from threading import RLock
-from typing import Any, get_args
+from typing import Any
+from unittest.mock import patch
 from urllib.parse import parse_qs
 
 from moto.backends import get_backend
@@ -15,10 +16,12 @@ from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 from infra.permissions import ACTIONS
 from infra.scenario import definition
 from lab.processes import LOOPBACK, free_port
+from lambdas.adapters.lambda_handler import Run
 from lambdas.adapters.tables import all_items, to_item
-from lambdas.domain.backup import BackupName, CatalogRow, Series
+from lambdas.domain.backup import CatalogRow
 from lambdas.domain.lease import LeaseRow
 from lambdas.domain.operation import Lease, Operation, execution_name
+from lambdas.domain.orphans import SETTLED
 from lambdas.domain.scenarios import SCENARIOS
 from tests.actions.house import OTHER, House, bucket_name, environment_of, start_execution
 from tests.crash.calls import Call, Kill
@@ -169,7 +172,7 @@ class World:
         assert [row for row in self.leases() if row.held] == []
         self._assert_recorded()
         self._assert_no_backup_is_lost()
-        self._assert_orphans_can_be_found()
+        self._assert_retention_leaves_no_orphan()
 
     def _assert_recorded(self) -> None:
         """Every operation has ended, and the audit trail tells each of its deeds once, and as its row does."""
@@ -202,20 +205,15 @@ class World:
                 operation = {"operation": _someone(row), "backup_id": row.id}
                 self.house.run("verify_backup", operation, region)
 
-    def _assert_orphans_can_be_found(self) -> None:
-        """What lies in a bucket without a row that names it comes from an execution that failed, or is an earlier
-        version of what a row names: a function that was run again had written it.
-        """
-        failed = [each for each in self.executions if each.ended.status == "FAILED"]
-        names = {name for each in failed for name in self._backups_of(each)}
-        again = {row.id for region in OTHER for row in self.house.catalog(region).rows()}
-        assert {orphan.name for orphan in orphans(self.house)} <= names | again
-
-    def _backups_of(self, execution: Execution) -> Iterable[str]:
-        """The ids of the backups that an execution may have begun."""
-        number = self.executions.index(execution) + 1
-        at = (self.first_at + timedelta(minutes=number)).replace(microsecond=0)
-        return [BackupName("vault", series, at).id for series in get_args(Series)]
+    def _assert_retention_leaves_no_orphan(self) -> None:
+        """What died half-way is cleared away, or made a backup that the catalog knows, by a night two days later."""
+        night = datetime.now(UTC) + SETTLED + timedelta(hours=1)
+        operation = self.house.operation("vault_backup", "two-days-later")
+        with patch.object(Run, "now", staticmethod(lambda: night)):
+            for copies in (False, True):
+                self.house.run("apply_retention", {"operation": operation, "kind": "vault", "copies": copies})
+        assert orphans(self.house) == []
+        self._assert_no_backup_is_lost()
 
 
 @dataclass(frozen=True)

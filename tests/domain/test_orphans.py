@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.domain.backup import CatalogRow, manifest_key
-from lambdas.domain.orphans import SETTLED, Version, orphans
+from lambdas.domain.orphans import SETTLED, Version, orphans, unlisted
 from tests.domain.builders import row_of
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
@@ -56,3 +56,16 @@ def test_whatever_the_catalog_has_lost_no_backup_with_a_manifest_is_an_orphan(lo
     extra = [version(rows[i].key, "x") for i in hidden]
     found = orphans([each for row in rows for each in of(row)] + extra, known, NOW)
     assert set(found) <= set(extra)
+
+
+def test_a_backup_without_a_row_is_unlisted_when_its_manifest_has_settled() -> None:
+    other = replace(row_of(LONG_AGO), version_id="v9", manifest_version="m9")
+    assert unlisted([*of(ROW), *of(other)], [ROW], NOW) == of(other)
+    young = [version(other.key, "v9"), version(manifest_key(other.key), "m9", NOW - SETTLED)]
+    assert unlisted([*of(ROW), *young], [ROW], NOW) == []
+
+
+def test_neither_a_version_beside_a_row_nor_an_object_without_a_manifest_is_an_unlisted_backup() -> None:
+    beside = version(manifest_key(ROW.key), "m1")
+    alone = version("vault/daily/2026-11-01/vault-snapshot-20261101T020000Z.enc", "v1")
+    assert unlisted([*of(ROW), beside, alone], [ROW], NOW) == []

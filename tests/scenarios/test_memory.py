@@ -1,25 +1,19 @@
 """Constant memory, whatever the size: a snapshot of 200 MB passes through each action under 256 MB resident."""
 
 import base64
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from lab.aws import ROOT
+from lab.actions import an_operation, run_action
+from lab.lab import Lab
 from lab.processes import free_port
 from lab.tenants import make_tenants
 from lab.vault import VaultNode
-from lambdas.adapters.leases import Leases
-from lambdas.domain.operation import machine_name
-from lambdas.domain.scenarios import SCENARIOS
 from tests.scenarios.house import House
 
 pytestmark = pytest.mark.last
@@ -29,42 +23,18 @@ PEAK_BYTES = 256 * 1000 * 1000
 
 _SECRET_BYTES = 700_000
 
-_RUN = """
-import importlib, json, pathlib, re, sys
-handler = importlib.import_module(f"lambdas.actions.{sys.argv[1]}").handler
-context = type("Context", (), {"get_remaining_time_in_millis": lambda self: 900_000})()
-result = handler(json.loads(sys.argv[2]), context)
-peak = int(re.search(r"VmHWM:\\s+(\\d+) kB", pathlib.Path("/proc/self/status").read_text())[1]) * 1024
-print("RESULT " + json.dumps({"result": result, "peak": peak}))
-"""
-
 
 class Actions:
-    """Runs an action as Lambda does: a process of its own, with the settings that are deployed."""
+    """Runs actions, and keeps the most memory that each had."""
 
-    def __init__(self, house: House) -> None:
-        self._house = house
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
         self.peaks: dict[str, int] = {}
 
     def run(self, action: str, event: dict[str, Any]) -> Any:
-        lab = self._house.lab
-        name = f"mailark-{action.replace('_', '-')}"
-        deployed = lab.client("lambda").get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "AWS_REGION": lab.primary}
-        environment |= deployed | lab.aws.environment()
-        done = subprocess.run(
-            [sys.executable, "-c", _RUN, action, json.dumps(event)],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr[-2000:]
-        line = next(each for each in done.stdout.splitlines() if each.startswith("RESULT "))
-        answer = json.loads(line.removeprefix("RESULT "))
-        self.peaks[action] = answer["peak"]
-        return answer["result"]
+        ran = run_action(self._lab, action, event)
+        self.peaks[action] = ran.peak_bytes
+        return ran.result
 
 
 @pytest.fixture
@@ -93,34 +63,11 @@ def _put_estate(house: House, text: str) -> None:
     ssm.put_parameter(Name="/mailark/estate", Value=text, Type="String", Overwrite=True)
 
 
-@contextmanager
-def _operation(house: House, scenario: str) -> Iterator[dict[str, Any]]:
-    """An operation that has begun, and holds the lease on its target while the block runs."""
-    target = SCENARIOS[scenario].target
-    execution = f"arn:aws:states:eu-central-1:000000000000:execution:{machine_name(scenario)}:memory"
-    with house.lab.as_root():
-        lease = Leases(house.lab.primary, "mailark-leases").take(target, execution, lambda _: False)
-    try:
-        yield {
-            "id": "memory",
-            "scenario": scenario,
-            "execution": execution,
-            "mode": "recover",
-            "started_at": "2026-11-22T02:00:00+00:00",
-            "lease": {"target": lease.target, "token": lease.token},
-            "reason": "a large Vault",
-            "user_id": "system",
-        }
-    finally:
-        with house.lab.as_root():
-            Leases(house.lab.primary, "mailark-leases").release(target, execution)
-
-
 def test_a_snapshot_of_200_mb_is_taken_proved_copied_and_restored_under_256_mb(
     house: House, large_vault: VaultNode
 ) -> None:
-    actions = Actions(house)
-    with _operation(house, "vault_backup") as operation:
+    actions = Actions(house.lab)
+    with an_operation(house.lab, "vault_backup", "a large Vault") as operation:
         run = {"operation": operation}
         canary = actions.run("plant_canary", run)
         marks = actions.run("list_vault_secrets", run)["marks"]
@@ -131,7 +78,7 @@ def test_a_snapshot_of_200_mb_is_taken_proved_copied_and_restored_under_256_mb(
         actions.run("write_manifest", run | snapshot | {"keys": keys, "contents": inventory["contents"]})
         actions.run("verify_backup", run | named)
         actions.run("copy_backup", run | named)
-    with _operation(house, "vault_restore") as operation:
+    with an_operation(house.lab, "vault_restore", "a large Vault") as operation:
         run = {"operation": operation}
         actions.run("restore_vault_snapshot", run | named)
         actions.run("verify_vault", run | named)
