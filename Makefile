@@ -13,6 +13,7 @@ INSTALLED := .build/installed
 # The AWS CDK still runs on Node.js 20, and says at every start that it will not for long.
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 # Bytecode in one place: the checkout stays as it is, and nothing (the CDK above all) is compiled at every start.
+unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.build/bytecode
 
 .PHONY: install demo test test-crash bench lint synth docs clean

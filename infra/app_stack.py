@@ -58,7 +58,7 @@ class AppStack(Stack):
         estate = deployed.estate
         self._estate_parameter(deployed.estate_text)
         workplace = Workplace(
-            code=own_code(),
+            code=own_code(deployed.platform),
             layer=third_party_layer(self, deployed.platform),
             platform=deployed.platform,
             network=self._network(subnetwork) if subnetwork else None,

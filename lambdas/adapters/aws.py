@@ -31,7 +31,7 @@ _limits: ContextVar[Config] = ContextVar("limits", default=CALL_LIMITS)
 
 @contextmanager
 def brief_calls(attempts: int = 2) -> Iterator[None]:
-    """Clients made in this block give up after `attempts` times seven seconds: there is another way, or a person waits."""
+    """Clients made in this block give up after `attempts` times seven seconds: their caller does not wait."""
     before = _limits.set(_brief(attempts))
     try:
         yield

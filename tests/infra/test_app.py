@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from infra.code import own_code
+from infra.code import Platform, own_code
 from infra.house import build_house
 from infra.permissions import ACTIONS
 from infra.scenario import definition, scenario_names
@@ -25,6 +25,8 @@ RESOURCES_OF_A_STACK = 500
 """AWS CloudFormation quotas."""
 STANDARD_PARAMETER = 4096
 """AWS Systems Manager quotas, in bytes."""
+
+OTHER_PYTHON = Platform("3.13" if sys.version_info[:2] != (3, 13) else "3.12", "arm64")
 
 both = pytest.mark.parametrize("stack", APP_STACKS)
 
@@ -154,11 +156,21 @@ def test_no_function_is_told_a_secret_or_where_aws_is(house: House, stack: str) 
                 assert value.startswith("arn:aws:kms:"), f"{action}: {name}"
 
 
+def test_bytecode_is_shipped_where_the_interpreter_is_the_functions_own() -> None:
+    own = own_code(Platform(f"{sys.version_info.major}.{sys.version_info.minor}", "arm64"))
+    other = own_code(OTHER_PYTHON)
+    folder = Path("lambdas") / "actions" / "__pycache__"
+    bytecode = folder / f"verify_backup.{sys.implementation.cache_tag}.pyc"
+    assert (Path(own.path) / bytecode).is_file()
+    assert not (Path(other.path) / folder).exists()
+    assert own.path != other.path
+
+
 def test_the_code_that_one_synth_reads_is_never_written_again_by_another() -> None:
-    first = Path(own_code().path)
+    first = Path(own_code(OTHER_PYTHON).path)
     module = first / "lambdas" / "actions" / "take_vault_snapshot.py"
     before = module.stat()
-    assert Path(own_code().path) == first
+    assert Path(own_code(OTHER_PYTHON).path) == first
     assert module.stat().st_ctime_ns == before.st_ctime_ns
 
 
@@ -167,7 +179,7 @@ def test_the_code_is_the_whole_package_and_nothing_else() -> None:
         found = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
         return {path.relative_to(folder): path.read_bytes() for path in found}
 
-    shipped = Path(own_code().path)
+    shipped = Path(own_code(OTHER_PYTHON).path)
     assert [path.name for path in shipped.iterdir()] == ["lambdas"]
     assert not list(shipped.rglob("*.pyc"))
     assert files(shipped / "lambdas") == files(ROOT / "lambdas")

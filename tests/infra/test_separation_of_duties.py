@@ -76,7 +76,8 @@ def test_who_stores_an_object_writes_no_manifest_and_who_writes_a_manifest_store
 def test_who_reads_every_secret_may_fetch_no_stored_object(house: House, stack: str) -> None:
     fetchers = _who_may(house, stack, "s3:GetObject backups/vault/*.enc")
     fetchers |= _who_may(house, stack, "s3:GetObjectVersion backups/vault/*.enc")
-    assert fetchers == {"verify_backup", "copy_backup", "restore_vault_snapshot", "rebuild_catalog"}
+    finders = {"rebuild_catalog", "apply_retention"}
+    assert fetchers == {"verify_backup", "copy_backup", "restore_vault_snapshot"} | finders
     assert fetchers & _who_may(house, stack, "kms:Sign vault-inventory") == set()
 
 
@@ -185,7 +186,11 @@ def test_only_the_reporter_and_the_archiver_may_tell_people_anything(house: Hous
 
 
 def test_only_who_has_seen_the_manifest_may_put_a_backup_into_a_catalog(house: House, stack: str) -> None:
-    assert _who_may(house, stack, "dynamodb:PutItem catalog") == {"write_manifest", "copy_backup", "rebuild_catalog"}
+    finders = {"rebuild_catalog", "apply_retention"}
+    putters = _who_may(house, stack, "dynamodb:PutItem catalog")
+    assert putters == {"write_manifest", "copy_backup"} | finders
+    assert finders <= _who_may(house, stack, "kms:Verify evidence")
+    assert _who_may(house, stack, "kms:Decrypt") & finders == set()
 
 
 def test_no_role_may_pass_or_take_a_role_or_change_a_policy(house: House, stack: str) -> None:
