@@ -10,32 +10,50 @@ import re
 import socket
 import subprocess
 import urllib.error
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from lab.aws import ACCOUNT, ROOT, Aws
+from lab.aws import ROOT, Aws
 from lab.certificates import CertificateAuthority
 from lab.emulator.__main__ import MENDS
 from lab.processes import LOOPBACK
+from tests.lab.alarm_looks import (
+    alarm_when_another_kind_is_too_great,
+    alarms_that_never_heard_anything,
+    event_of_an_alarm,
+    make_alarm,
+    publish,
+    state_of,
+)
 from tests.lab.emulator import Emulator
+from tests.lab.execution_looks import make_queue, running_past_the_time_limit, stopped_between_two_attempts
+from tests.lab.function_looks import (
+    calls_counted_across_a_failure,
+    error_of_a_function,
+    folders_of_one_layer_in_two_functions,
+)
+from tests.lab.key_looks import (
+    OTHER_REGION,
+    OWNED,
+    make_replica,
+    namespaces_that_a_role_may_publish_metrics_to,
+    purposes_that_a_role_may_use_a_key_for,
+    roles_that_a_key_policy_lets_in,
+    what_a_replica_opens,
+)
 from tests.lab.s3_looks import (
     lock_of_an_object_in_a_stacks_bucket,
     part_of_an_old_version,
     tags_of_a_hidden_version,
 )
-from tests.lab.small_functions import REGION, document, function, invoke, layer, machine, task, unique
+from tests.lab.small_functions import REGION, document, function, invoke, unique
 from tests.lab.stacks import deploy
 from tests.lab.waiting import until
-
-OTHER_REGION = "eu-west-1"
-_ROOT_PRINCIPAL = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
-_OWNED = {"Effect": "Allow", "Principal": _ROOT_PRINCIPAL, "Action": "kms:*", "Resource": "*"}
 
 
 @dataclass(frozen=True)
@@ -48,31 +66,7 @@ class Behaviour:
     on_aws: Any
 
 
-# --- lambda_errors ----------------------------------------------------------------------------------------
-
-_COUNTING = """
-calls = 0
-
-class VaultSealed(Exception):
-    pass
-
-def handler(event, context):
-    global calls
-    calls += 1
-    if event == "fail":
-        raise VaultSealed("it is sealed")
-    return calls
-"""
-
-
-def _error_of_a_function(aws: Aws, folder: Path) -> Any:
-    answer = invoke(aws, function(aws, _COUNTING), "fail")
-    return answer["errorType"], answer["errorMessage"]
-
-
-def _calls_counted_across_a_failure(aws: Aws, folder: Path) -> Any:
-    counting = function(aws, _COUNTING)
-    return [invoke(aws, counting), "errorType" in invoke(aws, counting, "fail"), invoke(aws, counting)]
+# --- functions and executions -----------------------------------------------------------------------------
 
 
 def test_starting_a_function_leaves_what_the_lab_trusts_as_it_was(emulator: Aws) -> None:
@@ -80,84 +74,6 @@ def test_starting_a_function_leaves_what_the_lab_trusts_as_it_was(emulator: Aws)
     before = emulator.ca.read_text()
     assert invoke(emulator, function(emulator, "def handler(event, context): return 'started'")) == "started"
     assert emulator.ca.read_text() == before
-
-
-# --- lambda_layers ----------------------------------------------------------------------------------------
-
-
-def _folders_of_one_layer_in_two_functions(aws: Aws, folder: Path) -> Any:
-    shared = layer(aws, {"of_the_layer.py": "VALUE = 'from the layer'"})
-    code = "import of_the_layer\ndef handler(event, context): return [of_the_layer.VALUE, of_the_layer.__file__]"
-    answers = [invoke(aws, function(aws, code, [shared])) for _ in range(2)]
-    return {value for value, _ in answers}, len({file for _, file in answers})
-
-
-# --- executions -------------------------------------------------------------------------------------------
-
-_FAILING = "def handler(event, context):\n    open(event, 'a').write('called;')\n    raise RuntimeError('again')"
-
-
-def _stopped_between_two_attempts(aws: Aws, folder: Path) -> Any:
-    again = [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 2, "BackoffRate": 1}]
-    failing = task(function(aws, _FAILING), Retry=again)
-    arn = machine(aws, {"StartAt": "Failing", "States": {"Failing": failing}})
-    states = aws.client("stepfunctions", REGION)
-    files = {name: folder / unique(name) for name in ("stopped", "left alone")}
-
-    def start(name: str) -> str:
-        started = states.start_execution(stateMachineArn=arn, input=json.dumps(str(files[name])))
-        return str(started["executionArn"])
-
-    stopped = start("stopped")
-    until(files["stopped"].exists, "the first attempt")
-    states.stop_execution(executionArn=stopped)
-    # One that starts later and goes through all of its attempts: by its end the other would have made its own.
-    _end_of(states, start("left alone"))
-    assert files["left alone"].read_text() == "called;" * 3
-    return states.describe_execution(executionArn=stopped)["status"], files["stopped"].read_text()
-
-
-def _running_past_the_time_limit(aws: Aws, folder: Path) -> Any:
-    waiting = {"Type": "Wait", "Seconds": 3, "End": True}
-    arn = machine(aws, {"StartAt": "Waiting", "TimeoutSeconds": 1, "States": {"Waiting": waiting}})
-    states, events = aws.client("stepfunctions", REGION), aws.client("events", REGION)
-    rule, received = unique("rule"), _queue(aws)
-    ended = {"stateMachineArn": [arn], "status": ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"]}
-    events.put_rule(Name=rule, EventPattern=json.dumps({"source": ["aws.states"], "detail": ended}))
-    events.put_targets(Rule=rule, Targets=[{"Id": "queue", "Arn": received.arn}])
-    execution = states.start_execution(stateMachineArn=arn)["executionArn"]
-    return _end_of(states, execution), [json.loads(text)["detail"]["status"] for text in received.wait()]
-
-
-def _end_of(states: Any, execution: str) -> str:
-    def ended() -> str | None:
-        status = str(states.describe_execution(executionArn=execution)["status"])
-        return None if status == "RUNNING" else status
-
-    return str(until(ended, "the end of the execution"))
-
-
-@dataclass(frozen=True)
-class _Received:
-    arn: str
-    url: str
-    client: Any
-
-    def wait(self) -> list[str]:
-        """The messages that have come, at least one."""
-
-        def come() -> list[str]:
-            answer = self.client.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10, WaitTimeSeconds=1)
-            return [message["Body"] for message in answer.get("Messages", [])]
-
-        return until(come, "a message")
-
-
-def _queue(aws: Aws) -> _Received:
-    sqs = aws.client("sqs", REGION)
-    url = sqs.create_queue(QueueName=unique("queue"))["QueueUrl"]
-    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
-    return _Received(attributes["QueueArn"], url, sqs)
 
 
 # --- cross_region_outputs ---------------------------------------------------------------------------------
@@ -177,30 +93,12 @@ def _output_of_a_stack_of_one_name_in_two_regions(aws: Aws, folder: Path) -> Any
     return aws.client("ssm", REGION).get_parameter(Name=name)["Parameter"]["Value"]
 
 
-# --- replica_keys -----------------------------------------------------------------------------------------
-
-
-def _replica(aws: Aws) -> tuple[str, str, dict[str, str]]:
-    """A stack with a multi-Region key, and one with its replica: the key's ARN, the replica's stack and outputs."""
-    policy = json.loads(document(_OWNED))
-    key = {"Type": "AWS::KMS::Key", "Properties": {"MultiRegion": True, "KeyPolicy": policy}}
-    arn = deploy(aws, REGION, unique("Keys"), key, Arn={"Fn::GetAtt": ["Only", "Arn"]})["Arn"]
-    replica = {"Type": "AWS::KMS::ReplicaKey", "Properties": {"PrimaryKeyArn": arn, "KeyPolicy": policy}}
-    stack = unique("Replicas")
-    got = deploy(aws, OTHER_REGION, stack, replica, Arn={"Fn::GetAtt": ["Only", "Arn"]}, Id={"Ref": "Only"})
-    return arn, stack, got
-
-
-def _what_a_replica_opens(aws: Aws, folder: Path) -> Any:
-    arn, _, replica = _replica(aws)
-    assert replica == {"Arn": arn.replace(REGION, OTHER_REGION), "Id": arn.rpartition("/")[2]}
-    sealed = aws.client("kms", REGION).encrypt(KeyId=arn, Plaintext=b"a seal key")["CiphertextBlob"]
-    return aws.client("kms", OTHER_REGION).decrypt(KeyId=replica["Arn"], CiphertextBlob=sealed)["Plaintext"]
+# --- keys -------------------------------------------------------------------------------------------------
 
 
 def test_a_replica_takes_a_changed_policy_and_keeps_its_key(emulator: Aws) -> None:
-    arn, stack, replica = _replica(emulator)
-    policy = json.loads(document(_OWNED | {"Sid": "Changed"}))
+    arn, stack, replica = make_replica(emulator)
+    policy = json.loads(document(OWNED | {"Sid": "Changed"}))
     changed = {"Type": "AWS::KMS::ReplicaKey", "Properties": {"PrimaryKeyArn": arn, "KeyPolicy": policy}}
     template = json.dumps({"Resources": {"Only": changed}})
     cloudformation = emulator.client("cloudformation", OTHER_REGION)
@@ -210,147 +108,22 @@ def test_a_replica_takes_a_changed_policy_and_keeps_its_key(emulator: Aws) -> No
     assert kms.describe_key(KeyId=replica["Arn"])["KeyMetadata"]["Enabled"] is True
 
 
-# --- condition_keys ---------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _role_session(aws: Aws, *statements: Mapping[str, Any], service: str = "kms") -> Iterator[tuple[str, Any]]:
-    """A role that may do what the statements say: its ARN, and a client of a service in a session of it."""
-    name, iam = unique("role"), aws.client("iam", REGION)
-    trust = {"Effect": "Allow", "Principal": _ROOT_PRINCIPAL, "Action": "sts:AssumeRole"}
-    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(trust))["Role"]["Arn"]
-    iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=document(*statements))
-    taken = aws.client("sts", REGION).assume_role(RoleArn=arn, RoleSessionName="session")["Credentials"]
-    client = boto3.client(  # type: ignore[call-overload]  # boto3's types want a literal
-        service,
-        region_name=REGION,
-        endpoint_url=aws.endpoint,
-        verify=str(aws.ca),
-        aws_access_key_id=taken["AccessKeyId"],
-        aws_secret_access_key=taken["SecretAccessKey"],
-        aws_session_token=taken["SessionToken"],
-    )
-    with contextlib.closing(client):
-        yield arn, client
-
-
-def _allowed(client: Any, key: str, context: Mapping[str, str]) -> bool:
-    try:
-        client.generate_data_key(KeyId=key, KeySpec="AES_256", EncryptionContext=context)
-    except client.exceptions.ClientError as error:
-        if error.response["Error"]["Code"] != "AccessDeniedException":
-            raise
-        return False
-    return True
-
-
-def _purposes_that_a_role_may_use_a_key_for(aws: Aws, folder: Path) -> Any:
-    key = aws.client("kms", REGION).create_key(Policy=document(_OWNED))["KeyMetadata"]["Arn"]
-    bound = {"StringEquals": {"kms:EncryptionContext:purpose": "backup"}}
-    use = {"Effect": "Allow", "Action": "kms:GenerateDataKey", "Resource": key, "Condition": bound}
-    with _role_session(aws, use) as (_, client):
-        return [_allowed(client, key, context) for context in ({"purpose": "backup"}, {"purpose": "seal"}, {})]
-
-
-def _roles_that_a_key_policy_lets_in(aws: Aws, folder: Path) -> Any:
-    everything = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}
-    with _role_session(aws, everything) as (named, of_named), _role_session(aws, everything) as (_, of_stranger):
-        use = {"Action": "kms:GenerateDataKey", "Condition": {"ArnEquals": {"aws:PrincipalArn": named}}}
-        policy = document(_OWNED | {"Action": ["kms:DescribeKey", "kms:PutKeyPolicy"]}, _OWNED | use)
-        key = aws.client("kms", REGION).create_key(Policy=policy)["KeyMetadata"]["Arn"]
-        return [_allowed(client, key, {}) for client in (of_named, of_stranger)]
-
-
-def _namespaces_that_a_role_may_publish_metrics_to(aws: Aws, folder: Path) -> Any:
-    bound = {"StringEquals": {"cloudwatch:namespace": "Mailark"}}
-    use = {"Effect": "Allow", "Action": "cloudwatch:PutMetricData", "Resource": "*", "Condition": bound}
-    with _role_session(aws, use, service="cloudwatch") as (_, client):
-        return [_may_publish(client, namespace) for namespace in ("Mailark", "Another")]
-
-
-def _may_publish(client: Any, namespace: str) -> bool:
-    try:
-        client.put_metric_data(Namespace=namespace, MetricData=[{"MetricName": unique("metric"), "Value": 1}])
-    except client.exceptions.ClientError as error:
-        if not error.response["Error"]["Code"].startswith("AccessDenied"):
-            raise
-        return False
-    return True
-
-
-# --- alarms -----------------------------------------------------------------------------------------------
-
-
-def _alarm(aws: Aws, missing: str = "missing") -> str:
-    """An alarm on a metric of its own, about the kind `vault`, that goes off above ten within three hours."""
-    name = unique("alarm")
-    aws.client("cloudwatch", REGION).put_metric_alarm(
-        AlarmName=name,
-        Namespace="Mailark",
-        MetricName=name,
-        Dimensions=[{"Name": "kind", "Value": "vault"}],
-        Statistic="Maximum",
-        Period=3 * 3600,
-        EvaluationPeriods=1,
-        Threshold=10,
-        ComparisonOperator="GreaterThanThreshold",
-        TreatMissingData=missing,
-    )
-    return name
-
-
-def _publish(aws: Aws, alarm: str, kind: str, value: float) -> None:
-    datum = {"MetricName": alarm, "Dimensions": [{"Name": "kind", "Value": kind}], "Value": value}
-    aws.client("cloudwatch", REGION).put_metric_data(Namespace="Mailark", MetricData=[datum])
-
-
-def _state(aws: Aws, alarm: str) -> str:
-    (found,) = aws.client("cloudwatch", REGION).describe_alarms(AlarmNames=[alarm])["MetricAlarms"]
-    return str(found["StateValue"])
-
-
-def _alarm_when_another_kind_is_too_great(aws: Aws, folder: Path) -> Any:
-    alarm = _alarm(aws)
-    _publish(aws, alarm, "vault", 5)
-    _publish(aws, alarm, "database", 50)
-    return _state(aws, alarm)
-
-
-def _alarms_that_never_heard_anything(aws: Aws, folder: Path) -> Any:
-    return [_state(aws, _alarm(aws, missing)) for missing in ("breaching", "notBreaching", "missing")]
-
-
-def _event_of_an_alarm(aws: Aws, folder: Path) -> Any:
-    received, events, alarm, rule = _queue(aws), aws.client("events", REGION), _alarm(aws), unique("rule")
-    pattern = {"source": ["aws.cloudwatch", "the test"], "detail": {"alarmName": [alarm]}}
-    events.put_rule(Name=rule, EventPattern=json.dumps(pattern))
-    events.put_targets(Rule=rule, Targets=[{"Id": "queue", "Arn": received.arn}])
-    _publish(aws, alarm, "vault", 50)
-    last = {"Source": "the test", "DetailType": "the end of it", "Detail": json.dumps({"alarmName": alarm})}
-    events.put_events(Entries=[last])
-    event = json.loads(received.wait()[0])
-    if event["source"] == "the test":
-        return "no event"
-    metric = event["detail"]["configuration"]["metrics"][0]["metricStat"]["metric"]
-    return event["detail-type"], event["detail"]["state"]["value"], metric["dimensions"]
+# --- alarms and schedules ---------------------------------------------------------------------------------
 
 
 def test_an_alarm_hears_an_age_for_three_hours_and_then_misses_it(emulator: Aws) -> None:
-    alarm = _alarm(emulator, "breaching")
-    _publish(emulator, alarm, "vault", 5)
-    states = [_state(emulator, alarm)]
+    alarm = make_alarm(emulator, "breaching")
+    publish(emulator, alarm, "vault", 5)
+    states = [state_of(emulator, alarm)]
     for hours in (2, 1.1):
         emulator.let_hours_pass(REGION, hours)
-        states.append(_state(emulator, alarm))
-    _publish(emulator, alarm, "vault", 5)
-    assert [*states, _state(emulator, alarm)] == ["OK", "OK", "ALARM", "OK"]
-
-
-# --- schedule_now -----------------------------------------------------------------------------------------
+        states.append(state_of(emulator, alarm))
+    publish(emulator, alarm, "vault", 5)
+    assert [*states, state_of(emulator, alarm)] == ["OK", "OK", "ALARM", "OK"]
 
 
 def _rules_that_fire_when_their_time_is_let_come(aws: Aws, folder: Path) -> Any:
-    received, events = _queue(aws), aws.client("events", REGION)
+    received, events = make_queue(aws), aws.client("events", REGION)
     rules = []
     for state in ("DISABLED", "ENABLED"):
         rules.append(unique("rule"))
@@ -403,31 +176,31 @@ BEHAVIOURS = [
     Behaviour(
         "lambda_errors",
         "a failed function is reported with the class and the text of its exception",
-        _error_of_a_function,
+        error_of_a_function,
         ("VaultSealed", "it is sealed"),
     ),
     Behaviour(
         "lambda_errors",
         "a function's process lives on after an exception",
-        _calls_counted_across_a_failure,
+        calls_counted_across_a_failure,
         [1, True, 3],
     ),
     Behaviour(
         "lambda_layers",
         "two functions with one layer share one unpacked folder of it",
-        _folders_of_one_layer_in_two_functions,
+        folders_of_one_layer_in_two_functions,
         ({"from the layer"}, 1),
     ),
     Behaviour(
         "executions",
         "a stopped execution stays stopped and starts nothing more",
-        _stopped_between_two_attempts,
+        stopped_between_two_attempts,
         ("ABORTED", "called;"),
     ),
     Behaviour(
         "executions",
         "a machine's time limit ends an execution and the event says so",
-        _running_past_the_time_limit,
+        running_past_the_time_limit,
         ("TIMED_OUT", ["TIMED_OUT"]),
     ),
     Behaviour(
@@ -439,43 +212,43 @@ BEHAVIOURS = [
     Behaviour(
         "replica_keys",
         "a replica that a stack makes opens what its primary sealed",
-        _what_a_replica_opens,
+        what_a_replica_opens,
         b"a seal key",
     ),
     Behaviour(
         "condition_keys",
         "a role uses a key for the purpose that its policy names and for no other",
-        _purposes_that_a_role_may_use_a_key_for,
+        purposes_that_a_role_may_use_a_key_for,
         [True, False, False],
     ),
     Behaviour(
         "condition_keys",
         "a key policy that names a role lets in the sessions of that role alone",
-        _roles_that_a_key_policy_lets_in,
+        roles_that_a_key_policy_lets_in,
         [True, False],
     ),
     Behaviour(
         "condition_keys",
         "a role publishes metrics into the namespace that its policy names and into no other",
-        _namespaces_that_a_role_may_publish_metrics_to,
+        namespaces_that_a_role_may_publish_metrics_to,
         [True, False],
     ),
     Behaviour(
         "alarms",
         "an alarm is of one metric with its dimensions",
-        _alarm_when_another_kind_is_too_great,
+        alarm_when_another_kind_is_too_great,
         "OK",
     ),
     Behaviour(
         "alarms",
         "missing data counts as the alarm says",
-        _alarms_that_never_heard_anything,
+        alarms_that_never_heard_anything,
         ["ALARM", "OK", "INSUFFICIENT_DATA"],
     ),
     Behaviour(
         "alarms",
         "a change of an alarm is an event that names the metric and its dimensions",
-        _event_of_an_alarm,
+        event_of_an_alarm,
         ("CloudWatch Alarm State Change", "ALARM", {"kind": "vault"}),
     ),
     Behaviour(
