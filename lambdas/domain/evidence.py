@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from msgspec import Struct
 
-from lambdas.domain.audit import EMPTY, GENESIS, End, Fault, Link, Walk, encode_link, fault_of_end
+from lambdas.domain.audit import EMPTY, GENESIS, End, Fault, Link, Walk, encode_link, fault_of_end, unreadable
 from lambdas.domain.canonical import canonical_json
 from lambdas.domain.errors import AuditTrailBroken
 
@@ -238,8 +238,10 @@ def news_findings(scope: str, links: Iterable[Link], after: End, end: End) -> It
 
 
 def _own(scope: str, each: Link) -> Link:
-    """A link as one of this chain: the hash of one that was moved here fits no more."""
-    return dataclasses.replace(each, scope=scope)
+    """A link as one of this chain; one that says that it is of another was moved here or changed, and is not whole."""
+    if each.scope == scope:
+        return each
+    return dataclasses.replace(unreadable(scope, each.sequence), previous=each.previous, hash=each.hash)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from lambdas.domain.evidence import (
     SignedHeads,
     _md5,
     broken,
+    chain_findings,
     event_key,
     heads_key,
     news_findings,
@@ -181,6 +182,27 @@ def _grown(steps: list[tuple[str, bool]]) -> Trail:
 @given(trails)
 def test_a_copy_of_a_sound_trail_has_no_finding(steps: list[tuple[str, bool]]) -> None:
     assert _found(_grown(steps).files()) == []
+
+
+def test_no_bit_of_an_archived_event_can_change() -> None:
+    files = _grown([(VAULT, False), (TENANT, False)]).files()
+    for key in _events(files):
+        raw = files[key]
+        for i, bit in itertools.product(range(len(raw)), range(8)):
+            changed = files | {key: raw[:i] + bytes([raw[i] ^ 1 << bit]) + raw[i + 1 :]}
+            assert _chains_found(changed), (key, i, bit)
+
+
+def _chains_found(files: dict[str, bytes]) -> list[Finding]:
+    """What is wrong with the chains among these files; the documents of heads are not looked at."""
+    found: list[Finding] = []
+    for key in _events(files):
+        scope, _ = place_of(key) or ("", 0)
+        try:
+            found += chain_findings(scope, [read_link(files[key])], {})
+        except ValueError as error:
+            found.append(Finding(scope, None, str(error)))
+    return found
 
 
 def test_no_bit_of_the_last_document_can_change() -> None:

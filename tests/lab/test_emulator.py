@@ -195,7 +195,7 @@ BEHAVIOURS = [
         "executions",
         "a stopped execution stays stopped and starts nothing more",
         stopped_between_two_attempts,
-        ("ABORTED", "called;"),
+        ("ABORTED", ""),
     ),
     Behaviour(
         "executions",
