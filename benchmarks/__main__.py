@@ -40,19 +40,24 @@ def main(arguments: list[str] | None = None) -> int:
     def progress(text: str) -> None:
         print(f"{time.monotonic() - began:6.0f} s  {text}", flush=True)
 
+    def measured(figures: list[Figure]) -> list[Figure]:
+        _README.write_text(with_table(_README.read_text(), keep(figures)))
+        return figures
+
     figures: list[Figure] = []
     try:
         with tempfile.TemporaryDirectory(prefix="mailark-bench-") as folder:
             for name, measure in _ALONE.items():
-                figures += measure(Path(folder), progress) if name in only else []
+                if name in only:
+                    figures += measured(measure(Path(folder), progress))
         if any(name in only for name in _IN_LAB):
             with Lab.started(progress) as lab:
                 for name, measure_in in _IN_LAB.items():
-                    figures += measure_in(lab, progress) if name in only else []
+                    if name in only:
+                        figures += measured(measure_in(lab, progress))
     except LabError as error:
         print(error, file=sys.stderr)
         return 1
-    _README.write_text(with_table(_README.read_text(), keep(figures)))
     print(f"\n{table(figures)}")
     return 0
 

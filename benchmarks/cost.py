@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
-
 from benchmarks.figures import Figure, figure
+from infra.permissions import ACTIONS
+from infra.scenario import definition
 from lab.aws import ROOT
 from lab.gate import Call, Fault
 from lab.lab import Lab, Progress
@@ -27,6 +27,7 @@ PRICES = {
     "GB-second of a function": (0.0000133334, "Lambda pricing, Arm"),
     "request of a function": (0.20 / 1e6, "Lambda pricing"),
     "KMS request": (0.03 / 10_000, "KMS pricing"),
+    "KMS signature": (0.15 / 10_000, "KMS pricing, ECC keys"),
     "S3 write": (0.005 / 1000, "S3 pricing, PUT, COPY, POST and LIST"),
     "S3 read": (0.0004 / 1000, "S3 pricing, GET and all others"),
     "DynamoDB write unit": (0.625 / 1e6, "DynamoDB pricing, on demand"),
@@ -42,7 +43,9 @@ PRICES = {
 
 _LOG_GB = 0.000_002
 """Two lines of a kilobyte for each run of a function, and what Lambda adds."""
-_KEYS, _METRICS = 14, 4
+_KEYS, _ROTATED = 14, 6
+_METRICS = 4 + 5 * 2 * 2
+"""Two ages in two regions, and two figures of each scheduled scenario in two regions."""
 _SECONDS = "GB-second of a function"
 
 
@@ -84,9 +87,8 @@ def _run(lab: Lab, scenario: str) -> _Used:
     used = _Used(scenario)
     events = states.get_execution_history(executionArn=finished.arn, maxResults=1000)["events"]
     used.units["state transition"] = sum(1 for event in events if "stateEnteredEventDetails" in event)
-    for function, seconds in _functions(events):
-        memory = lab.client("lambda").get_function_configuration(FunctionName=function)["MemorySize"]
-        used.units[_SECONDS] += memory / 1024 * seconds
+    for action, seconds in _functions(scenario, finished.output):
+        used.units[_SECONDS] += ACTIONS[action].memory / 1024 * seconds
         used.units["request of a function"] += 1
         used.units["GB of logs"] += _LOG_GB
     for call in calls:
@@ -108,25 +110,17 @@ def _counted(lab: Lab, calls: list[Call]) -> Iterator[None]:
         yield
 
 
-def _functions(events: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, float]]:
-    """The function of each task, and the seconds that it took."""
-    by_id = {event["id"]: event for event in events}
-    for event in events:
-        if event["type"] not in ("TaskSucceeded", "LambdaFunctionSucceeded"):
-            continue
-        before = by_id[event["previousEventId"]]
-        while "parameters" not in str(before.get("taskScheduledEventDetails", "")) and before["previousEventId"]:
-            before = by_id[before["previousEventId"]]
-        named = yaml.safe_load(before["taskScheduledEventDetails"]["parameters"])["FunctionName"]
-        yield (
-            named.rpartition(":function:")[2].partition(":")[0],
-            (event["timestamp"] - before["timestamp"]).total_seconds(),
-        )
+def _functions(scenario: str, outcome: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """The action of each step of an execution, by its output, and the seconds that it took."""
+    states: Any = definition(scenario)["States"]
+    for step in outcome["steps"]:
+        if states[step["state"]]["Type"] == "Task":
+            yield states[step["state"]]["Arguments"]["FunctionName"].strip("${}"), float(step["seconds"])
 
 
 def _unit(call: Call) -> tuple[str, int]:
     if call.service == "kms":
-        return "KMS request", 1
+        return ("KMS signature" if call.target in ("Sign", "Verify", "GetPublicKey") else "KMS request"), 1
     if call.service == "s3":
         writes = call.method in ("PUT", "POST") or "list-type" in call.query or "versions" in call.query
         return ("S3 write" if writes else "S3 read"), 1
@@ -168,6 +162,7 @@ def _standing_lines(lab: Lab, size: int) -> Iterator[_Line]:
     sent = size * _DAYS / 1e9
     alarms = sum(len(_paged(lab, region)) for region in (lab.primary, lab.standby))
     yield _Line(f"{_KEYS} KMS keys", "seven in each region", _KEYS * PRICES["KMS key"][0])
+    yield _Line("their rotation", "yearly, six keys: after the first year", _ROTATED * PRICES["KMS key"][0])
     yield _Line(f"{alarms} alarms", "in two regions", alarms * PRICES["alarm"][0])
     yield _Line(f"{_METRICS} metrics", "in two regions", _METRICS * PRICES["custom metric"][0])
     yield _Line(f"{backups} backups of {size / 1e6:.1f} MB", "kept in two regions", stored * PRICES["GB in S3"][0])

@@ -211,6 +211,7 @@ ACTIONS: dict[str, ActionSpec] = {
                 )
             ),
             TableUse("leases", ("dynamodb:GetItem",), other=True),
+            *_AUDIT,
         ],
     ),
     "rebuild_catalog": ActionSpec(

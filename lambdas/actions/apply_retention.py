@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from lambdas.adapters.audit_trail import timestamp
 from lambdas.adapters.backup_locks import BackupLocks
 from lambdas.adapters.backup_store import BackupStore
 from lambdas.adapters.catalog import Catalog
@@ -11,7 +12,9 @@ from lambdas.adapters.found_backups import find_backups
 from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.leases import Leases
 from lambdas.adapters.signing import SigningKey
-from lambdas.domain.backup import CatalogRow
+from lambdas.adapters.spooled_trail import spooled_trail
+from lambdas.domain.audit import Event, event_id
+from lambdas.domain.backup import CatalogRow, reaches
 from lambdas.domain.operation import Operation
 from lambdas.domain.orphans import SETTLED, orphans, unlisted
 from lambdas.domain.retention import RULES, plan_retention
@@ -69,28 +72,34 @@ def handler(request: ApplyRetention, run: Run) -> RetentionApplied:
     store, catalog = BackupStore(region, bucket), Catalog(region, settings["CATALOG_TABLE"])
     signer = SigningKey(settings["OTHER_EVIDENCE_KEY" if request.copies else "EVIDENCE_KEY"])
     locks = BackupLocks(region, bucket, estate.object_lock)
+    readers = Leases(region, settings["LEASES_TABLE"])
     with Leases(settings.region, settings["LEASES_TABLE"]).guard(request.operation, run.seconds_left()):
+        # Before the catalog is read and after: who reads a backup now may prove it, and who begins chooses from it.
+        holder = _holder(readers, request.kind)
         rows, listed = catalog.rows(), store.versions(prefix)
         found, unusable = find_backups(store, signer, unlisted(listed, rows, now))
         added = [row.id for row in found if catalog.add(row)]
         rows += [row for row in found if row.id in added]
-        plan = plan_retention(rows, request.kind, RULES[request.kind], now)
+        plan = plan_retention(rows, request.kind, RULES[request.kind], now, proven=_proven_here(run))
         kept = [
             BackupKept(each.row.id, each.reasons, locks.lock_backup(each.row, each.locked_until)) for each in plan.kept
         ]
-        holder = _holder(Leases(region, settings["LEASES_TABLE"]), request.kind)
+        holder = holder or _holder(readers, request.kind)
         if holder is not None:
             return RetentionApplied(region, kept, added, unusable, deferred_by=holder)
         applied = RetentionApplied(region, kept, added, unusable)
         for row in plan.deleted:
-            if _delete(locks, row, now):
-                catalog.delete(row.id)  # last: what is left of a backup is tried again the next night
-                applied.deleted.append(row.id)
-            else:
+            if any(locks.is_locked(key, version, now) for key, version in row.versions):
                 applied.still_locked.append(row.id)
-        for version in orphans(listed, rows, now):
-            if locks.delete(version.key, version.id, now):
-                applied.orphans.append(version.key)
+                continue
+            _record(request.operation, run, region, row)
+            for key, version in reversed(row.versions):  # an object without a manifest is an orphan, whatever dies here
+                locks.delete(key, version, now)
+            catalog.delete(row.id)  # last: what is left of a backup is tried again the next night
+            applied.deleted.append(row.id)
+        for orphan in orphans(listed, rows, now):
+            if locks.delete(orphan.key, orphan.id, now):
+                applied.orphans.append(orphan.key)
         aborted = locks.abort_uploads(prefix, now - SETTLED)
     return replace(applied, uploads_aborted=aborted)
 
@@ -101,10 +110,21 @@ def _holder(leases: Leases, kind: str) -> str | None:
     return next((holder for holder in holders if holder), None)
 
 
-def _delete(locks: BackupLocks, row: CatalogRow, now: datetime) -> bool:
-    """Delete a backup's object and then its manifest, unless one of them is locked."""
-    if any(locks.is_locked(key, version, now) for key, version in row.versions):
-        return False
-    for key, version in row.versions:
-        locks.delete(key, version, now)
-    return True
+def _proven_here(run: Run) -> set[str]:
+    """The backups that are proven in this region: their copies in the other one are as good."""
+    rows = Catalog(run.settings.region, run.settings["CATALOG_TABLE"]).rows()
+    return {row.id for row in rows if reaches(row.proof, "proven")}
+
+
+def _record(operation: Operation, run: Run, region: str, row: CatalogRow) -> None:
+    """Tell the audit trail, once and before it is done, that a backup is deleted."""
+    event = Event(
+        id=event_id(f"{region}/{row.id}", "backup_deleted"),
+        event="backup_deleted",
+        user_id=operation.user_id,
+        timestamp=timestamp(run.now()),
+        severity="info",
+        operation_id=operation.id,
+        details={"backup_id": row.id, "region": region, "proof": row.proof},
+    )
+    spooled_trail(run.settings).append(SCENARIOS[operation.scenario].scope, event)

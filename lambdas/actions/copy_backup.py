@@ -10,6 +10,7 @@ from lambdas.adapters.catalog import Catalog
 from lambdas.adapters.envelope import Envelope
 from lambdas.adapters.estate_parameter import read_estate
 from lambdas.adapters.lambda_handler import Run, action
+from lambdas.adapters.proof_record import record_copy
 from lambdas.adapters.signing import SigningKey
 from lambdas.domain.errors import BackupDamaged, CopyNotProved, StorageRefused
 from lambdas.domain.operation import Operation
@@ -51,8 +52,8 @@ def handler(request: CopyBackup, run: Run) -> BackupCopied:
         except BackupDamaged as damage:
             problem = str(damage).partition("\n")[0].partition(": ")[2]
             raise CopyNotProved(backup_id=row.id, region=other_region, problem=problem) from None
-        Catalog(other_region, settings["CATALOG_TABLE"]).put(copied)
         there.keep_status(copied)
+        Catalog(other_region, settings["CATALOG_TABLE"]).put(copied)
         locks = BackupLocks(other_region, settings["OTHER_BACKUP_BUCKET"], estate.object_lock)
         locks.lock_backup(copied, first_lock(RULES[row.kind], run.now()))
     except Exception:
@@ -60,5 +61,5 @@ def handler(request: CopyBackup, run: Run) -> BackupCopied:
         with suppress(StorageRefused):  # the first error is the one to tell
             here.keep_status(failed)
         raise
-    here.keep_status(catalog.set_copy(row.id, "intact"))
+    record_copy(catalog, here, row.id, "intact")
     return BackupCopied(other_region, copied.version_id)

@@ -10,6 +10,7 @@ from lambdas.adapters.catalog import Catalog
 from lambdas.adapters.envelope import Envelope
 from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.leases import Leases
+from lambdas.adapters.proof_record import record_proof
 from lambdas.adapters.signing import SigningKey
 from lambdas.adapters.vault import VaultClient, await_restored
 from lambdas.adapters.vault_target import vault_target
@@ -59,7 +60,7 @@ def handler(request: RestoreVaultSnapshot, run: Run) -> SnapshotRestored:
         client.restore(snapshot, manifest.plaintext.size, manifest.source.seal_key_id, force=bool(unseal_keys))
         seconds = min(_READY_SECONDS, run.seconds_left() - _MARGIN_SECONDS)
         await_restored(vault, leader.address, leader.active_time, seconds, unseal_keys)
-    store.keep_status(catalog.raise_proof(row.id, "restorable"))
+    record_proof(catalog, store, row.id, "restorable")
     return SnapshotRestored(leader.address, datetime.now(UTC).isoformat(timespec="milliseconds"))
 
 

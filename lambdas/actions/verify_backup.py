@@ -6,6 +6,7 @@ from lambdas.adapters.backup_store import BackupStore
 from lambdas.adapters.catalog import Catalog
 from lambdas.adapters.envelope import Envelope
 from lambdas.adapters.lambda_handler import Run, action
+from lambdas.adapters.proof_record import record_proof
 from lambdas.adapters.signing import SigningKey
 from lambdas.domain.operation import Operation
 from lambdas.domain.proof import prove_intact
@@ -34,5 +35,5 @@ def handler(request: VerifyBackup, run: Run) -> BackupVerified:
     manifest = store.signed_manifest(row.id, row.key, SigningKey(settings["EVIDENCE_KEY"]), row.manifest_version)
     envelope = Envelope(settings["BACKUP_KEY"])
     prove_intact(manifest, store.read(row), lambda pieces: envelope.open(pieces, manifest.encryption.context))
-    store.keep_status(catalog.raise_proof(row.id, "intact"))
+    record_proof(catalog, store, row.id, "intact")
     return BackupVerified(row.id, manifest.started_at)

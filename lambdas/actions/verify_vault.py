@@ -6,6 +6,7 @@ from lambdas.adapters.backup_store import BackupStore
 from lambdas.adapters.catalog import Catalog
 from lambdas.adapters.envelope import Envelope
 from lambdas.adapters.lambda_handler import Run, action
+from lambdas.adapters.proof_record import record_proof
 from lambdas.adapters.signing import SigningKey
 from lambdas.adapters.vault import VaultClient
 from lambdas.adapters.vault_target import vault_target
@@ -57,7 +58,7 @@ def handler(request: VerifyVault, run: Run) -> VaultVerified:
     if (canary := client.canary(contents.canary)) != contents.canary_names:
         raise RestoreNotProved(backup_id=row.id, problem=f"its canary names {canary or 'no backup'}")
     _prove_nodes(vault, key, contents)
-    store.keep_status(catalog.raise_proof(row.id, "proven"))
+    record_proof(catalog, store, row.id, "proven")
     return VaultVerified(difference.compared, len(contents.written_meanwhile), len(vault.all_nodes))
 
 

@@ -26,7 +26,7 @@ CALL_LIMITS = Config(
 )
 """`standard` retries throttling, time-outs and 5xx answers, with jitter (botocore guide, "Retries")."""
 
-_limits: ContextVar[Config] = ContextVar("limits", default=CALL_LIMITS)
+_limits: ContextVar[Config | None] = ContextVar("limits", default=None)
 
 
 @contextmanager
@@ -51,7 +51,7 @@ def _brief(attempts: int) -> Config:
 
 def client(service: str, region: str) -> Any:
     """A client of an AWS service in a region: made once, and kept with its connections while the function is warm."""
-    return _made(service, region, _limits.get())
+    return _made(service, region, _limits.get() or CALL_LIMITS)
 
 
 @cache

@@ -7,14 +7,14 @@ can die after any write, and be run again.
 import dataclasses
 from typing import Any
 
-from lambdas.adapters.audit_archive import AuditArchive
-from lambdas.adapters.audit_trail import AuditTrail, timestamp
-from lambdas.adapters.aws import AWS_ERRORS, brief_calls
+from lambdas.adapters.audit_trail import timestamp
+from lambdas.adapters.aws import AWS_ERRORS
 from lambdas.adapters.catalog import Catalog
 from lambdas.adapters.executions import Executions
 from lambdas.adapters.lambda_handler import Run
 from lambdas.adapters.leases import Leases
 from lambdas.adapters.operations import OperationRow, Operations
+from lambdas.adapters.spooled_trail import spooled_trail
 from lambdas.domain.audit import Event, Severity, event_id
 from lambdas.domain.errors import OperationUnknown
 from lambdas.domain.failure import with_way_out
@@ -31,10 +31,7 @@ class OperationRecord:
         self._now = run.now
         self._operations = Operations(settings.region, settings["OPERATIONS_TABLE"])
         self._leases = Leases(settings.region, settings["LEASES_TABLE"])
-        spool = AuditArchive(settings.region, settings["AUDIT_BUCKET"]).spool
-        tables = settings["AUDIT_EVENTS_TABLE"], settings["AUDIT_HEADS_TABLE"]
-        with brief_calls(attempts=3):  # a table that hangs may not take the time that spooling needs
-            self._trail = AuditTrail(settings.region, *tables, spool)
+        self._trail = spooled_trail(settings)
         self._executions = Executions(settings.region)
 
     def claim_schedule(self, scenario: Scenario, scheduled_for: str, execution: str) -> str:

@@ -4,9 +4,9 @@ What is counted cannot run out: when backups stop, or a clock jumps, the newest 
 with them. Sources: `credential-recovery.md` ("Retention": 30 daily, 12 monthly).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from lambdas.domain.backup import CatalogRow, reaches
 
@@ -30,7 +30,6 @@ RULES: dict[str, RetentionRule] = {
     "vault": RetentionRule(daily=30, monthly=12),
 }
 
-_MONTH_DAYS = 28
 _MARGIN = timedelta(hours=12)
 """A lock ends before the night that may delete what it protects: nobody, Mailark included, may lift one."""
 
@@ -57,8 +56,10 @@ def first_lock(rule: RetentionRule, now: datetime) -> datetime:
     return now + timedelta(days=rule.evidence_days) - _MARGIN
 
 
-def plan_retention(rows: Iterable[CatalogRow], kind: str, rule: RetentionRule, now: datetime) -> Retention:
-    """Decide for every backup of `kind`; `rows` in any order, `now` in UTC.
+def plan_retention(
+    rows: Iterable[CatalogRow], kind: str, rule: RetentionRule, now: datetime, proven: Container[str] = ()
+) -> Retention:
+    """Decide for every backup of `kind`; `rows` in any order, `now` in UTC; `proven` are ids that are proven elsewhere.
 
     The newest proven backup and the newest good one always stay.
     """
@@ -67,16 +68,18 @@ def plan_retention(rows: Iterable[CatalogRow], kind: str, rule: RetentionRule, n
     reasons: dict[str, list[str]] = {row.id: [] for row in newest_first}
     locks: dict[str, datetime] = {}
 
-    def keep(row: CatalogRow, reason: str, days: int) -> None:
+    def keep(row: CatalogRow, reason: str, days: int, until: datetime | None = None) -> None:
         reasons[row.id].append(reason)
-        until = now + timedelta(days=days) - _MARGIN
+        until = max(now + timedelta(days=days) - _MARGIN, until or now)
         locks[row.id] = max(locks.get(row.id, until), until)
 
     for place, row in enumerate(_newest_of_each(_day, good)[: rule.daily]):
         keep(row, f"day {place + 1} of {rule.daily}", rule.daily - place)
-    for place, row in enumerate(_oldest_of_each(_month, good)[: rule.monthly]):
-        keep(row, f"month {place + 1} of {rule.monthly}", max(1, (rule.monthly - place - 1) * _MONTH_DAYS))
-    for row in [row for row in good if reaches(row.proof, "proven")][:1]:
+    months = _oldest_of_each(_month, good)
+    for place, row in enumerate(months[: rule.monthly]):
+        pushed_out = _first_of_month(_month(months[0]), rule.monthly - place)
+        keep(row, f"month {place + 1} of {rule.monthly}", 1, pushed_out)
+    for row in [row for row in good if reaches(row.proof, "proven") or row.id in proven][:1]:
         keep(row, "the newest that is proven", rule.daily)
     for row in [row for row in newest_first if row.series == "pre-restore"][: rule.undo]:
         keep(row, f"saved before one of the last {rule.undo} restores", rule.evidence_days)
@@ -96,6 +99,12 @@ def _day(row: CatalogRow) -> str:
 
 def _month(row: CatalogRow) -> str:
     return row.date[:7]
+
+
+def _first_of_month(month: str, later: int) -> datetime:
+    """When the month begins that comes so many months after another: the first that can push a backup out."""
+    number = int(month[:4]) * 12 + int(month[5:]) - 1 + later
+    return datetime(number // 12, number % 12 + 1, 1, tzinfo=UTC)
 
 
 def _newest_of_each(period: Callable[[CatalogRow], str], newest_first: Sequence[CatalogRow]) -> list[CatalogRow]:

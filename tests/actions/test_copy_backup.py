@@ -1,15 +1,17 @@
 """`copy_backup`: the copy in the other region has a status of its own; the backup stays good whatever becomes of it."""
 
 import dataclasses
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from lambdas.adapters.backup_locks import BackupLocks
 from lambdas.adapters.backup_store import BackupStore
 from lambdas.adapters.signing import SigningKey
 from lambdas.domain.backup import CatalogRow, manifest_key
 from lambdas.domain.errors import CopyNotProved, KeyUnusable, ManifestInvalid, StorageRefused, Unexpected
 from tests.actions.damage import DAMAGES, Damage
-from tests.actions.house import House, SavedBackup
+from tests.actions.house import House, SavedBackup, bucket_name
 from tests.servers.aws import PRIMARY, STANDBY, aws, refused
 
 
@@ -29,6 +31,14 @@ def test_a_copy_is_proved_in_the_other_region_and_known_in_both_catalogs(house: 
     assert (there.id, there.key, there.size, there.started_at) == (row.id, row.key, row.size, row.started_at)
     key = SigningKey(house.keys.arn("evidence", STANDBY))
     assert house.store(STANDBY).signed_manifest(row.id, row.key, key) == saved.read()
+
+
+def test_the_copy_is_locked_like_the_backup(house: House, saved: SavedBackup) -> None:
+    saved.put(house)
+    house.run("copy_backup", _event(house, saved))
+    locks = BackupLocks(STANDBY, bucket_name("backups", STANDBY), "governance")
+    until = [locks.locked_until(*version) for version in house.catalog(STANDBY).get(saved.id).versions]
+    assert all(each and each > datetime.now(UTC) + timedelta(days=6) for each in until)
 
 
 def test_copying_twice_leaves_a_good_copy(house: House, saved: SavedBackup) -> None:

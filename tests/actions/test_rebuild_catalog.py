@@ -6,6 +6,7 @@ import pytest
 
 from lambdas.domain.backup import manifest_key
 from lambdas.domain.errors import CatalogIncomplete, KeyUnusable, StorageRefused
+from lambdas.domain.mailark_error import MailarkError
 from tests.actions.house import House, SavedBackup, bucket_name
 from tests.servers.aws import PRIMARY, STANDBY, aws, on_s3, refused
 
@@ -35,6 +36,17 @@ def test_a_lost_catalog_is_rebuilt_as_it_was_in_either_region(
     assert _rebuild(house, region) == {"added": [saved.id], "already_there": 0}
     assert house.catalog(region).rows() == copied[region]
     assert _rebuild(house, region) == {"added": [], "already_there": 1}
+
+
+def test_a_proof_that_never_reached_the_catalog_is_not_lost_with_it(house: House, saved: SavedBackup) -> None:
+    saved.put(house)
+    house.catalog().put(dataclasses.replace(house.catalog().get(saved.id), proof="stored"))
+    named = {"operation": house.operation("vault_backup"), "backup_id": saved.id}
+    with refused("UpdateItem", "AccessDeniedException"), pytest.raises(MailarkError):
+        house.run("verify_backup", named)  # as if it had died there
+    house.catalog().delete(saved.id)
+    _rebuild(house)
+    assert house.catalog().get(saved.id).proof == "intact"
 
 
 def test_a_row_that_is_there_stays_as_it_is(house: House, saved: SavedBackup) -> None:

@@ -16,7 +16,7 @@ Death = tuple[Kill, ...]
 """Where functions of one execution die: one of them, or one and then one of those that clear up after it."""
 
 AFTERWARDS = ("FailOperation", REPORT)
-"""What runs only when something has failed."""
+"""What runs whenever something has failed."""
 
 
 @dataclass
@@ -33,16 +33,24 @@ class Deaths:
         What runs after a failure dies after three of them: of the first function before it did anything, of one in the
         middle of the work, and of the last one when nearly all was done.
         """
-        ways: list[Death] = [()]
-        if state in AFTERWARDS:
-            own = self._run(scenario)
-            ways = [(Kill(own[0], "before"),), (Kill(own[len(own) // 2], "after"),), (Kill(own[-1], "before"),)]
         return [
             (*way, Kill(call, moment))
-            for way in ways
+            for way in self._ways(scenario, state)
             for call in self._steady(scenario, state, way)
             for moment in MOMENTS
         ]
+
+    def _ways(self, scenario: str, state: str) -> list[Death]:
+        """What has to die first so that an execution comes to a state."""
+        own = self._run(scenario)
+        if state in {call.state for call in own}:
+            return [()]
+        if state in AFTERWARDS:
+            return [(Kill(own[0], "before"),), (Kill(own[len(own) // 2], "after"),), (Kill(own[-1], "before"),)]
+        tasks = Machine.read(definition(scenario)).tasks()
+        before = next(task for task in tasks if state in (*task.next(), *(each["Next"] for each in task.catches())))
+        last = [call for call in own if call.state == before.name][-1:]
+        return [(Kill(last[0], "before"),)] if last else self._ways(scenario, before.name)
 
     def one_a_state(self, scenario: str) -> list[Death]:
         """One death in each state that an execution comes through, in its middle, before and after in turn.
@@ -58,6 +66,10 @@ class Deaths:
             survived = death if state in legs else ()
             if not survived:
                 found.append(death)
+        for state in (state for state in clearing_of(scenario) if state not in {call.state for call in calls}):
+            (way,) = self._ways(scenario, state)
+            own = [call for call in self._run(scenario, way) if call.state == state]
+            found.append((*way, Kill(own[len(own) // 2], "before")))
         return found
 
     def _steady(self, scenario: str, state: str, way: Death) -> list[Call]:
@@ -83,6 +95,11 @@ def legs_of(scenario: str) -> set[str]:
     """The states whose failure is recorded, and does not fail the execution."""
     tasks = Machine.read(definition(scenario)).tasks()
     return {task.name for task in tasks if any(catch["Next"] == "CompleteOperation" for catch in task.catches())}
+
+
+def clearing_of(scenario: str) -> list[str]:
+    """The states that clear up when another one has failed, before the operation ends."""
+    return [state for state in states_of(scenario) if state.endswith("AfterFailure")]
 
 
 def states_of(scenario: str) -> list[str]:

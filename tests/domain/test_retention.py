@@ -149,9 +149,23 @@ def test_the_backup_of_a_month_is_locked_for_as_long_as_months_will_keep_it() ->
     assert first.locked_until - NOW > timedelta(days=300)
 
 
-def test_all_that_stays_is_locked_beyond_the_next_night_or_about_to_go() -> None:
-    for each in plan([night(days) for days in range(400)]).kept:
-        assert each.locked_until > NOW
+def test_all_that_stays_is_locked_beyond_the_next_night_or_goes_that_night() -> None:
+    rows = [night(days) for days in range(400)]
+    for later in range(60):  # over the ends of months
+        now = NOW + timedelta(days=later)
+        rows.append(row_of(now - timedelta(hours=1)))
+        tomorrow = now + timedelta(days=1)
+        stays = kept(plan([*rows, row_of(tomorrow - timedelta(hours=1))], tomorrow))
+        for each in plan(rows, now).kept:
+            assert each.locked_until > tomorrow or each.row.id not in stays, (each, now)
+
+
+def test_what_is_proven_elsewhere_counts_as_proven() -> None:
+    old = night(4000)
+    nights = [night(days) for days in range(1000)]
+    assert old.id not in kept(plan([*nights, old]))
+    found = {each.row.id: each for each in plan_retention([*nights, old], "vault", RULE, NOW, proven={old.id}).kept}
+    assert found[old.id].reasons == ["the newest that is proven"]
 
 
 # --- three years ------------------------------------------------------------------------------------------

@@ -145,7 +145,7 @@ def test_an_event_of_the_audit_trail_can_be_added_only_inside_a_transaction_and_
     assert writers == AUDITING | {"chain_spooled_events"}
 
 
-AUDITING = {"begin_operation", "complete_operation", "fail_operation", "report_failed_execution"}
+AUDITING = {"apply_retention", "begin_operation", "complete_operation", "fail_operation", "report_failed_execution"}
 """Who appends events to the audit trail."""
 
 

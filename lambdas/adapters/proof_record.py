@@ -1,0 +1,24 @@
+"""How far a backup is proved, and what became of its copy: in the tags of its manifest and in the catalog."""
+
+from dataclasses import replace
+
+from lambdas.adapters.backup_store import BackupStore
+from lambdas.adapters.catalog import Catalog
+from lambdas.domain.backup import CatalogRow, CopyStatus, ProofLevel, reaches
+
+
+def record_proof(catalog: Catalog, store: BackupStore, backup_id: str, level: ProofLevel) -> CatalogRow:
+    """Record that a backup is proved to `level`; a higher level stays. Gives the row.
+
+    The tags come first: a catalog that is rebuilt may know more than the one that was lost, and never less. Raises
+    `BackupUnknown` and `StorageRefused`.
+    """
+    row = catalog.get(backup_id)
+    store.keep_status(row if reaches(row.proof, level) else replace(row, proof=level))
+    return catalog.raise_proof(backup_id, level)
+
+
+def record_copy(catalog: Catalog, store: BackupStore, backup_id: str, status: CopyStatus) -> CatalogRow:
+    """Record what became of the copy in the other region; the tags come first here too. Raises as `record_proof`."""
+    store.keep_status(replace(catalog.get(backup_id), copy=status))
+    return catalog.set_copy(backup_id, status)
