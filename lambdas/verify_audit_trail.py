@@ -13,7 +13,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lambdas.domain.audit import Link, read_link, unreadable
-from lambdas.domain.evidence import EVENTS, HEADS, Finding, History, chain_findings, place_of, verifier_of
+from lambdas.domain.evidence import (
+    EVENTS,
+    HEADS,
+    NO_PLACE,
+    Finding,
+    History,
+    chain_findings,
+    place_of,
+    verifier_of,
+)
 
 SOUND, BROKEN, UNCLEAR = 0, 1, 2
 
@@ -77,6 +86,7 @@ def verify(copy: Path, pem: str) -> Verdict:
         history.add(file.relative_to(copy).as_posix(), file.read_bytes())
     verdict.documents, verdict.signed_until = history.documents, history.last_at
     verdict.findings += history.findings
+    verdict.findings += _strangers(copy)
     folders = {_scope(copy, folder): folder for folder in (copy / EVENTS).iterdir() if folder.is_dir()}
     for scope in sorted(folders.keys() | history.signed.keys()):
         links = _counted(_links(copy, scope, folders.get(scope)), verdict)
@@ -85,8 +95,15 @@ def verify(copy: Path, pem: str) -> Verdict:
     return verdict
 
 
+def _strangers(copy: Path) -> Iterator[Finding]:
+    for file in sorted((copy / EVENTS).rglob("*")):
+        key = file.relative_to(copy).as_posix()
+        if not file.is_dir() and not place_of(key):
+            yield Finding(key, None, NO_PLACE)
+
+
 def _scope(copy: Path, folder: Path) -> str:
-    """The chain that a folder is of; a folder that is of none keeps its name, and none of its files fits."""
+    """The chain that a folder is of; a folder that is of none keeps its name, and none of its files is an event."""
     place = place_of(f"{folder.relative_to(copy).as_posix()}/{0:012}.json")
     return place[0] if place else folder.name
 
@@ -94,7 +111,9 @@ def _scope(copy: Path, folder: Path) -> str:
 def _links(copy: Path, scope: str, folder: Path | None) -> Iterator[Link]:
     for file in sorted(folder.iterdir()) if folder else ():
         place = place_of(file.relative_to(copy).as_posix())
-        sequence = place[1] if place else 0
+        if place is None:
+            continue
+        sequence = place[1]
         try:
             each = read_link(file.read_bytes())
         except ValueError:

@@ -9,7 +9,17 @@ from lambdas.adapters.audit_archive import AuditArchive
 from lambdas.adapters.audit_trail import AuditTrail
 from lambdas.adapters.lambda_handler import Run, action, logger
 from lambdas.adapters.signing import SigningKey
-from lambdas.domain.evidence import HEADS, Finding, History, broken, trail_findings, verifier_of
+from lambdas.domain.audit import Link
+from lambdas.domain.evidence import (
+    EVENTS,
+    HEADS,
+    Finding,
+    History,
+    broken,
+    kept_findings,
+    trail_findings,
+    verifier_of,
+)
 from lambdas.domain.operation import Operation
 
 _MOST = 100
@@ -37,16 +47,21 @@ def handler(request: VerifyAuditTrail, run: Run) -> AuditTrailVerified:
     archive = AuditArchive(settings.region, settings["AUDIT_BUCKET"])
     trail = AuditTrail(settings.region, settings["AUDIT_EVENTS_TABLE"], settings["AUDIT_HEADS_TABLE"])
     # First what was signed, then what is there: all that a document speaks of was in the table and the archive before.
+    # First the ids, then the chains: an id that was there before has its event by now.
     history = History(verifier_of(SigningKey(settings["EVIDENCE_KEY"]).public_pem()))
     for key, document in archive.all_heads():
         history.add(key, document)
+    known = trail.known_ids()
     scopes = trail.heads().keys() | history.signed.keys() | archive.scopes()
 
     def findings() -> Iterator[Finding]:
         yield from history.findings
+        yield from kept_findings(itertools.chain(archive.kept(HEADS), archive.kept(EVENTS)))
         yield from _late(history.last_at or _oldest(trail, scopes), run.now())
         for scope in sorted(scopes):
-            yield from _of_chain(scope, trail, archive, history)
+            yield from _of_chain(scope, trail, archive, history, known.pop(scope, set()))
+        for scope, ids in sorted(known.items()):
+            yield from _without_event(scope, ids)
 
     found = list(itertools.islice(findings(), _MOST + 1))
     for finding in found:
@@ -56,16 +71,31 @@ def handler(request: VerifyAuditTrail, run: Run) -> AuditTrailVerified:
     return AuditTrailVerified(len(scopes), history.documents, history.last_at)
 
 
-def _of_chain(scope: str, trail: AuditTrail, archive: AuditArchive, history: History) -> Iterator[Finding]:
+def _of_chain(
+    scope: str, trail: AuditTrail, archive: AuditArchive, history: History, ids: set[str]
+) -> Iterator[Finding]:
     reading = trail.chain_until_head(scope)
-    return trail_findings(
+
+    def links() -> Iterator[Link]:
+        for each in reading.links():
+            ids.discard(each.event.id)
+            yield each
+
+    yield from trail_findings(
         scope,
-        reading.links(),
+        links(),
         lambda: reading.head,
         history.signed.get(scope, {}),
         archive.copies(scope),
         lambda sequence: trail.has(scope, sequence),
     )
+    yield from _without_event(scope, ids)
+
+
+def _without_event(scope: str, ids: Iterable[str]) -> Iterator[Finding]:
+    """An id is written together with its event; one that somebody planted keeps its event from being appended."""
+    for each in sorted(ids):
+        yield Finding(scope, None, f"the id {each} is marked as appended, and no event of the chain has it")
 
 
 def _late(since: str, now: datetime) -> Iterator[Finding]:

@@ -1,6 +1,8 @@
 """The locked audit bucket: archived events, signed heads, and events that wait until they can be chained.
 
-What is put stays: the bucket locks every version by itself (`infra/data_stack.py`), and nothing here deletes.
+What is put stays: the bucket locks every version by itself (`infra/data_stack.py`), and nothing here deletes. A lock
+keeps versions, not names: what a name shows can be put over or hidden. So signed heads and archived events are read in
+the version that was put first.
 """
 
 import itertools
@@ -16,7 +18,18 @@ from msgspec import Struct
 from lambdas.adapters.aws import client, error_code
 from lambdas.domain.audit import Event, Link, encode_link
 from lambdas.domain.canonical import canonical_json
-from lambdas.domain.evidence import CHAINED, EVENTS, HEADS, SPOOL, Copy, event_key, events_folder, place_of
+from lambdas.domain.evidence import (
+    CHAINED,
+    EVENTS,
+    HEADS,
+    SPOOL,
+    Copy,
+    Kept,
+    event_key,
+    events_folder,
+    place_of,
+    second_key,
+)
 
 _JSON = "application/json"
 _AT_ONCE = 16
@@ -42,12 +55,12 @@ class AuditArchive:
     def keep(self, each: Link) -> bool:
         """Archive an event, once; whether the archive holds this one and no other.
 
-        Where another one lies already, this one becomes a second version, and the lock keeps both.
+        Where another one lies already, this one is put beside it, and the lock keeps both.
         """
         key, body = event_key(each.scope, each.sequence), encode_link(each)
         if self._put_once(key, body) or self._get(key) == body:
             return True
-        self._put(key, body)
+        self._put_once(second_key(each), body)
         return False
 
     def scopes(self) -> set[str]:
@@ -56,10 +69,10 @@ class AuditArchive:
         return {place[0] for folder in folders if (place := place_of(folder))}
 
     def copies(self, scope: str) -> Iterator[Copy]:
-        """The archived events of a chain, in order, from the listing alone."""
-        for row in self._list(events_folder(scope)):
-            if place := place_of(row["Key"]):
-                yield Copy(place[1], row["ETag"].strip('"'))
+        """The archived events of a chain as they were put first, in order, from the listing alone."""
+        for each in self.kept(events_folder(scope)):
+            if each.version and (place := place_of(each.key)):
+                yield Copy(place[1], each.md5)
 
     # --- heads --------------------------------------------------------------------------------------------
 
@@ -67,20 +80,32 @@ class AuditArchive:
         """Store a document of signed heads. Raises `ClientError` where one lies already."""
         self._put(key, document, IfNoneMatch="*")
 
-    def newest_heads(self) -> tuple[str, bytes] | None:
-        """The last document of signed heads, with its key; None before the first."""
-        folder = HEADS
-        while folders := self._folders(folder):
-            folder = folders[-1]
-        keys = [row["Key"] for row in self._list(folder)]
-        return (keys[-1], self._get(keys[-1])) if keys else None
+    def newest_heads(self, folder: str = HEADS) -> tuple[str, bytes] | None:
+        """The last document of signed heads as it was put first, with its key; None before the first."""
+        if folders := self._folders(folder):
+            return next(filter(None, map(self.newest_heads, reversed(folders))), None)
+        there = [each for each in self.kept(folder) if each.version]
+        return (there[-1].key, self._first(there[-1])) if there else None
 
     def all_heads(self) -> Iterator[tuple[str, bytes]]:
-        """Every document of signed heads with its key, oldest first."""
-        keys = (row["Key"] for row in self._list(HEADS))
+        """Every document of signed heads as it was put first, with its key, oldest first."""
+        there = (each for each in self.kept(HEADS) if each.version)
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            while batch := list(itertools.islice(keys, _AT_ONCE)):
-                yield from zip(batch, pool.map(self._get, batch), strict=True)
+            while batch := list(itertools.islice(there, _AT_ONCE)):
+                yield from zip((each.key for each in batch), pool.map(self._first, batch), strict=True)
+
+    # --- versions -----------------------------------------------------------------------------------------
+
+    def kept(self, folder: str) -> Iterator[Kept]:
+        """What lies under every key of a folder, deleted or not, in the order of the keys."""
+        for key, rows in itertools.groupby(self._versions(folder), lambda row: row["Key"]):
+            first, versions, markers = {"VersionId": "", "ETag": ""}, 0, 0
+            for row in rows:
+                if "ETag" in row:  # a deletion marker has none
+                    first, versions = row, versions + 1
+                else:
+                    markers += 1
+            yield Kept(key, first["VersionId"], first["ETag"].strip('"'), max(0, versions - 1), markers)
 
     # --- the spool ----------------------------------------------------------------------------------------
 
@@ -129,11 +154,25 @@ class AuditArchive:
     def _get(self, key: str) -> bytes:
         return bytes(self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read())
 
+    def _first(self, kept: Kept) -> bytes:
+        found = self._s3.get_object(Bucket=self._bucket, Key=kept.key, VersionId=kept.version)
+        return bytes(found["Body"].read())
+
     def _list(self, folder: str) -> Iterator[dict[str, Any]]:
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=folder)
         for page in pages:
             yield from page.get("Contents", [])
 
+    def _versions(self, folder: str) -> Iterator[dict[str, Any]]:
+        """Every version and deletion marker: by key, the versions of a key newest first."""
+        pages = self._s3.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=folder)
+        for page in pages:
+            # A page lists both apart, each in this order already; a page ends within a key at the worst.
+            yield from sorted([*page.get("Versions", []), *page.get("DeleteMarkers", [])], key=lambda row: row["Key"])
+
     def _folders(self, folder: str) -> list[str]:
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=folder, Delimiter="/")
+        """The folders in a folder, in order; those too in which all was deleted."""
+        pages = self._s3.get_paginator("list_object_versions").paginate(
+            Bucket=self._bucket, Prefix=folder, Delimiter="/"
+        )
         return [each["Prefix"] for page in pages for each in page.get("CommonPrefixes", [])]

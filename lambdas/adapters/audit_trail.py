@@ -21,6 +21,8 @@ from lambdas.domain.canonical import canonical_json
 from lambdas.domain.errors import AuditConflict
 
 BY_EVENT, BY_OPERATION, BY_PERSON = "by-event", "by-operation", "by-person"
+_ID = "id#"
+"""Before the id of an event that was appended: a row of the heads table, so that no event is appended twice."""
 _ATTEMPTS, _FIRST_WAIT, _LONGEST_WAIT = 20, 0.05, 3.0
 """Fifty writers of one chain come through with these; who does not has waited for 24 s (45 s at most), and a function
 that audits has 60."""
@@ -102,7 +104,7 @@ class AuditTrail:
             }
         self._dynamo.transact_write_items(
             TransactItems=[
-                self._put_once(self._heads, {"scope": f"id#{new.event.id}", "chain": new.scope}, "scope"),
+                self._put_once(self._heads, {"scope": f"{_ID}{new.event.id}", "chain": new.scope}, "scope"),
                 self._put_once(self._events, item, "sequence"),
                 {"Put": {"TableName": self._heads, "Item": to_item(head), **at_end}},
             ]
@@ -147,6 +149,21 @@ class AuditTrail:
             ExpressionAttributeNames={"#hash": "hash"},
         )
         return {row["scope"]: (row["sequence"], row["hash"]) for row in rows}
+
+    def known_ids(self) -> dict[str, set[str]]:
+        """By chain, the ids of the events that it is said to hold: one with such an id is not appended again."""
+        rows = all_items(
+            self._dynamo.scan,
+            TableName=self._heads,
+            ConsistentRead=True,
+            FilterExpression="begins_with(#scope, :id)",
+            ExpressionAttributeNames={"#scope": "scope"},
+            ExpressionAttributeValues=to_item({":id": _ID}),
+        )
+        found: dict[str, set[str]] = {}
+        for row in rows:
+            found.setdefault(str(row.get("chain")), set()).add(row["scope"].removeprefix(_ID))
+        return found
 
     def of_tenant(self, tenant_id: str) -> list[Event]:
         """All events of a tenant, oldest first."""

@@ -48,6 +48,11 @@ def event_key(scope: str, sequence: int) -> str:
     return f"{events_folder(scope)}{sequence:0{_DIGITS}}.json"
 
 
+def second_key(each: Link) -> str:
+    """Where an event is archived whose place holds another one: a key beside that place, and no place itself."""
+    return f"{event_key(each.scope, each.sequence).removesuffix('.json')}.{each.hash}.json"
+
+
 def place_of(key: str) -> tuple[str, int] | None:
     """The scope and sequence that an archived event's key names; None for any other key."""
     folder, _, name = key.removeprefix(EVENTS).rpartition("/")
@@ -152,6 +157,36 @@ def broken(findings: Sequence[object], more: bool = False) -> AuditTrailBroken:
     return AuditTrailBroken(count=f"at least {len(findings)}" if more else len(findings), first=told)
 
 
+NO_PLACE = "it lies where no event belongs; a second event for a place that is taken is archived so, beside the first"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the bucket holds under a key, as a listing of its versions shows it.
+
+    `version` and `md5` are those of what was put first, and empty where there is nothing but deletion markers. S3's
+    ETag of an object that was put whole is the MD5 of its content (S3 API reference, "Object"): one request tells it
+    of a thousand objects. `later` counts the versions that were put after the first, `markers` the deletions.
+    """
+
+    key: str
+    version: str
+    md5: str
+    later: int
+    markers: int
+
+
+def kept_findings(kept: Iterable[Kept]) -> Iterator[Finding]:
+    """What was put over or beside signed heads and archived events, or deleted; the lock keeps what was put."""
+    for each in kept:
+        if each.markers:
+            yield Finding(each.key, None, "it was deleted; below the deletion marker, the lock keeps what lay there")
+        if each.version and each.later:
+            yield Finding(each.key, None, f"it was put again; of its {each.later + 1} versions, the oldest is believed")
+        if each.key.startswith(EVENTS) and not place_of(each.key):
+            yield Finding(each.key, None, NO_PLACE)
+
+
 class History:
     """What all documents of heads say together, read one after another in the order of their keys.
 
@@ -182,6 +217,8 @@ class History:
             self._found(key, f"it is of the region {document.region}, and those before it of {self._region}")
         self.first_at, self.last_at = self.first_at or document.signed_at, document.signed_at
         self._take(key, document.ends())
+        for fault in document.faults:
+            self._found(key, f"when it was signed, this was found: {fault}")
 
     def _believed(self, key: str, raw: bytes) -> SignedHeads | None:
         try:
@@ -246,11 +283,7 @@ def _own(scope: str, each: Link) -> Link:
 
 @dataclass(frozen=True)
 class Copy:
-    """An archived event as a listing of the bucket shows it.
-
-    S3's ETag of an object that was put whole is the MD5 of its content (S3 API reference, "Object"): one request tells
-    it of a thousand events.
-    """
+    """An archived event as a listing of the bucket shows it."""
 
     sequence: int
     md5: str

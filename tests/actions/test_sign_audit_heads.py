@@ -9,7 +9,7 @@ import pytest
 from lambdas.adapters.signing import SigningKey
 from lambdas.domain.audit import encode_link
 from lambdas.domain.errors import AuditTrailBroken, KeyUnusable, Unexpected
-from lambdas.domain.evidence import History, SignedHeads, event_key, sha256_of, verifier_of
+from lambdas.domain.evidence import History, SignedHeads, event_key, second_key, sha256_of, verifier_of
 from tests.actions.house import House
 from tests.actions.trail import HEADS, TENANT, VAULT, Trail
 from tests.servers.aws import PRIMARY, aws, refused
@@ -57,6 +57,14 @@ def test_each_document_names_the_one_before_it(trail: Trail) -> None:
     assert (second.previous, third.previous) == (sha256_of(first.encode()), sha256_of(second.encode()))
     assert (first.ends()[VAULT][0], second.ends()[VAULT][0], third.ends()[VAULT][0]) == (3, 4, 4)
     assert _history(trail).findings == []
+
+
+def test_a_document_that_somebody_deleted_is_built_upon_all_the_same(trail: Trail) -> None:
+    trail.run("sign_audit_heads")
+    trail.delete(trail.run("sign_audit_heads")["key"])
+    trail.run("sign_audit_heads")
+    assert _history(trail).findings == []
+    assert _history(trail).documents == 3
 
 
 def test_an_empty_trail_is_signed_too(house: House) -> None:
@@ -130,7 +138,9 @@ def test_an_event_that_differs_from_its_archived_copy_is_told_and_both_are_kept(
     trail.append(VAULT, "x")
     with pytest.raises(AuditTrailBroken, match="event 1 differs from its archived copy"):
         trail.run("sign_audit_heads")
-    assert trail.versions(event_key(VAULT, 1)) == [encode_link(first), encode_link(trail.links()[0])]
+    second = trail.links()[0]
+    assert trail.versions(event_key(VAULT, 1)) == [encode_link(first)]
+    assert trail.versions(second_key(second)) == [encode_link(second)]
 
 
 def test_a_chain_whose_head_is_gone_is_told(trail: Trail) -> None:

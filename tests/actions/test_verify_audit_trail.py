@@ -7,10 +7,10 @@ from unittest.mock import patch
 import pytest
 
 from lambdas.domain.errors import AuditTrailBroken
-from lambdas.domain.evidence import event_key, heads_key
-from tests.actions.house import House, bucket_name
+from lambdas.domain.evidence import event_key, heads_key, second_key
+from tests.actions.house import House
 from tests.actions.trail import HEADS, TENANT, VAULT, Trail, event
-from tests.servers.aws import PRIMARY, aws
+from tests.servers.aws import aws
 
 
 @pytest.fixture
@@ -94,22 +94,57 @@ def _garble(trail: Trail) -> None:
 
 
 def _lose_a_copy(trail: Trail) -> None:
-    aws("s3").delete_object(Bucket=bucket_name("audit", PRIMARY), Key=event_key(VAULT, 2))
+    trail.destroy(event_key(VAULT, 2))
+
+
+def _hide_a_copy(trail: Trail) -> None:
+    trail.delete(event_key(VAULT, 2))
 
 
 def _put_over_a_copy(trail: Trail) -> None:
-    aws("s3").put_object(Bucket=bucket_name("audit", PRIMARY), Key=event_key(VAULT, 2), Body=b"{}")
+    trail.put_object(event_key(VAULT, 2), trail.objects()[event_key(VAULT, 2)])
+
+
+def _replace_a_copy(trail: Trail) -> None:
+    trail.destroy(event_key(VAULT, 2))
+    trail.put_object(event_key(VAULT, 2), b"{}")
+
+
+def _plant_a_copy(trail: Trail) -> None:
+    trail.put_object("events/notes.txt", b"x")
+
+
+def _documents(trail: Trail) -> list[str]:
+    return sorted(key for key in trail.objects() if key.startswith("heads/"))
 
 
 def _lose_a_document(trail: Trail) -> None:
-    (first, *_) = sorted(key for key in trail.objects() if key.startswith("heads/"))
-    aws("s3").delete_object(Bucket=bucket_name("audit", PRIMARY), Key=first)
+    trail.destroy(_documents(trail)[0])
+
+
+def _hide_the_last_document(trail: Trail) -> None:
+    trail.delete(_documents(trail)[-1])
+
+
+def _put_over_a_document(trail: Trail) -> None:
+    trail.put_object(_documents(trail)[-1], b"{}")
 
 
 def _forge_a_document(trail: Trail) -> None:
-    *_, last = sorted(key for key in trail.objects() if key.startswith("heads/"))
+    last = _documents(trail)[-1]
     body = trail.objects()[last].replace(b'"sequence":4', b'"sequence":3')
-    aws("s3").put_object(Bucket=bucket_name("audit", PRIMARY), Key=last, Body=body)
+    trail.destroy(last)
+    trail.put_object(last, body)
+
+
+def _mark_as_appended(trail: Trail) -> None:
+    """An event that is still to come: `append` will take it for one that is there."""
+    trail.put({"scope": "id#to-come", "chain": VAULT}, HEADS)
+    trail.append(VAULT, "g")
+
+
+def _mark_as_appended_to_no_chain(trail: Trail) -> None:
+    trail.put({"scope": "id#to-come", "chain": "tenant#none"}, HEADS)
 
 
 @pytest.mark.parametrize(
@@ -124,9 +159,16 @@ def _forge_a_document(trail: Trail) -> None:
         (_forget, "tenant#1: the chain ends at event 0, and event 1 was signed"),
         (_garble, "platform#vault: event 2 was changed"),
         (_lose_a_copy, "platform#vault: event 2 has no copy in the archive"),
-        (_put_over_a_copy, "platform#vault: event 2 differs from its copy in the archive"),
+        (_hide_a_copy, "events/platform%23vault/000000000002.json: it was deleted"),
+        (_put_over_a_copy, "000000000002.json: it was put again; of its 2 versions, the oldest is believed"),
+        (_replace_a_copy, "platform#vault: event 2 differs from its copy in the archive"),
+        (_plant_a_copy, "events/notes.txt: it lies where no event belongs"),
         (_lose_a_document, "the documents before it are missing, or changed"),
+        (_hide_the_last_document, "Z.json: it was deleted; below the deletion marker, the lock keeps what lay there"),
+        (_put_over_a_document, "Z.json: it was put again; of its 2 versions, the oldest is believed"),
         (_forge_a_document, "its signature does not match"),
+        (_mark_as_appended, "platform#vault: the id to-come is marked as appended, and no event of the chain has it"),
+        (_mark_as_appended_to_no_chain, "tenant#none: the id to-come is marked as appended"),
     ],
 )
 def test_whatever_somebody_did_is_found_and_named(deed: Callable[[Trail], None], told: str, trail: Trail) -> None:
@@ -135,6 +177,57 @@ def test_whatever_somebody_did_is_found_and_named(deed: Callable[[Trail], None],
         trail.run("verify_audit_trail")
     assert told in str(raised.value)
     assert "audit trail broken" in trail.house.log
+
+
+def test_deletion_markers_hide_no_tail_that_was_cut_with_its_head(trail: Trail) -> None:
+    """Event 4 is signed, event 5 is archived alone: both are read in the version that was put first."""
+    trail.archive.keep(trail.links()[4])
+    _shorten(trail)
+    for key in (event_key(VAULT, 4), event_key(VAULT, 5), _documents(trail)[-1]):
+        trail.delete(key)
+    with pytest.raises(AuditTrailBroken) as raised:
+        trail.run("verify_audit_trail")
+    for told in (
+        "000000000004.json: it was deleted",
+        "000000000005.json: it was deleted",
+        "platform#vault: the chain ends at event 3, and event 4 was signed",
+        "platform#vault: event 4 is in the archive, and not in the table",
+        "platform#vault: event 5 is in the archive, and not in the table",
+    ):
+        assert told in str(raised.value)
+
+
+def test_a_fault_that_was_signed_stays_a_finding_when_the_table_is_mended(trail: Trail) -> None:
+    whole = trail.item(5)
+    trail.put(whole | {"user_id": "nobody"})
+    with pytest.raises(AuditTrailBroken):
+        trail.run("sign_audit_heads")
+    trail.put(whole)
+    trail.run("sign_audit_heads")
+    for _ in range(2):
+        with pytest.raises(AuditTrailBroken, match="when it was signed, this was found: platform#vault: event 5 was"):
+            trail.run("verify_audit_trail")
+
+
+def test_an_archived_event_that_was_exchanged_before_it_was_signed_is_found_for_ever(trail: Trail) -> None:
+    trail.archive.keep(trail.links()[4])
+    trail.remove(5)
+    trail.put({"scope": VAULT, "sequence": 4, "hash": trail.links()[3].hash}, HEADS)
+    trail.append(VAULT, "another")
+    with pytest.raises(AuditTrailBroken, match="event 5 differs from its archived copy"):
+        trail.run("sign_audit_heads")
+    trail.append(VAULT, "g")
+    trail.run("sign_audit_heads")
+    for _ in range(2):
+        with pytest.raises(AuditTrailBroken) as raised:
+            trail.run("verify_audit_trail")
+        for told in (
+            "when it was signed, this was found: platform#vault: event 5 differs from its archived copy",
+            f"{second_key(trail.links()[4])}: it lies where no event belongs",
+            "platform#vault: event 5 differs from its copy in the archive",
+            "platform#vault: the id id-f is marked as appended, and no event of the chain has it",
+        ):
+            assert told in str(raised.value)
 
 
 def test_a_chain_without_a_head_is_found_by_what_the_stream_archived_of_it(trail: Trail) -> None:

@@ -51,6 +51,19 @@ class Trail:
     def remove(self, sequence: int, scope: str = VAULT) -> None:
         aws("dynamodb").delete_item(TableName=EVENTS, Key=to_item({"scope": scope, "sequence": sequence}))
 
+    def delete(self, key: str) -> None:
+        """Delete an object of the bucket, as a lock allows: a marker hides it, and its versions stay."""
+        aws("s3").delete_object(Bucket=bucket_name("audit", PRIMARY), Key=key)
+
+    def destroy(self, key: str) -> None:
+        """Delete every version of an object, as a role that may bypass the lock can."""
+        s3, bucket = aws("s3"), bucket_name("audit", PRIMARY)
+        for each in s3.list_object_versions(Bucket=bucket, Prefix=key)["Versions"]:
+            s3.delete_object(Bucket=bucket, Key=key, VersionId=each["VersionId"], BypassGovernanceRetention=True)
+
+    def put_object(self, key: str, body: bytes) -> None:
+        aws("s3").put_object(Bucket=bucket_name("audit", PRIMARY), Key=key, Body=body)
+
     def objects(self) -> dict[str, bytes]:
         return self.house.objects("audit")
 

@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.adapters.audit_archive import AuditArchive, Spooled
 from lambdas.domain.audit import encode_link
-from lambdas.domain.evidence import Copy, _md5, event_key
+from lambdas.domain.evidence import Copy, _md5, event_key, second_key
 from tests.domain.trail import a_trail
 from tests.servers.aws import PRIMARY, aws, refused
 from tests.servers.buckets import make_bucket
@@ -40,8 +40,10 @@ def test_another_event_in_its_place_is_kept_beside_it_and_noticed(archive: Audit
     each = a_trail().chains[VAULT][0]
     other = dataclasses.replace(each, hash="f" * 64)
     assert archive.keep(each)
-    assert not archive.keep(other)
-    assert _versions(event_key(VAULT, 1)) == [encode_link(each), encode_link(other)]
+    assert [archive.keep(other) for _ in range(2)] == [False, False]
+    assert _versions(event_key(VAULT, 1)) == [encode_link(each)]
+    assert _versions(second_key(other)) == [encode_link(other)]
+    assert list(archive.copies(VAULT)) == [Copy(1, _md5(each))]
 
 
 def test_two_who_archive_an_event_at_the_same_moment_do_not_fail(archive: AuditArchive) -> None:
@@ -80,6 +82,62 @@ def test_the_newest_document_of_heads_is_found_over_days_and_years(archive: Audi
         "heads/2026/12/31/230500Z.json",
         "heads/2027/01/01/000500Z.json",
     ]
+
+
+def test_what_was_put_first_is_read_whatever_was_put_over_it(archive: AuditArchive) -> None:
+    first, last = "heads/2026/12/30/230500Z.json", "heads/2026/12/31/230500Z.json"
+    for key in (first, last):
+        archive.put_heads(key, b"1")
+        aws("s3").put_object(Bucket=BUCKET, Key=key, Body=b"2")
+        aws("s3").delete_object(Bucket=BUCKET, Key=key)
+    assert list(archive.all_heads()) == [(first, b"1"), (last, b"1")]
+    assert archive.newest_heads() == (last, b"1")
+
+
+def _only_marked(key: str, times: int = 1) -> None:
+    """Delete what was never there: S3 puts a marker there too, and moto only where something is."""
+    version = aws("s3").put_object(Bucket=BUCKET, Key=key, Body=b"x")["VersionId"]
+    for _ in range(times):
+        aws("s3").delete_object(Bucket=BUCKET, Key=key)
+    aws("s3").delete_object(Bucket=BUCKET, Key=key, VersionId=version)
+
+
+def test_a_deletion_of_what_was_never_there_is_no_document(archive: AuditArchive) -> None:
+    archive.put_heads("heads/2026/12/31/230500Z.json", b"1")
+    for key in ("heads/2026/12/31/230600Z.json", "heads/2027/01/01/000500Z.json"):
+        _only_marked(key)
+    assert archive.newest_heads() == ("heads/2026/12/31/230500Z.json", b"1")
+    assert len(list(archive.all_heads())) == 1
+
+
+def test_a_chain_whose_copies_were_all_deleted_is_listed_all_the_same(archive: AuditArchive) -> None:
+    each = a_trail().chains[VAULT][0]
+    archive.keep(each)
+    aws("s3").delete_object(Bucket=BUCKET, Key=event_key(VAULT, 1))
+    assert archive.scopes() == {VAULT}
+    assert list(archive.copies(VAULT)) == [Copy(1, _md5(each))]
+
+
+@pytest.mark.parametrize("page", [1, 2, 3, 1000])
+def test_a_listing_counts_every_version_and_deletion_of_a_key_over_all_its_pages(
+    page: int, archive: AuditArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", str(page))
+    for key, deeds in (("heads/a", "p"), ("heads/b", "pdpdp"), ("heads/d", "pp")):
+        for number, deed in enumerate(deeds):
+            if deed == "p":
+                aws("s3").put_object(Bucket=BUCKET, Key=key, Body=f"{key} {number}".encode())
+            else:
+                aws("s3").delete_object(Bucket=BUCKET, Key=key)
+    _only_marked("heads/c", times=2)
+    found = [(each.key, bool(each.version), each.later, each.markers) for each in archive.kept("heads/")]
+    assert found == [
+        ("heads/a", True, 0, 0),
+        ("heads/b", True, 2, 2),
+        ("heads/c", False, 0, 2),
+        ("heads/d", True, 1, 0),
+    ]
+    assert [body for _, body in archive.all_heads()] == [b"heads/a 0", b"heads/b 0", b"heads/d 0"]
 
 
 def test_a_document_of_heads_is_never_put_over_another(archive: AuditArchive) -> None:

@@ -13,17 +13,21 @@ from hypothesis import strategies as st
 
 from lambdas.domain.audit import EMPTY, End, Event, Link, encode_link, link, read_link, unreadable
 from lambdas.domain.evidence import (
+    NO_PLACE,
     Copy,
     Finding,
     History,
+    Kept,
     SignedHeads,
     _md5,
     broken,
     chain_findings,
     event_key,
     heads_key,
+    kept_findings,
     news_findings,
     place_of,
+    second_key,
     trail_findings,
     verifier_of,
 )
@@ -128,6 +132,15 @@ def test_a_document_of_another_region_is_found() -> None:
     ]
 
 
+def test_a_fault_that_was_signed_is_a_finding_for_ever() -> None:
+    trail = a_trail()
+    place = trail.sign(faults=["a", "b"])
+    trail.sign()
+    assert _said(_history(trail.documents).findings) == [
+        f"{place}: when it was signed, this was found: {fault}" for fault in "ab"
+    ]
+
+
 def test_a_head_that_goes_back_or_changes_or_is_left_out_is_found() -> None:
     trail = a_trail()
     trail.rewrite(VAULT, 6)
@@ -161,6 +174,27 @@ def test_a_document_with_a_space_more_is_found() -> None:
 def test_what_is_no_key_verifies_nothing(pem: str) -> None:
     with pytest.raises(ValueError, match="it is not the public half of an ECDSA key in PEM"):
         verifier_of(pem)
+
+
+# --- what was put over it ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", ["heads/2026/11/22/020500Z.json", event_key(VAULT, 2)])
+def test_a_second_version_and_a_deletion_are_found(key: str) -> None:
+    assert list(kept_findings([Kept(key, "v", "", 0, 0)])) == []
+    assert _said(list(kept_findings([Kept(key, "v", "", 2, 1), Kept(key, "", "", 0, 3)]))) == [
+        f"{key}: it was deleted; below the deletion marker, the lock keeps what lay there",
+        f"{key}: it was put again; of its 3 versions, the oldest is believed",
+        f"{key}: it was deleted; below the deletion marker, the lock keeps what lay there",
+    ]
+
+
+def test_a_second_event_lies_beside_the_first_and_where_no_event_belongs() -> None:
+    each = a_trail().chains[VAULT][1]
+    key = second_key(each)
+    assert event_key(VAULT, 1) < key < event_key(VAULT, 3)
+    assert place_of(key) is None
+    assert _said(list(kept_findings([Kept(key, "v", "", 0, 0)]))) == [f"{key}: {NO_PLACE}"]
 
 
 # --- a copy of the bucket: any single deed ----------------------------------------------------------------

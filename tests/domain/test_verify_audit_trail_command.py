@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from lab.aws import ROOT
+from lambdas.domain.audit import encode_link
+from lambdas.domain.evidence import second_key
 from tests.domain.trail import EVIDENCE, Key, a_trail, lay_out
 
 
@@ -99,8 +101,31 @@ def test_a_file_that_is_no_event_and_a_folder_that_is_no_chain_are_found(copy: P
     (copy / "events" / "strange#folder" / "000000000001.json").write_text("{}")
     done = _run(copy, "--public-key", pem)
     assert done.returncode == 1
-    assert "platform#vault  event 0 stands after event 6" in done.stdout
-    assert "strange#folder  event" in done.stdout
+    for key in ("platform%23vault/notes.txt", "strange#folder/000000000001.json"):
+        assert f"\nevents/{key} " in done.stdout
+    assert done.stdout.count("it lies where no event belongs") == 2
+
+
+def test_a_second_event_that_was_archived_beside_the_first_is_found(copy: Path, pem: Path) -> None:
+    trail = a_trail()
+    trail.rewrite("platform#vault", 2)
+    second = trail.chains["platform#vault"][1]
+    (copy / second_key(second)).write_bytes(encode_link(second))
+    done = _run(copy, "--public-key", pem)
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[2:] == [
+        f"{second_key(second)}  it lies where no event belongs; a second event for a place that is taken is archived "
+        "so, beside the first"
+    ]
+
+
+def test_a_fault_that_was_signed_is_found_in_every_copy(tmp_path: Path, pem: Path) -> None:
+    trail = a_trail()
+    place = trail.sign(faults=["platform#vault: event 6 differs from its archived copy"])
+    done = _run(lay_out(trail.files(), tmp_path / "another"), "--public-key", pem)
+    assert done.returncode == 1
+    told = "when it was signed, this was found: platform#vault: event 6 differs from its archived copy"
+    assert done.stdout.splitlines()[2:] == [f"{place}  {told}"]
 
 
 def test_it_needs_nothing_of_aws_to_run() -> None:

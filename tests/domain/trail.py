@@ -2,7 +2,7 @@
 
 import base64
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -55,7 +55,7 @@ class Trail:
         chain = self.chains[scope]
         return (chain[-1].sequence, chain[-1].hash) if chain else EMPTY
 
-    def sign(self, key: Key = EVIDENCE, region: str = "eu-central-1") -> str:
+    def sign(self, key: Key = EVIDENCE, region: str = "eu-central-1", faults: Sequence[str] = ()) -> str:
         """Sign where every chain ends, an hour after the last time; the document's key."""
         document = SignedHeads(
             format=HEADS_FORMAT,
@@ -65,7 +65,7 @@ class Trail:
             signed_at=(NIGHT + timedelta(hours=len(self.documents))).isoformat(),
             previous=sha256_of(list(self.documents.values())[-1]) if self.documents else GENESIS,
             heads=[Head(scope, *self.end(scope)) for scope in sorted(self.chains)],
-            faults=[],
+            faults=list(faults),
         )
         place = heads_key(document.signed_at)
         self.documents[place] = key.signed(document).encode()

@@ -278,8 +278,8 @@ ACTIONS: dict[str, list[str]] = {
         "dynamodb:Scan audit-heads",
         "kms:Sign evidence",
         "s3:GetObject audit/events/*",
-        "s3:GetObject audit/heads/*",
-        "s3:ListBucket audit under heads/*",
+        "s3:GetObjectVersion audit/heads/*",
+        "s3:ListBucketVersions audit",
         "s3:PutObject audit/events/*",
         "s3:PutObject audit/heads/*",
     ],
@@ -299,9 +299,8 @@ ACTIONS: dict[str, list[str]] = {
         "dynamodb:Query audit-events",
         "dynamodb:Scan audit-heads",
         "kms:GetPublicKey evidence",
-        "s3:GetObject audit/heads/*",
-        "s3:ListBucket audit under events/*",
-        "s3:ListBucket audit under heads/*",
+        "s3:GetObjectVersion audit/heads/*",
+        "s3:ListBucketVersions audit",
     ],
 }
 
@@ -365,7 +364,7 @@ WILDCARDS = [
     ),
     Wildcard(
         "audit/heads/*",
-        frozenset({"s3:GetObject", "s3:PutObject"}),
+        frozenset({"s3:GetObjectVersion", "s3:PutObject"}),
         "Each hour's signed heads have a key of their own, made of their time.",
     ),
     Wildcard(

@@ -170,13 +170,14 @@ def test_nobody_does_anything_to_the_audit_bucket_but_put_get_and_list(house: Ho
             if bucket.startswith("mailark-audit-"):
                 found.add(grant.action)
                 assert pattern in ("", "events/*", "heads/*", "spool/*", "chained/*"), line(grant, role.stack)
-    assert found == {"s3:PutObject", "s3:GetObject", "s3:ListBucket"}
+    reading = {"s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:ListBucketVersions"}
+    assert found == {"s3:PutObject"} | reading
 
 
 def test_who_verifies_the_audit_trail_may_write_nothing_at_all(house: House, stack: str) -> None:
     may = {grant.action for grant in house.stacks[stack].role_of("verify_audit_trail").grants}
     own_log = {"logs:CreateLogStream", "logs:PutLogEvents"}
-    reading = {"dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan", "s3:GetObject", "s3:ListBucket"}
+    reading = {"dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan", "s3:GetObjectVersion", "s3:ListBucketVersions"}
     assert may == own_log | reading | {"kms:GetPublicKey"}
 
 
