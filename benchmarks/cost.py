@@ -239,4 +239,6 @@ def _exact(price: float) -> str:
 
 
 def _count(value: float) -> str:
-    return "" if not value else f"{value:,.0f}" if value >= 10 or value == round(value) else f"{value:.2g}"
+    if value >= 10 or value == round(value):
+        return f"{value:,.0f}" if value else ""
+    return f"{float(f'{value:.2g}'):.10f}".rstrip("0")

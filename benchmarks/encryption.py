@@ -19,7 +19,7 @@ from lab.processes import LOOPBACK, Server, free_port, stopped_at_end
 _SMALL, _LARGE = 200, 1000
 _ROUNDS = 3
 _FLAT = 1.1
-"""Constant memory: a fifth of the bytes may not take a tenth less."""
+"""Constant memory: five times the bytes may take a tenth more at most."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ python -m benchmarks.s3_stub PORT CERTIFICATE KEY
 import re
 import ssl
 import sys
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -51,7 +52,19 @@ class _Answers(BaseHTTPRequestHandler):
         return parts.path, parse_qs(parts.query, keep_blank_values=True)
 
     def _body(self) -> bytes:
-        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if "chunked" in self.headers.get("Transfer-Encoding", ""):
+            raw = b"".join(self._chunks())
+        else:
+            raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        return _unframed(raw) if "aws-chunked" in self.headers.get("Content-Encoding", "") else raw
+
+    def _chunks(self) -> Iterator[bytes]:
+        """The chunks of a body (RFC 9112, 7.1)."""
+        while size := int(self.rfile.readline().partition(b";")[0], 16):
+            yield self.rfile.read(size)
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass
 
     def _answer(self, body: bytes, headers: dict[str, str] | None = None, status: int = 200) -> None:
         self.send_response(status)
@@ -62,6 +75,19 @@ class _Answers(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # its name in http.server
         """Say nothing: thousands of requests come."""
+
+
+def _unframed(raw: bytes) -> bytes:
+    """The content of a body with a checksum behind it (Amazon S3 API reference, "aws-chunked")."""
+    parts: list[bytes] = []
+    at = 0
+    while True:
+        end = raw.index(b"\r\n", at)
+        size = int(raw[at:end].partition(b";")[0], 16)
+        if size == 0:
+            return b"".join(parts)
+        parts.append(raw[end + 2 : end + 2 + size])
+        at = end + 2 + size + 2
 
 
 def main(port: str, certificate: str, key: str) -> None:

@@ -123,7 +123,7 @@ def _logged_seconds(lab: Lab, operation_id: str) -> Iterator[float]:
 def _token(lab: Lab, duty: Duty) -> str:
     """A login as the command would have it; a restore ends it, so each command gets its own."""
     with lab.as_root():
-        arn = lab.client("kms").describe_key(KeyId=key_alias(duty.title))["KeyMetadata"]["Arn"]
+        arn = lab.client("kms").describe_key(KeyId=key_alias(f"vault-{duty.name}"))["KeyMetadata"]["Arn"]
         jwt = SigningKey(arn).jwt(claims(duty, int(time.time())))
     client = hvac.Client(url=lab.vault.address, verify=str(lab.authority.file), timeout=10)
     return str(client.auth.jwt.jwt_login(role=duty.title, jwt=jwt, path=duty.title)["auth"]["client_token"])
