@@ -3,18 +3,16 @@
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from lambdas.adapters.audit_trail import timestamp
 from lambdas.adapters.backup_locks import BackupLocks
 from lambdas.adapters.backup_store import BackupStore
 from lambdas.adapters.catalog import Catalog
+from lambdas.adapters.deletion_record import record_deletion
 from lambdas.adapters.estate_parameter import read_estate
 from lambdas.adapters.found_backups import find_backups
 from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.leases import Leases
 from lambdas.adapters.signing import SigningKey
-from lambdas.adapters.spooled_trail import spooled_trail
-from lambdas.domain.audit import Event, event_id
-from lambdas.domain.backup import CatalogRow, reaches
+from lambdas.domain.backup import reaches
 from lambdas.domain.operation import Operation
 from lambdas.domain.orphans import SETTLED, orphans, unlisted
 from lambdas.domain.retention import RULES, plan_retention
@@ -92,7 +90,7 @@ def handler(request: ApplyRetention, run: Run) -> RetentionApplied:
             if any(locks.is_locked(key, version, now) for key, version in row.versions):
                 applied.still_locked.append(row.id)
                 continue
-            _record(request.operation, run, region, row)
+            record_deletion(request.operation, run, region, row)
             for key, version in reversed(row.versions):  # an object without a manifest is an orphan, whatever dies here
                 locks.delete(key, version, now)
             catalog.delete(row.id)  # last: what is left of a backup is tried again the next night
@@ -114,17 +112,3 @@ def _proven_here(run: Run) -> set[str]:
     """The backups that are proven in this region: their copies in the other one are as good."""
     rows = Catalog(run.settings.region, run.settings["CATALOG_TABLE"]).rows()
     return {row.id for row in rows if reaches(row.proof, "proven")}
-
-
-def _record(operation: Operation, run: Run, region: str, row: CatalogRow) -> None:
-    """Tell the audit trail, once and before it is done, that a backup is deleted."""
-    event = Event(
-        id=event_id(f"{region}/{row.id}", "backup_deleted"),
-        event="backup_deleted",
-        user_id=operation.user_id,
-        timestamp=timestamp(run.now()),
-        severity="info",
-        operation_id=operation.id,
-        details={"backup_id": row.id, "region": region, "proof": row.proof},
-    )
-    spooled_trail(run.settings).append(SCENARIOS[operation.scenario].scope, event)

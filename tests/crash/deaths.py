@@ -1,6 +1,6 @@
 """Every place where an execution can die, found by watching executions that do not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
@@ -66,11 +66,14 @@ class Deaths:
             survived = death if state in legs else ()
             if not survived:
                 found.append(death)
-        for state in (state for state in clearing_of(scenario) if state not in {call.state for call in calls}):
+        return [*self._while_clearing(scenario), *found]
+
+    def _while_clearing(self, scenario: str) -> Iterator[Death]:
+        """One death in each state that clears up after another one has failed."""
+        for state in clearing_of(scenario):
             (way,) = self._ways(scenario, state)
             own = [call for call in self._run(scenario, way) if call.state == state]
-            found.append((*way, Kill(own[len(own) // 2], "before")))
-        return found
+            yield *way, Kill(own[len(own) // 2], "before")
 
     def _steady(self, scenario: str, state: str, way: Death) -> list[Call]:
         """The calls of a state that two executions both make: not each of them polls as often."""
