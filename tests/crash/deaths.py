@@ -48,9 +48,12 @@ class Deaths:
         if state in AFTERWARDS:
             return [(Kill(own[0], "before"),), (Kill(own[len(own) // 2], "after"),), (Kill(own[-1], "before"),)]
         tasks = Machine.read(definition(scenario)).tasks()
-        before = next(task for task in tasks if state in (*task.next(), *(each["Next"] for each in task.catches())))
-        last = [call for call in own if call.state == before.name][-1:]
-        return [(Kill(last[0], "before"),)] if last else self._ways(scenario, before.name)
+        leading = [task for task in tasks if state in (*task.next(), *(each["Next"] for each in task.catches()))]
+        before = leading[-1].name  # the later it dies, the more there is to clear up
+        first = [call for call in own if call.state == before][
+            :1
+        ]  # which every execution makes, however often it polls
+        return [(Kill(first[0], "before"),)] if first else self._ways(scenario, before)
 
     def one_a_state(self, scenario: str) -> list[Death]:
         """One death in each state that an execution comes through, in its middle, before and after in turn.
