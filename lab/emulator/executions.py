@@ -49,6 +49,8 @@ def _stop_between_steps() -> None:
         deadline = time.monotonic() + seconds * stepfunctions._SFN_WAIT_SCALE
         while not _ended() and (left := deadline - time.monotonic()) > 0:
             time.sleep(min(left, 0.2))
+        if _ended():  # else what slept goes on with its next attempt
+            raise stepfunctions._ExecutionError("States.Aborted", "It was stopped.")
 
     stepfunctions._execute_task = execute_task
     stepfunctions._find_matching_retrier = find_retrier_if_running

@@ -1,6 +1,7 @@
 """How executions that fail, stop or run too long behave in the emulator, seen from outside."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,28 +10,54 @@ from lab.aws import Aws
 from tests.lab.small_functions import REGION, function, machine, task, unique
 from tests.lab.waiting import until
 
-_FAILING = "def handler(event, context):\n    open(event, 'a').write('called;')\n    raise RuntimeError('again')"
+_FAILING = """
+import pathlib, time
+def handler(files, context):
+    with open(files['calls'], 'a') as calls:
+        calls.write('called;')
+    while not pathlib.Path(files['go on']).exists():
+        time.sleep(0.05)
+    raise RuntimeError('again')
+"""
+
+
+def stopped_in_an_attempt(aws: Aws, folder: Path) -> Any:
+    return _stopped(aws, folder, "stop", "let it fail")
 
 
 def stopped_between_two_attempts(aws: Aws, folder: Path) -> Any:
-    again = [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 2, "MaxAttempts": 2, "BackoffRate": 1}]
+    return _stopped(aws, folder, "let it fail", "wait for its end", "stop")
+
+
+def _stopped(aws: Aws, folder: Path, *order: str) -> Any:
+    """The status of the stopped execution, and the calls that it made."""
+    again = [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 6, "MaxAttempts": 1}]
     failing = task(function(aws, _FAILING), Retry=again)
     arn = machine(aws, {"StartAt": "Failing", "States": {"Failing": failing}})
-    states = aws.client("stepfunctions", REGION)
-    files = {name: folder / unique(name) for name in ("stopped", "left alone")}
+    states, calls, gate = aws.client("stepfunctions", REGION), folder / unique("calls"), folder / unique("go-on")
 
-    def start(name: str) -> str:
-        started = states.start_execution(stateMachineArn=arn, input=json.dumps(str(files[name])))
-        return str(started["executionArn"])
+    def start(calls: Path) -> str:
+        files = {"calls": str(calls), "go on": str(gate)}
+        return str(states.start_execution(stateMachineArn=arn, input=json.dumps(files))["executionArn"])
 
-    stopped = start("stopped")
-    until(files["stopped"].exists, "the first attempt")
-    states.stop_execution(executionArn=stopped)
-    called = files["stopped"].read_text()
+    def failed() -> bool:
+        events = states.get_execution_history(executionArn=stopped)["events"]
+        return any(event["type"] == "TaskFailed" for event in events)
+
+    stopped = start(calls)
+    until(calls.exists, "the first attempt")
+    deeds: dict[str, Callable[[], object]] = {
+        "stop": lambda: states.stop_execution(executionArn=stopped),
+        "let it fail": gate.touch,
+        "wait for its end": lambda: until(failed, "the end of the first attempt"),
+    }
+    for deed in order:
+        deeds[deed]()
     # One that starts later and goes through all of its attempts: by its end the other would have made its own.
-    _end_of(states, start("left alone"))
-    assert files["left alone"].read_text() == "called;" * 3
-    return states.describe_execution(executionArn=stopped)["status"], files["stopped"].read_text().removeprefix(called)
+    left_alone = folder / unique("calls")
+    _end_of(states, start(left_alone))
+    assert left_alone.read_text() == "called;" * 2
+    return states.describe_execution(executionArn=stopped)["status"], calls.read_text()
 
 
 def running_past_the_time_limit(aws: Aws, folder: Path) -> Any:

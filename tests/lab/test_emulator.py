@@ -31,7 +31,12 @@ from tests.lab.alarm_looks import (
     state_of,
 )
 from tests.lab.emulator import Emulator
-from tests.lab.execution_looks import make_queue, running_past_the_time_limit, stopped_between_two_attempts
+from tests.lab.execution_looks import (
+    make_queue,
+    running_past_the_time_limit,
+    stopped_between_two_attempts,
+    stopped_in_an_attempt,
+)
 from tests.lab.function_looks import (
     calls_counted_across_a_failure,
     error_of_a_function,
@@ -193,9 +198,15 @@ BEHAVIOURS = [
     ),
     Behaviour(
         "executions",
-        "a stopped execution stays stopped and starts nothing more",
+        "an execution that is stopped in an attempt stays stopped and makes no other",
+        stopped_in_an_attempt,
+        ("ABORTED", "called;"),
+    ),
+    Behaviour(
+        "executions",
+        "an execution that is stopped between two attempts stays stopped and makes no other",
         stopped_between_two_attempts,
-        ("ABORTED", ""),
+        ("ABORTED", "called;"),
     ),
     Behaviour(
         "executions",
