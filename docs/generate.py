@@ -13,7 +13,7 @@ import msgspec
 from infra.names import BUCKETS, KEYS, TABLES
 from infra.permissions import ACTIONS
 from infra.scenario import definition, scenario_names
-from infra.schedule import SCHEDULES
+from infra.schedule import FOLLOWS, SCHEDULES
 from infra.uses import TableUse
 from lambdas.domain.errors import all_errors
 from lambdas.domain.operation import machine_name
@@ -28,7 +28,7 @@ _ABOUT = {
     "requested_by": "who asks for it, as the audit trail shall have it",
     "backup_date": "the newest good backup of this day (UTC)",
     "backup_id": "this very backup; also the only way to restore one that was saved before a restore",
-    "scheduled_for": "set by the schedule; leave it out",
+    "scheduled_for": "set by what starts it by itself; leave it out",
     "accept_loss": "backs Vault up although it looks emptied or replaced, since that is meant",
     "without_saving": "overwrites what Vault holds without saving it first, where it cannot be saved and may be lost",
 }
@@ -222,6 +222,8 @@ def _changes_target(task: dict[str, Any]) -> bool:
 
 def _starts(scenario: Scenario) -> str:
     by_person = "by a person, in the console"
+    if follow := FOLLOWS.get(scenario.name):
+        return f"by itself when {follow.scenario} was stopped or ran out of time, and {by_person}"
     if scenario.name not in SCHEDULES:
         return by_person
     return f"{SCHEDULES[scenario.name].when}, and {by_person}"

@@ -17,7 +17,7 @@ from infra.dead_man import DeadMan
 from infra.names import Names
 from infra.permissions import ACTIONS, ESTATE_PARAMETER, ActionSpec
 from infra.scenario import Scenario, scenario_names
-from infra.schedule import SCHEDULES, Schedule
+from infra.schedule import FOLLOWS, SCHEDULES, Follower, Schedule
 from infra.uses import Region, SecretUse
 from lambdas.domain.estate import Estate, Subnetwork
 
@@ -74,6 +74,8 @@ class AppStack(Stack):
         DeadMan(self, topics, other_region, tested_here=active)
         for name in SCHEDULES:
             Schedule(self, name, scenarios[name], undelivered.queue, active=active)
+        for name in FOLLOWS:
+            Follower(self, name, scenarios, undelivered.queue)
         AuditStream(self, actions["archive_audit_events"], data.audit_stream, undelivered.queue)
         FailureReports(self, actions["report_failed_execution"], scenarios.values(), topics, undelivered.queue)
 

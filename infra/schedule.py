@@ -1,5 +1,6 @@
 """What starts by itself, and when (UTC)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aws_cdk import Duration
@@ -45,6 +46,20 @@ SCHEDULES: dict[str, Cron] = {
     "audit_verification": Cron("cron(30 4 * * ? *)", "daily verification", in_both_regions=True),
 }
 
+
+@dataclass(frozen=True)
+class Follow:
+    """A scenario that starts when an execution of another one was stopped or ran out of time, and why."""
+
+    scenario: str
+    reason: str
+
+
+FOLLOWS: dict[str, Follow] = {
+    # Such an execution runs no `Catch`, and so leaves what it restored where it restored it.
+    "staging_emptying": Follow("vault_restore_test", "a restore test was stopped or ran out of time"),
+}
+
 _RETRY_FOR = Duration.hours(2)
 
 
@@ -56,9 +71,6 @@ class Schedule(Construct):
     ) -> None:
         super().__init__(scope, f"{construct_name(scenario)}Schedule")
         cron = SCHEDULES[scenario]
-        given = events.RuleTargetInput.from_object(
-            {"reason": cron.reason, "scheduled_for": events.EventField.from_path("$.time")}
-        )
         rule = events.Rule(
             self,
             "Rule",
@@ -67,12 +79,41 @@ class Schedule(Construct):
             schedule=events.Schedule.expression(cron.expression),
             enabled=active or cron.in_both_regions,
         )
-        rule.add_target(
-            targets.SfnStateMachine(
-                machine.machine,
-                input=given,
-                dead_letter_queue=undelivered,
-                retry_attempts=8,
-                max_event_age=_RETRY_FOR,
-            )
+        rule.add_target(_execution(machine, cron.reason, undelivered))
+
+
+class Follower(Construct):
+    """Starts a scenario after an execution of another one that could not clear up after itself."""
+
+    def __init__(
+        self, scope: Construct, scenario: str, machines: Mapping[str, Scenario], undelivered: sqs.IQueue
+    ) -> None:
+        super().__init__(scope, f"{construct_name(scenario)}Follower")
+        follow = FOLLOWS[scenario]
+        rule = events.Rule(
+            self,
+            "Rule",
+            rule_name=machine_name(scenario),
+            description=f"Starts {scenario}: {follow.reason}",
+            event_pattern=events.EventPattern(
+                source=["aws.states"],
+                detail_type=["Step Functions Execution Status Change"],
+                detail={
+                    "status": ["TIMED_OUT", "ABORTED"],
+                    "stateMachineArn": [machines[follow.scenario].machine.state_machine_arn],
+                },
+            ),
         )
+        rule.add_target(_execution(machines[scenario], follow.reason, undelivered))
+
+
+def _execution(machine: Scenario, reason: str, undelivered: sqs.IQueue) -> targets.SfnStateMachine:
+    """The target that starts a machine; the time of the event tells a second delivery from a second event."""
+    given = {"reason": reason, "scheduled_for": events.EventField.from_path("$.time")}
+    return targets.SfnStateMachine(
+        machine.machine,
+        input=events.RuleTargetInput.from_object(given),
+        dead_letter_queue=undelivered,
+        retry_attempts=8,
+        max_event_age=_RETRY_FOR,
+    )

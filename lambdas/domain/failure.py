@@ -57,8 +57,12 @@ _EMPTYING = {
 }
 """The steps of a restore test that take the secrets from the staging Vault again."""
 _EMPTY_STAGING = (
-    "The staging Vault may still hold the secrets of the backup. Start vault_restore_test again, which empties it at "
-    "its end, or give it an empty disk."
+    "The staging Vault may still hold the secrets of the backup. Start staging_emptying (when a test was stopped or "
+    "ran out of time it starts by itself), or give that Vault an empty disk."
+)
+_EMPTY_STAGING_BY_HAND = (
+    "The staging Vault may still hold the secrets of a backup. If staging_emptying cannot take them away, stop that "
+    "Vault and give it an empty disk."
 )
 
 
@@ -71,6 +75,8 @@ def with_way_out(failure: Failure, scenario: str, state: str | None, saved_as: s
     if scenario == "vault_restore_test":
         if state is None or state in _EMPTYING:
             or_else = _EMPTY_STAGING
+    elif scenario == "staging_emptying":
+        or_else = _EMPTY_STAGING_BY_HAND
     elif scenario == "vault_restore" and state in _SAVING and failure.code not in _NOT_THERE:
         or_else = (
             'If it cannot be saved and may be lost, start vault_restore with {"reason": "...", "without_saving": true}.'

@@ -55,6 +55,8 @@ PLANS: dict[str, Plan] = {
     "vault_backup": Plan(Objective(rto=HOUR, rpo=DAILY)),
     # A rehearsal of vault_restore is held to what is promised of the recovery.
     "vault_restore_test": Plan(Objective(rto=30 * MINUTE, rpo=DAILY)),
+    # Ours: a restore test's secrets are gone within the time that its own recovery is given.
+    "staging_emptying": Plan(Objective(rto=30 * MINUTE, rpo=0)),
     # No plan names a time: a lost catalog holds up a recovery, so it is back well within the shortest RTO.
     "catalog_rebuild": Plan(Objective(rto=15 * MINUTE, rpo=0)),
     # Ours: every hour, in both regions; over before the next one, and no age is known to be older than an hour.

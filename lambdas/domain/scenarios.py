@@ -20,7 +20,7 @@ ShortText = Annotated[str, Meta(min_length=1, max_length=120)]
 
 
 class ScheduledInput(Struct, frozen=True, forbid_unknown_fields=True):
-    """`scheduled_for` comes from the schedule; a person gives a reason, or nothing."""
+    """`scheduled_for` comes from the schedule or the event that starts it; a person gives a reason, or nothing."""
 
     reason: Reason = "started by hand"
     incident_id: ShortText | None = None
@@ -106,6 +106,16 @@ SCENARIOS: dict[str, Scenario] = {
             completed="vault_restore_test_completed",
             failed="vault_restore_test_failed",
             example='{"reason": "before the audit"}',
+            mode="rehearse",
+        ),
+        Scenario(
+            name="staging_emptying",
+            input=ScheduledInput,
+            target="vault-staging",
+            scope="platform#vault",
+            completed="staging_emptied",
+            failed="staging_emptying_failed",
+            example='{"reason": "a restore test left secrets"}',
             mode="rehearse",
         ),
         Scenario(

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from infra.permissions import ESTATE_PARAMETER
 from lambdas.domain.backup import CatalogRow
 from lambdas.domain.scenarios import SCENARIOS, ScheduledInput
+from tests.crash.calls import Call, Kill
 from tests.crash.world import World
 from tests.servers.aws import PRIMARY, STANDBY
-from tests.servers.vault import CANARY, contents, write
+from tests.servers.vault import CANARY, contents, empty, write
 
 Contents = Mapping[str, tuple[int, Any]]
 
@@ -76,6 +78,25 @@ def _is_tested(world: World, backed_up: Contents) -> None:
     assert _without_canary(contents(world.server.admin())) == _without_canary(backed_up)
 
 
+def _leaves_secrets(world: World, backed_up: Contents) -> None:
+    """A restore test dies when the staging Vault is full, and so does what would empty it."""
+    empty(world.staging.admin())
+    estate = f"SSM.GetParameter {ESTATE_PARAMETER} {PRIMARY}"
+    states = ("VerifyVault", "RestoreVaultSnapshotAfterFailure")
+    kills = [Kill(Call(state, estate, 1), "before") for state in states]
+    world.start("vault_restore_test", {"reason": "a test"}, *kills)
+    assert world.functions.died == kills
+    assert contents(world.staging.admin()) == backed_up
+    world.functions.died.clear()
+    world.take_calls()
+
+
+def _is_emptied(world: World, backed_up: Contents) -> None:
+    """No secret stays in the staging Vault, and the live one was not touched."""
+    assert contents(world.staging.admin()) == {}
+    assert contents(world.server.admin()) == backed_up
+
+
 def _is_rebuilt(world: World, backed_up: Contents) -> None:
     """The one backup is in the catalog again."""
     assert {row.id for row in world.house.catalog().rows()} == world.backups_before
@@ -101,6 +122,7 @@ _TOLD = {
         Story("vault_backup", holds=_is_backed_up),
         Story("vault_restore", _loses_secrets, _is_restored),
         Story("vault_restore_test", holds=_is_tested),
+        Story("staging_emptying", _leaves_secrets, _is_emptied),
         Story("catalog_rebuild", _loses_its_catalog, _is_rebuilt),
     )
 }

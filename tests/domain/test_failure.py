@@ -79,8 +79,16 @@ def test_any_other_failure_has_no_other_way_out(scenario: str, state: str) -> No
 def test_a_restore_test_that_could_not_empty_the_staging_vault_says_so(state: str | None) -> None:
     found = with_way_out(KNOWN, "vault_restore_test", state, None)
     assert found.or_else == (
-        "The staging Vault may still hold the secrets of the backup. Start vault_restore_test again, which empties it "
-        "at its end, or give it an empty disk."
+        "The staging Vault may still hold the secrets of the backup. Start staging_emptying (when a test was stopped "
+        "or ran out of time it starts by itself), or give that Vault an empty disk."
+    )
+
+
+@pytest.mark.parametrize("state", ["CheckStagingVault", "RestoreVaultSnapshot", "VerifyVault", None])
+def test_an_emptying_that_failed_says_how_else_the_secrets_go(state: str | None) -> None:
+    assert with_way_out(KNOWN, "staging_emptying", state, None).or_else == (
+        "The staging Vault may still hold the secrets of a backup. If staging_emptying cannot take them away, stop "
+        "that Vault and give it an empty disk."
     )
 
 

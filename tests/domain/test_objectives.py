@@ -16,6 +16,7 @@ PROMISES = {
     # a rehearsal is held to the same
     "vault_restore_test": Objective(rto=30 * MINUTES, rpo=24 * HOURS),
     # no plan names it; ours
+    "staging_emptying": Objective(rto=30 * MINUTES, rpo=0),
     "catalog_rebuild": Objective(rto=15 * MINUTES, rpo=0),
     # issue 3: an hourly watch; the quarter of an hour is ours
     "backup_watch": Objective(rto=15 * MINUTES, rpo=1 * HOURS),

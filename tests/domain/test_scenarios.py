@@ -14,8 +14,8 @@ BACKUP, RESTORE = SCENARIOS["vault_backup"], SCENARIOS["vault_restore"]
 
 def test_the_scenarios_are_these() -> None:
     assert list(SCENARIOS) == [
-        *("vault_backup", "vault_restore", "vault_restore_test", "catalog_rebuild", "backup_watch"),
-        *("audit_signing", "audit_verification"),
+        *("vault_backup", "vault_restore", "vault_restore_test", "staging_emptying", "catalog_rebuild"),
+        *("backup_watch", "audit_signing", "audit_verification"),
     ]
     assert [scenario.name for scenario in SCENARIOS.values()] == list(SCENARIOS)
 
@@ -23,6 +23,12 @@ def test_the_scenarios_are_these() -> None:
 def test_a_backup_and_a_restore_do_not_wait_for_each_other_but_share_a_chain_of_evidence() -> None:
     assert (BACKUP.target, RESTORE.target) == ("backup#vault", "vault")
     assert BACKUP.scope == RESTORE.scope == "platform#vault"
+
+
+def test_a_restore_test_and_what_empties_after_it_wait_for_each_other() -> None:
+    test, emptying = SCENARIOS["vault_restore_test"], SCENARIOS["staging_emptying"]
+    assert test.target == emptying.target == "vault-staging"
+    assert test.mode == emptying.mode == "rehearse"
 
 
 def test_a_signature_waits_for_no_verification_and_both_leave_their_events_in_a_chain_of_their_own() -> None:

@@ -275,6 +275,27 @@ def test_each_schedule_starts_its_machine_at_its_time_and_in_its_regions(house: 
 
 
 @both
+def test_a_restore_test_that_could_not_clear_up_is_followed_by_the_emptying_of_its_vault(
+    house: House, stack: str
+) -> None:
+    template = house.stacks[stack]
+    machines = f"arn:aws:states:{template.region}:{ACCOUNT}:stateMachine"
+    rule = _rules(template)["mailark-staging-emptying"]
+    assert rule["State"] == "ENABLED"
+    assert rule["EventPattern"] == {
+        "source": ["aws.states"],
+        "detail-type": ["Step Functions Execution Status Change"],
+        "detail": {"status": ["TIMED_OUT", "ABORTED"], "stateMachineArn": [f"{machines}:mailark-vault-restore-test"]},
+    }
+    (target,) = rule["Targets"]
+    assert target["Arn"] == f"{machines}:mailark-staging-emptying"
+    assert target["InputTransformer"]["InputPathsMap"] == {"time": "$.time"}
+    assert target["InputTransformer"]["InputTemplate"] == (
+        '{"reason":"a restore test was stopped or ran out of time","scheduled_for":<time>}'
+    )
+
+
+@both
 def test_every_execution_of_any_machine_that_fails_times_out_or_is_stopped_is_reported(
     house: House, stack: str
 ) -> None:
@@ -308,7 +329,7 @@ def test_an_event_that_cannot_be_delivered_is_kept_and_alarmed_on(house: House, 
     template = house.stacks[stack]
     queue = f"arn:aws:sqs:{template.region}:{ACCOUNT}:mailark-undelivered-events"
     targets = [(name, target) for name, rule in _rules(template).items() for target in rule["Targets"]]
-    assert len(targets) == 1 + len(STARTS)
+    assert len(targets) == 2 + len(STARTS)  # and the reports of failures, and the emptying after a stop
     for name, target in targets:
         assert target["DeadLetterConfig"] == {"Arn": queue}, name
         assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0, name

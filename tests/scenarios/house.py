@@ -75,10 +75,18 @@ class House:
     def let_schedule_come(self, scenario: str, region: str | None = None) -> str:
         """Let a schedule's time come; the execution that it starts."""
         region = region or self.lab.primary
+        with self.starting(scenario, region) as started:
+            self.lab.aws.let_schedule_come(region, machine_name(scenario))
+        return started[0]
+
+    @contextmanager
+    def starting(self, scenario: str, region: str | None = None) -> Iterator[list[str]]:
+        """A block in which something starts a scenario; at its end, the execution that was started."""
+        region, started = region or self.lab.primary, list[str]()
         states = self.lab.client("stepfunctions", region)
         known = executions(states, scenario, region)
-        self.lab.aws.let_schedule_come(region, machine_name(scenario))
-        return wait_for_new(states, scenario, region, known)
+        yield started
+        started.append(wait_for_new(states, scenario, region, known))
 
     def history(self, arn: str) -> list[dict[str, Any]]:
         """Every event of an execution."""

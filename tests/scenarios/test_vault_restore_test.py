@@ -67,13 +67,27 @@ def test_a_test_that_fails_empties_the_staging_vault_all_the_same(house: House, 
     assert _staged(house) == []
 
 
-def test_what_a_stopped_test_left_is_overwritten_and_taken_away_by_the_next_one(house: House, backup_id: str) -> None:
+def test_what_a_stopped_test_left_is_taken_away_by_itself(house: House, backup_id: str) -> None:
     arn = house.start("vault_restore_test", {"reason": "it will be stopped"})
     house.wait_for_state(arn, "RestoreVaultSnapshotSaved")
-    house.lab.client("stepfunctions").stop_execution(executionArn=arn, error="Stopped", cause="by a test")
-    assert "start vault_restore_test again" in house.alert_of(arn).body.replace("Start", "start")
+    with house.starting("staging_emptying") as started:
+        house.lab.client("stepfunctions").stop_execution(executionArn=arn, error="Stopped", cause="by a test")
+    assert "Start staging_emptying" in house.alert_of(arn).body
 
-    _test_well(house, {"reason": "the next one"})
+    (emptying,) = started
+    finished = house.follow(emptying)
+
+    assert finished.status == "SUCCEEDED", finished.cause
+    assert _staged(house) == []
+    assert house.audit_events(emptying) == ["operation_started", "staging_emptied"]
+    assert house.operation(emptying)["user_id"] == "system"
+    assert house.lease_is_free("vault-staging")
+
+
+def test_a_staging_vault_that_is_empty_is_left_alone(house: House, backup_id: str) -> None:
+    finished = house.run_well("staging_emptying", {"reason": "to be sure"})
+    assert finished.output["details"]["emptied_with"] is None
+    assert "RestoreVaultSnapshot" not in house.states_entered(finished.arn)
 
 
 def test_secrets_that_no_test_left_stop_it_before_anything_is_overwritten(house: House, backup_id: str) -> None:
