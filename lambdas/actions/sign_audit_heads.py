@@ -12,7 +12,7 @@ from lambdas.adapters.audit_archive import AuditArchive
 from lambdas.adapters.audit_trail import AuditTrail
 from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.signing import SigningKey
-from lambdas.domain.audit import EMPTY, GENESIS, End, Link, is_whole
+from lambdas.domain.audit import EMPTY, GENESIS, End, Link
 from lambdas.domain.evidence import (
     FAULTS_TOLD,
     HEADS_FORMAT,
@@ -73,8 +73,8 @@ def handler(request: SignAuditHeads, run: Run) -> AuditHeadsSigned:
 
 def _archived(archive: AuditArchive, links: Iterable[Link], end: End, found: list[Finding]) -> Iterator[Link]:
     """The events up to a head, each archived before it is passed on; what comes later belongs to the next hour."""
-    for each in itertools.takewhile(lambda each: each.sequence <= end[0], links):
-        if is_whole(each) and not archive.keep(each):
+    for each, kept in archive.keep_whole(itertools.takewhile(lambda each: each.sequence <= end[0], links)):
+        if not kept:
             found.append(Finding(each.scope, each.sequence, f"event {each.sequence} differs from its archived copy"))
         yield each
 

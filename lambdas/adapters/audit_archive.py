@@ -6,17 +6,17 @@ the version that was put first.
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from botocore.exceptions import ClientError
 from msgspec import Struct
 
 from lambdas.adapters.aws import client, error_code
-from lambdas.domain.audit import Event, Link, encode_link
+from lambdas.domain.audit import Event, Link, encode_link, is_whole
 from lambdas.domain.canonical import canonical_json
 from lambdas.domain.evidence import (
     CHAINED,
@@ -31,9 +31,13 @@ from lambdas.domain.evidence import (
     second_key,
 )
 
+_Given = TypeVar("_Given")
+_Made = TypeVar("_Made")
+
 _JSON = "application/json"
 _AT_ONCE = 16
-"""Seven years of hourly documents are 61,000: read one by one they would take longer than a function may run."""
+"""Seven years of hourly documents are 61,000, and a busy hour has as many events: one by one, they would take longer
+than a function may run."""
 
 
 class Spooled(Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,6 +67,13 @@ class AuditArchive:
         self._put_once(second_key(each), body)
         return False
 
+    def keep_whole(self, links: Iterable[Link]) -> Iterator[tuple[Link, bool]]:
+        """Archive events, many at once: every event in its order, and False where the archive holds another one.
+
+        An event that is not whole is passed on, and not archived: it would lie there for years in the true one's place.
+        """
+        return _many_at_once(lambda each: not is_whole(each) or self.keep(each), links)
+
     def scopes(self) -> set[str]:
         """Every chain that has archived events."""
         folders = (f"{prefix}{0:012}.json" for prefix in self._folders(EVENTS))
@@ -90,9 +101,7 @@ class AuditArchive:
     def all_heads(self) -> Iterator[tuple[str, bytes]]:
         """Every document of signed heads as it was put first, with its key, oldest first."""
         there = (each for each in self.kept(HEADS) if each.version)
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            while batch := list(itertools.islice(there, _AT_ONCE)):
-                yield from zip((each.key for each in batch), pool.map(self._first, batch), strict=True)
+        return ((each.key, document) for each, document in _many_at_once(self._first, there))
 
     # --- versions -----------------------------------------------------------------------------------------
 
@@ -176,3 +185,11 @@ class AuditArchive:
             Bucket=self._bucket, Prefix=folder, Delimiter="/"
         )
         return [each["Prefix"] for page in pages for each in page.get("CommonPrefixes", [])]
+
+
+def _many_at_once(work: Callable[[_Given], _Made], items: Iterable[_Given]) -> Iterator[tuple[_Given, _Made]]:
+    """Each item with what `work` makes of it, in the order of the items. In memory are as many as are worked on."""
+    coming = iter(items)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        while batch := list(itertools.islice(coming, _AT_ONCE)):
+            yield from zip(batch, pool.map(work, batch), strict=True)

@@ -1,5 +1,6 @@
 """`sign_audit_heads`: every hour a document, signed and linked to the one before, of what is archived and in order."""
 
+import dataclasses
 from datetime import UTC, datetime
 from unittest.mock import patch
 
@@ -141,6 +142,19 @@ def test_an_event_that_differs_from_its_archived_copy_is_told_and_both_are_kept(
     second = trail.links()[0]
     assert trail.versions(event_key(VAULT, 1)) == [encode_link(first)]
     assert trail.versions(second_key(second)) == [encode_link(second)]
+
+
+def test_of_many_new_events_all_are_archived_and_those_that_differ_are_told_in_their_order(trail: Trail) -> None:
+    trail.append(TENANT, *(f"many-{number}" for number in range(2, 41)))
+    links = trail.links(TENANT)
+    for each in (links[32], links[4]):
+        trail.archive.keep(dataclasses.replace(each, hash="f" * 64))
+    with pytest.raises(AuditTrailBroken):
+        trail.run("sign_audit_heads")
+    (document,) = _documents(trail)
+    assert document.faults == [f"{TENANT}: event {number} differs from its archived copy" for number in (5, 33)]
+    assert document.ends()[TENANT] == (40, links[-1].hash)
+    assert [each.sequence for each in trail.archive.copies(TENANT)] == list(range(1, 41))
 
 
 def test_a_chain_whose_head_is_gone_is_told(trail: Trail) -> None:

@@ -1,14 +1,16 @@
 """The locked audit bucket: what is put once stays as it was put, and listings tell what lies there."""
 
 import dataclasses
+import threading
+from collections.abc import Iterator
 
 import pytest
 from botocore.exceptions import ClientError
 
 from lambdas.adapters.audit_archive import AuditArchive, Spooled
-from lambdas.domain.audit import encode_link
+from lambdas.domain.audit import Link, encode_link
 from lambdas.domain.evidence import Copy, _md5, event_key, second_key
-from tests.domain.trail import a_trail
+from tests.domain.trail import Trail, a_trail
 from tests.servers.aws import PRIMARY, aws, refused
 from tests.servers.buckets import make_bucket
 
@@ -60,6 +62,66 @@ def test_a_conflict_that_does_not_end_is_raised(archive: AuditArchive) -> None:
     with refuse as refusal, pytest.raises(ClientError, match="ConditionalRequestConflict"):
         archive.keep(each)
     assert refusal.met == 3
+
+
+def _long_chain() -> list[Link]:
+    trail = Trail()
+    return [trail.append(VAULT) for _ in range(40)]
+
+
+def test_sixteen_events_are_archived_at_once(archive: AuditArchive, monkeypatch: pytest.MonkeyPatch) -> None:
+    all_there, keep = threading.Barrier(16, timeout=20), archive.keep
+
+    def after_all_have_come(each: Link) -> bool:
+        all_there.wait()
+        return keep(each)
+
+    monkeypatch.setattr(archive, "keep", after_all_have_come)
+    links = _long_chain()[:32]
+    assert list(archive.keep_whole(links)) == [(each, True) for each in links]
+    assert [each.sequence for each in archive.copies(VAULT)] == list(range(1, 33))
+
+
+def test_events_archived_at_once_are_told_in_their_order_whichever_was_first(
+    archive: AuditArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last_is_kept, keep = threading.Event(), archive.keep
+
+    def last_before_first(each: Link) -> bool:
+        if each.sequence == 1:
+            assert last_is_kept.wait(20)
+        kept = keep(each)
+        if each.sequence == 16:
+            last_is_kept.set()
+        return kept
+
+    monkeypatch.setattr(archive, "keep", last_before_first)
+    links = _long_chain()
+    for taken in (5, 33):
+        keep(dataclasses.replace(links[taken - 1], hash="f" * 64))
+    assert list(archive.keep_whole(links)) == [(each, each.sequence not in (5, 33)) for each in links]
+
+
+def test_of_a_long_chain_no_more_is_in_memory_than_is_archived_at_once(archive: AuditArchive) -> None:
+    read: list[Link] = []
+
+    def links() -> Iterator[Link]:
+        for each in _long_chain():
+            read.append(each)
+            yield each
+
+    kept = archive.keep_whole(links())
+    next(kept)
+    assert len(read) == 16
+    assert len(list(kept)) == 39
+
+
+def test_an_event_that_is_not_whole_takes_no_place_in_the_archive(archive: AuditArchive) -> None:
+    first, second, *_ = _long_chain()
+    changed = dataclasses.replace(second, event=dataclasses.replace(second.event, user_id="nobody"))
+    assert list(archive.keep_whole([first, changed])) == [(first, True), (changed, True)]
+    assert [each.sequence for each in archive.copies(VAULT)] == [1]
+    assert archive.keep(second)
 
 
 def test_a_listing_tells_every_chain_and_every_copy_in_order(archive: AuditArchive) -> None:
