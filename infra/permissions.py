@@ -282,7 +282,7 @@ ACTIONS: dict[str, ActionSpec] = {
             *_ARCHIVING,
             BucketUse("audit", ("s3:ListBucketVersions",)),
             ObjectUse("audit", ("s3:GetObjectVersion", "s3:PutObject"), "heads/*", _EACH_EVENT),
-            KeyUse("evidence", ("kms:Sign",)),
+            KeyUse("evidence", ("kms:GetPublicKey", "kms:Sign")),
         ],
     ),
     "archive_audit_events": ActionSpec(

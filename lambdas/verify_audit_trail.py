@@ -82,7 +82,7 @@ def verify(copy: Path, pem: str) -> Verdict:
             fact = f"{copy / folder} holds nothing, and without it nothing can be told."
             raise _CannotTell(fact, 'Copy the whole bucket; docs/operating.md, "The audit trail", has the commands.')
     verdict, history = Verdict(), History(verifier_of(pem))
-    for file in sorted((copy / HEADS).rglob("*.json")):
+    for file in sorted(file for file in (copy / HEADS).rglob("*") if not file.is_dir()):
         history.add(file.relative_to(copy).as_posix(), file.read_bytes())
     verdict.documents, verdict.signed_until = history.documents, history.last_at
     verdict.findings += history.findings

@@ -21,8 +21,10 @@ from lambdas.domain.evidence import (
     SignedHeads,
     broken,
     heads_key,
+    newest_of_ours,
     news_findings,
     sha256_of,
+    verifier_of,
 )
 from lambdas.domain.operation import Operation
 
@@ -45,26 +47,26 @@ def handler(request: SignAuditHeads, run: Run) -> AuditHeadsSigned:
     settings = run.settings
     archive = AuditArchive(settings.region, settings["AUDIT_BUCKET"])
     trail = AuditTrail(settings.region, settings["AUDIT_EVENTS_TABLE"], settings["AUDIT_HEADS_TABLE"])
-    newest = archive.newest_heads()
-    before = msgspec.json.decode(newest[1], type=SignedHeads) if newest else None
-    if newest and before and before.operation_id == request.operation.id:
-        return _told(AuditHeadsSigned(newest[0], len(before.heads)), before)
+    signer, now = SigningKey(settings["EVIDENCE_KEY"]), run.now()  # before anything is looked at: what comes is news
+    newest, strangers = newest_of_ours(archive.newest_heads(), verifier_of(signer.public_pem()), settings.region)
+    before = newest.document if newest else None
+    if newest and newest.document.operation_id == request.operation.id:
+        return _told(AuditHeadsSigned(newest.key, len(newest.document.heads)), newest.document)
     heads, known = trail.heads(), before.ends() if before else {}
     found: list[Finding] = []
     for scope in sorted(heads.keys() | known.keys()):
         start, end = known.get(scope, EMPTY), heads.get(scope, EMPTY)
         news = _archived(archive, trail.chain(scope, after=start[0]), end, found)
         found += news_findings(scope, news, start, end)
-    signer = SigningKey(settings["EVIDENCE_KEY"])
     document = SignedHeads(
         format=HEADS_FORMAT,
         key_id=signer.arn,
         region=settings.region,
         operation_id=request.operation.id,
-        signed_at=_after(before.signed_at if before else None, run.now()),
-        previous=sha256_of(newest[1]) if newest else GENESIS,
+        signed_at=_after(before.signed_at if before else None, now),
+        previous=sha256_of(newest.raw) if newest else GENESIS,
         heads=[Head(scope, *end) for scope, end in sorted(heads.items())],
-        faults=[str(finding) for finding in found[:FAULTS_TOLD]],
+        faults=[str(finding) for finding in [*found, *strangers][:FAULTS_TOLD]],
     )
     key = heads_key(document.signed_at)
     archive.put_heads(key, _signed(document, signer).encode())

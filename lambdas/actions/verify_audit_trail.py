@@ -48,7 +48,7 @@ def handler(request: VerifyAuditTrail, run: Run) -> AuditTrailVerified:
     trail = AuditTrail(settings.region, settings["AUDIT_EVENTS_TABLE"], settings["AUDIT_HEADS_TABLE"])
     # First what was signed, then what is there: all that a document speaks of was in the table and the archive before.
     # First the ids, then the chains: an id that was there before has its event by now.
-    history = History(verifier_of(SigningKey(settings["EVIDENCE_KEY"]).public_pem()))
+    history = History(verifier_of(SigningKey(settings["EVIDENCE_KEY"]).public_pem()), settings.region)
     for key, document in archive.all_heads():
         history.add(key, document)
     known = trail.known_ids()

@@ -22,6 +22,7 @@ from lambdas.domain.evidence import (
     CHAINED,
     EVENTS,
     HEADS,
+    LONG_AGO,
     SPOOL,
     Copy,
     Kept,
@@ -38,6 +39,10 @@ _JSON = "application/json"
 _AT_ONCE = 16
 """Seven years of hourly documents are 61,000, and a busy hour has as many events: one by one, they would take longer
 than a function may run."""
+_LARGEST = 16 * 1024 * 1024
+"""Some 100,000 chains in a document of heads."""
+_LEVELS = 3
+"""Year, month and day: no deeper, since each folder is a request, and a stranger's key can have 500."""
 
 
 class Spooled(Struct, frozen=True, forbid_unknown_fields=True):
@@ -91,30 +96,35 @@ class AuditArchive:
         """Store a document of signed heads. Raises `ClientError` where one lies already."""
         self._put(key, document, IfNoneMatch="*")
 
-    def newest_heads(self, folder: str = HEADS) -> tuple[str, bytes] | None:
-        """The last document of signed heads as it was put first, with its key; None before the first."""
-        if folders := self._folders(folder):
-            return next(filter(None, map(self.newest_heads, reversed(folders))), None)
-        there = [each for each in self.kept(folder) if each.version]
-        return (there[-1].key, self._first(there[-1])) if there else None
+    def newest_heads(self) -> Iterator[tuple[Kept, bytes]]:
+        """The documents of signed heads as they were put first, newest first; before them, what lies where none is."""
+        return _many_at_once(self._first, self._newest_first(HEADS, _LEVELS))
 
     def all_heads(self) -> Iterator[tuple[str, bytes]]:
         """Every document of signed heads as it was put first, with its key, oldest first."""
         there = (each for each in self.kept(HEADS) if each.version)
         return ((each.key, document) for each, document in _many_at_once(self._first, there))
 
+    def _newest_first(self, folder: str, levels: int) -> Iterator[Kept]:
+        here = self.kept(folder, Delimiter="/") if levels else self.kept(folder)
+        yield from reversed([each for each in here if each.version])
+        for deeper in reversed(self._folders(folder)) if levels else ():
+            yield from self._newest_first(deeper, levels - 1)
+
     # --- versions -----------------------------------------------------------------------------------------
 
-    def kept(self, folder: str) -> Iterator[Kept]:
+    def kept(self, folder: str, **only: str) -> Iterator[Kept]:
         """What lies under every key of a folder, deleted or not, in the order of the keys."""
-        for key, rows in itertools.groupby(self._versions(folder), lambda row: row["Key"]):
-            first, versions, markers = {"VersionId": "", "ETag": ""}, 0, 0
+        for key, rows in itertools.groupby(self._versions(folder, **only), lambda row: row["Key"]):
+            first: dict[str, Any] = {"VersionId": "", "ETag": "", "Size": 0, "LastModified": LONG_AGO}
+            versions = markers = 0
             for row in rows:
                 if "ETag" in row:  # a deletion marker has none
                     first, versions = row, versions + 1
                 else:
                     markers += 1
-            yield Kept(key, first["VersionId"], first["ETag"].strip('"'), max(0, versions - 1), markers)
+            later, md5 = max(0, versions - 1), first["ETag"].strip('"')
+            yield Kept(key, first["VersionId"], md5, later, markers, first["Size"], first["LastModified"])
 
     # --- the spool ----------------------------------------------------------------------------------------
 
@@ -164,6 +174,8 @@ class AuditArchive:
         return bytes(self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read())
 
     def _first(self, kept: Kept) -> bytes:
+        if kept.size > _LARGEST:  # nothing of ours, and it must not take the memory of who looks at it
+            return b""
         found = self._s3.get_object(Bucket=self._bucket, Key=kept.key, VersionId=kept.version)
         return bytes(found["Body"].read())
 
@@ -172,9 +184,9 @@ class AuditArchive:
         for page in pages:
             yield from page.get("Contents", [])
 
-    def _versions(self, folder: str) -> Iterator[dict[str, Any]]:
+    def _versions(self, folder: str, **only: str) -> Iterator[dict[str, Any]]:
         """Every version and deletion marker: by key, the versions of a key newest first."""
-        pages = self._s3.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=folder)
+        pages = self._s3.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=folder, **only)
         for page in pages:
             # A page lists both apart, each in this order already; a page ends within a key at the worst.
             yield from sorted([*page.get("Versions", []), *page.get("DeleteMarkers", [])], key=lambda row: row["Key"])

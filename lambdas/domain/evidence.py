@@ -4,7 +4,6 @@ The same verification runs over the tables in AWS and over a downloaded copy of 
 """
 
 import base64
-import binascii
 import dataclasses
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -160,13 +159,17 @@ def broken(findings: Sequence[object], more: bool = False) -> AuditTrailBroken:
 NO_PLACE = "it lies where no event belongs; a second event for a place that is taken is archived so, beside the first"
 
 
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
 @dataclass(frozen=True)
 class Kept:
     """What the bucket holds under a key, as a listing of its versions shows it.
 
-    `version` and `md5` are those of what was put first, and empty where there is nothing but deletion markers. S3's
-    ETag of an object that was put whole is the MD5 of its content (S3 API reference, "Object"): one request tells it
-    of a thousand objects. `later` counts the versions that were put after the first, `markers` the deletions.
+    `version`, `md5`, `size` and `put_at` are those of what was put first, and empty where there is nothing but deletion
+    markers. S3's ETag of an object that was put whole is the MD5 of its content (S3 API reference, "Object"): one
+    request tells it of a thousand objects. `later` counts the versions that were put after the first, `markers` the
+    deletions.
     """
 
     key: str
@@ -174,6 +177,8 @@ class Kept:
     md5: str
     later: int
     markers: int
+    size: int = 0
+    put_at: datetime = LONG_AGO
 
 
 def kept_findings(kept: Iterable[Kept]) -> Iterator[Finding]:
@@ -187,25 +192,77 @@ def kept_findings(kept: Iterable[Kept]) -> Iterator[Finding]:
             yield Finding(each.key, None, NO_PLACE)
 
 
+def read_heads(key: str, raw: bytes, verifies: Verifies, region: str) -> SignedHeads:
+    """A document that we signed for this key and region (for any, without one).
+
+    Raises `ValueError` for anything else, and says what is wrong with it: whoever may put objects put it there.
+    """
+    try:
+        document = msgspec.json.decode(raw, type=SignedHeads)
+        signature = base64.b64decode(document.signature, validate=True)
+    except (msgspec.MsgspecError, ValueError):
+        raise ValueError("it cannot be read as a document of signed heads") from None
+    if not verifies(document.signed_bytes(), signature):
+        raise ValueError("its signature does not match")
+    as_written = document.encode() == raw and base64.b64encode(signature).decode() == document.signature
+    if not as_written or document.format != HEADS_FORMAT:
+        raise ValueError("its text differs from what was signed")
+    if (place := heads_key(document.signed_at)) != key:
+        raise ValueError(f"it belongs at {place}")
+    if document.region != (region or document.region):
+        raise ValueError(f"it is of the region {document.region}, and those before it of {region}")
+    return document
+
+
+@dataclass(frozen=True)
+class Newest:
+    """The document that the next one goes on from: where it lies, its bytes, and what they say."""
+
+    key: str
+    raw: bytes
+    document: SignedHeads
+
+
+def newest_of_ours(
+    there: Iterable[tuple[Kept, bytes]], verifies: Verifies, region: str
+) -> tuple[Newest | None, list[Finding]]:
+    """The first document that is one of ours among those given newest first, and what is news of those before it.
+
+    News is what was put since ours was signed. The rest was told by then, and the verification tells it each day.
+    """
+    strangers: list[tuple[datetime, Finding]] = []
+    for kept, raw in there:
+        try:
+            newest = Newest(kept.key, raw, read_heads(kept.key, raw, verifies, region))
+        except ValueError as problem:
+            strangers.append((kept.put_at, Finding(kept.key, None, f"{problem}; the heads go on without it")))
+            continue
+        since = datetime.fromisoformat(newest.document.signed_at)
+        return newest, [finding for put_at, finding in strangers if put_at >= since]
+    return None, [finding for _, finding in strangers]
+
+
 class History:
     """What all documents of heads say together, read one after another in the order of their keys.
 
     `signed` holds, by scope, the hashes that were signed by their sequence; `findings` is what is wrong with documents.
     """
 
-    def __init__(self, verifies: Verifies) -> None:
+    def __init__(self, verifies: Verifies, region: str = "") -> None:
         self.signed: dict[str, dict[int, str]] = {}
         self.findings: list[Finding] = []
         self.documents = 0
         self.first_at = self.last_at = ""
-        self._verifies, self._previous, self._region = verifies, GENESIS, ""
+        self._verifies, self._previous, self._region = verifies, GENESIS, region
         self._ends: dict[str, End] = {}
 
     def add(self, key: str, raw: bytes) -> None:
         """Take the next document; one that is not believed leaves a finding and nothing else."""
         self.documents += 1
-        document = self._believed(key, raw)
-        if document is None:
+        try:
+            document = read_heads(key, raw, self._verifies, self._region)
+        except ValueError as problem:
+            self._found(key, str(problem))
             return
         if document.previous != self._previous:
             first = self._previous == GENESIS
@@ -213,32 +270,10 @@ class History:
             self._found(key, f"{before} {'are' if first else 'is'} missing, or changed")
         self._previous = sha256_of(raw)
         self._region = self._region or document.region
-        if document.region != self._region:
-            self._found(key, f"it is of the region {document.region}, and those before it of {self._region}")
         self.first_at, self.last_at = self.first_at or document.signed_at, document.signed_at
         self._take(key, document.ends())
         for fault in document.faults:
             self._found(key, f"when it was signed, this was found: {fault}")
-
-    def _believed(self, key: str, raw: bytes) -> SignedHeads | None:
-        try:
-            document = msgspec.json.decode(raw, type=SignedHeads)
-            place = heads_key(document.signed_at)
-            signature = base64.b64decode(document.signature, validate=True)
-        except (msgspec.MsgspecError, ValueError, binascii.Error):
-            self._found(key, "it cannot be read")
-            return None
-        if not self._verifies(document.signed_bytes(), signature):
-            self._found(key, "its signature does not match")
-            return None
-        as_written = document.encode() == raw and base64.b64encode(signature).decode() == document.signature
-        if not as_written or document.format != HEADS_FORMAT:
-            self._found(key, "its text differs from what was signed")
-            return None
-        if place != key:
-            self._found(key, f"it belongs at {place}")
-            return None
-        return document
 
     def _take(self, key: str, ends: Mapping[str, End]) -> None:
         for scope in sorted(self._ends.keys() - ends.keys()):

@@ -1,7 +1,9 @@
 """`sign_audit_heads`: every hour a document, signed and linked to the one before, of what is archived and in order."""
 
+import base64
 import dataclasses
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from unittest.mock import patch
 
 import msgspec
@@ -10,10 +12,10 @@ import pytest
 from lambdas.adapters.signing import SigningKey
 from lambdas.domain.audit import encode_link
 from lambdas.domain.errors import AuditTrailBroken, KeyUnusable, Unexpected
-from lambdas.domain.evidence import History, SignedHeads, event_key, second_key, sha256_of, verifier_of
+from lambdas.domain.evidence import History, SignedHeads, event_key, heads_key, second_key, sha256_of, verifier_of
 from tests.actions.house import House
 from tests.actions.trail import HEADS, TENANT, VAULT, Trail
-from tests.servers.aws import PRIMARY, aws, refused
+from tests.servers.aws import PRIMARY, STANDBY, aws, refused
 
 
 @pytest.fixture
@@ -66,6 +68,58 @@ def test_a_document_that_somebody_deleted_is_built_upon_all_the_same(trail: Trai
     trail.run("sign_audit_heads")
     assert _history(trail).findings == []
     assert _history(trail).documents == 3
+
+
+def _after(hours: int) -> Any:
+    later = datetime.now(UTC) + timedelta(hours=hours)
+    return patch("lambdas.adapters.lambda_handler.Run.now", lambda _: later)
+
+
+STRANGER = "heads/9999/12/31/235959Z.json"
+
+
+def test_a_stranger_among_the_documents_is_told_and_signed_once_and_stops_no_hour(trail: Trail) -> None:
+    first = trail.run("sign_audit_heads")["key"]
+    trail.put_object(STRANGER, b"junk")
+    told = f"{STRANGER}: it cannot be read as a document of signed heads; the heads go on without it"
+    with _after(hours=1), pytest.raises(AuditTrailBroken, match=told):
+        trail.run("sign_audit_heads")
+    for hours in (2, 3):
+        with _after(hours):
+            trail.run("sign_audit_heads")
+    trail.destroy(STRANGER)
+    documents = _documents(trail)
+    assert [document.faults for document in documents] == [[], [told], [], []]
+    before = ["0" * 64, *(sha256_of(document.encode()) for document in documents)]
+    assert [document.previous for document in documents] == before[:-1]
+    assert heads_key(documents[0].signed_at) == first
+    assert len(_history(trail).findings) == 1
+
+
+def test_a_stranger_before_the_first_document_is_told(trail: Trail) -> None:
+    trail.put_object(STRANGER, b"junk")
+    with pytest.raises(AuditTrailBroken, match=STRANGER):
+        trail.run("sign_audit_heads")
+
+
+def test_strangers_crowd_out_no_fault_of_a_chain(trail: Trail) -> None:
+    for number in range(25):
+        trail.put_object(f"heads/9999/12/31/2359{number:02}Z.json", b"junk")
+    trail.put(trail.item(2) | {"user_id": "nobody"})
+    with pytest.raises(AuditTrailBroken, match="platform#vault: event 2 was changed"):
+        trail.run("sign_audit_heads")
+
+
+def test_a_document_that_the_same_key_signed_in_the_other_region_is_a_stranger(trail: Trail) -> None:
+    trail.run("sign_audit_heads")
+    (ours,) = _documents(trail)
+    foreign = msgspec.structs.replace(ours, region=STANDBY, signed_at="9999-12-31T23:59:59+00:00", heads=[])
+    signature = SigningKey(trail.house.keys.arn("evidence")).sign(foreign.signed_bytes())
+    foreign = msgspec.structs.replace(foreign, signature=base64.b64encode(signature).decode())
+    trail.put_object(STRANGER, foreign.encode())
+    with _after(hours=1), pytest.raises(AuditTrailBroken, match=f"it is of the region {STANDBY}, and those before"):
+        trail.run("sign_audit_heads")
+    assert _documents(trail)[1].previous == sha256_of(ours.encode())
 
 
 def test_an_empty_trail_is_signed_too(house: House) -> None:

@@ -1,5 +1,6 @@
 """`verify_audit_trail`: the whole trail against its heads, its signatures and its archive."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from unittest.mock import patch
@@ -30,9 +31,8 @@ def test_a_trail_as_it_was_written_passes_however_often(trail: Trail) -> None:
     found = [trail.run("verify_audit_trail") for _ in range(2)]
     assert found[0] == found[1]
     assert (found[0]["chains"], found[0]["documents"]) == (2, 2)
-    newest = trail.archive.newest_heads()
-    assert newest
-    assert heads_key(found[0]["signed_until"]) == newest[0]
+    newest, _ = next(trail.archive.newest_heads())
+    assert heads_key(found[0]["signed_until"]) == newest.key
 
 
 def test_it_changes_nothing(trail: Trail) -> None:
@@ -130,6 +130,16 @@ def _put_over_a_document(trail: Trail) -> None:
     trail.put_object(_documents(trail)[-1], b"{}")
 
 
+def _plant_a_document(trail: Trail) -> None:
+    trail.put_object("heads/9999/12/31/235959Z.json", b"junk")
+
+
+def _plant_a_document_of_no_time(trail: Trail) -> None:
+    body = trail.objects()[_documents(trail)[-1]]
+    signed_at = json.loads(body)["signed_at"].encode()
+    trail.put_object("heads/strange.json", body.replace(signed_at, b"9999-12-31T23:59:59-23:00"))
+
+
 def _forge_a_document(trail: Trail) -> None:
     last = _documents(trail)[-1]
     body = trail.objects()[last].replace(b'"sequence":4', b'"sequence":3')
@@ -166,6 +176,8 @@ def _mark_as_appended_to_no_chain(trail: Trail) -> None:
         (_lose_a_document, "the documents before it are missing, or changed"),
         (_hide_the_last_document, "Z.json: it was deleted; below the deletion marker, the lock keeps what lay there"),
         (_put_over_a_document, "Z.json: it was put again; of its 2 versions, the oldest is believed"),
+        (_plant_a_document, "heads/9999/12/31/235959Z.json: it cannot be read as a document of signed heads"),
+        (_plant_a_document_of_no_time, "heads/strange.json: its signature does not match"),
         (_forge_a_document, "its signature does not match"),
         (_mark_as_appended, "platform#vault: the id to-come is marked as appended, and no event of the chain has it"),
         (_mark_as_appended_to_no_chain, "tenant#none: the id to-come is marked as appended"),

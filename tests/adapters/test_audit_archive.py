@@ -135,15 +135,36 @@ def test_a_listing_tells_every_chain_and_every_copy_in_order(archive: AuditArchi
 
 
 def test_the_newest_document_of_heads_is_found_over_days_and_years(archive: AuditArchive) -> None:
-    assert archive.newest_heads() is None
+    assert list(archive.newest_heads()) == []
     for key in ("heads/2026/12/31/230500Z.json", "heads/2027/01/01/000500Z.json", "heads/2026/02/03/230500Z.json"):
         archive.put_heads(key, key.encode())
-    assert archive.newest_heads() == ("heads/2027/01/01/000500Z.json", b"heads/2027/01/01/000500Z.json")
+    assert [(kept.key, body.decode()) for kept, body in archive.newest_heads()] == [
+        ("heads/2027/01/01/000500Z.json",) * 2,
+        ("heads/2026/12/31/230500Z.json",) * 2,
+        ("heads/2026/02/03/230500Z.json",) * 2,
+    ]
     assert [key for key, _ in archive.all_heads()] == [
         "heads/2026/02/03/230500Z.json",
         "heads/2026/12/31/230500Z.json",
         "heads/2027/01/01/000500Z.json",
     ]
+
+
+def test_what_lies_where_no_document_belongs_hides_none_and_comes_first(archive: AuditArchive) -> None:
+    ours = ["heads/2026/12/31/230500Z.json", "heads/2026/12/31/220500Z.json", "heads/2026/12/30/230500Z.json"]
+    strange = ["heads/9.json", "heads/2026/9.json", f"heads/2026/12/31/9{'/9' * 400}.json"]
+    for key in (*ours, *strange):
+        archive.put_heads(key, b"1")
+    assert [kept.key for kept, _ in archive.newest_heads()] == [*strange, *ours]
+
+
+def test_an_object_too_large_to_be_one_of_ours_is_not_read(
+    archive: AuditArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lambdas.adapters.audit_archive._LARGEST", 3)
+    for name, body in (("a", b"123"), ("b", b"1234")):
+        archive.put_heads(f"heads/{name}.json", body)
+    assert list(archive.all_heads()) == [("heads/a.json", b"123"), ("heads/b.json", b"")]
 
 
 def test_what_was_put_first_is_read_whatever_was_put_over_it(archive: AuditArchive) -> None:
@@ -153,7 +174,7 @@ def test_what_was_put_first_is_read_whatever_was_put_over_it(archive: AuditArchi
         aws("s3").put_object(Bucket=BUCKET, Key=key, Body=b"2")
         aws("s3").delete_object(Bucket=BUCKET, Key=key)
     assert list(archive.all_heads()) == [(first, b"1"), (last, b"1")]
-    assert archive.newest_heads() == (last, b"1")
+    assert [(kept.key, body) for kept, body in archive.newest_heads()] == [(last, b"1"), (first, b"1")]
 
 
 def _only_marked(key: str, times: int = 1) -> None:
@@ -168,7 +189,7 @@ def test_a_deletion_of_what_was_never_there_is_no_document(archive: AuditArchive
     archive.put_heads("heads/2026/12/31/230500Z.json", b"1")
     for key in ("heads/2026/12/31/230600Z.json", "heads/2027/01/01/000500Z.json"):
         _only_marked(key)
-    assert archive.newest_heads() == ("heads/2026/12/31/230500Z.json", b"1")
+    assert [kept.key for kept, _ in archive.newest_heads()] == ["heads/2026/12/31/230500Z.json"]
     assert len(list(archive.all_heads())) == 1
 
 

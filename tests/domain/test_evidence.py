@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import tempfile
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -25,6 +26,7 @@ from lambdas.domain.evidence import (
     event_key,
     heads_key,
     kept_findings,
+    newest_of_ours,
     news_findings,
     place_of,
     second_key,
@@ -32,7 +34,7 @@ from lambdas.domain.evidence import (
     verifier_of,
 )
 from lambdas.verify_audit_trail import verify
-from tests.domain.trail import EVIDENCE, Key, Trail, a_trail, lay_out
+from tests.domain.trail import EVIDENCE, NIGHT, Key, Trail, a_trail, lay_out
 
 VAULT, TENANT = "platform#vault", "tenant#1/ä"
 
@@ -132,6 +134,28 @@ def test_a_document_of_another_region_is_found() -> None:
     ]
 
 
+def test_a_document_of_another_region_breaks_no_line_of_documents() -> None:
+    trail = a_trail()
+    before = list(trail.documents.values())[-1]
+    place = trail.sign(region="eu-west-1")
+    foreign, trail.documents[place] = trail.documents[place], before
+    trail.sign()
+    trail.documents[place] = foreign
+    assert _said(_history(trail.documents).findings) == [
+        f"{place}: it is of the region eu-west-1, and those before it of eu-central-1"
+    ]
+
+
+def test_a_document_of_another_region_is_not_taken_for_the_first_where_the_region_is_known() -> None:
+    trail = Trail()
+    trail.append(VAULT)
+    place = trail.sign(region="eu-west-1")
+    history = History(verifier_of(EVIDENCE.pem), "eu-central-1")
+    history.add(place, trail.documents[place])
+    assert len(history.findings) == 1
+    assert history.signed == {}
+
+
 def test_a_fault_that_was_signed_is_a_finding_for_ever() -> None:
     trail = a_trail()
     place = trail.sign(faults=["a", "b"])
@@ -159,7 +183,7 @@ def test_a_head_that_goes_back_or_changes_or_is_left_out_is_found() -> None:
 @pytest.mark.parametrize("raw", [b"", b"{}", b"[]", b'{"format":"mailark-heads/1"}', b"\xff\xfe"])
 def test_what_is_no_document_is_said_to_be_none(raw: bytes) -> None:
     assert _said(_history({"heads/2026/11/22/020500Z.json": raw}).findings) == [
-        "heads/2026/11/22/020500Z.json: it cannot be read"
+        "heads/2026/11/22/020500Z.json: it cannot be read as a document of signed heads"
     ]
 
 
@@ -174,6 +198,45 @@ def test_a_document_with_a_space_more_is_found() -> None:
 def test_what_is_no_key_verifies_nothing(pem: str) -> None:
     with pytest.raises(ValueError, match="it is not the public half of an ECDSA key in PEM"):
         verifier_of(pem)
+
+
+# --- the document that the next one goes on from ----------------------------------------------------------
+
+
+def _strangers(trail: Trail) -> dict[str, bytes]:
+    """What somebody who may put objects can put after the newest document, by key."""
+    older, *_, newest = trail.documents
+    no_time = trail.documents[newest].replace(b"2026-11-22T04:05:00+00:00", b"9999-12-31T23:59:59-23:00")
+    strangers = {"heads/9999/1.json": b"", "heads/9999/2.json": no_time, "heads/9999/3.json": trail.documents[older]}
+    for key in (trail.sign(Key()), trail.sign(region="eu-west-1")):
+        strangers[key] = trail.documents.pop(key)
+    return strangers
+
+
+def test_the_next_document_goes_on_from_the_newest_of_ours_whatever_lies_after_it() -> None:
+    trail = a_trail()
+    ours = list(trail.documents)[-1]
+    documents = trail.documents | _strangers(trail)
+    there = [(Kept(key, "v", "", 0, 0), documents[key]) for key in sorted(documents, reverse=True)]
+    newest, _ = newest_of_ours(there, verifier_of(EVIDENCE.pem), "eu-central-1")
+    assert newest
+    assert (newest.key, newest.raw, newest.document.encode()) == (ours, documents[ours], documents[ours])
+
+
+@pytest.mark.parametrize(("minutes", "told"), [(-1, []), (0, ["x: it cannot be read"]), (1, ["x: it cannot be read"])])
+def test_a_stranger_is_news_when_it_was_put_since_the_newest_of_ours_was_signed(minutes: int, told: list[str]) -> None:
+    ours, raw = list(a_trail().documents.items())[-1]
+    put_at = NIGHT + timedelta(hours=2, minutes=minutes)
+    there = [(Kept("x", "v", "", 0, 0, put_at=put_at), b"junk"), (Kept(ours, "v", "", 0, 0), raw)]
+    _, news = newest_of_ours(there, verifier_of(EVIDENCE.pem), "eu-central-1")
+    assert [str(finding)[: len("x: it cannot be read")] for finding in news] == told
+
+
+def test_where_no_document_is_ours_every_stranger_is_news() -> None:
+    there = [(Kept(key, "v", "", 0, 0), b"junk") for key in "ab"]
+    newest, news = newest_of_ours(there, verifier_of(EVIDENCE.pem), "eu-central-1")
+    assert newest is None
+    assert [finding.where for finding in news] == ["a", "b"]
 
 
 # --- what was put over it ---------------------------------------------------------------------------------

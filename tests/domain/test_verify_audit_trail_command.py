@@ -106,6 +106,13 @@ def test_a_file_that_is_no_event_and_a_folder_that_is_no_chain_are_found(copy: P
     assert done.stdout.count("it lies where no event belongs") == 2
 
 
+def test_a_file_among_the_heads_that_is_no_document_is_found(copy: Path, pem: Path) -> None:
+    (copy / "heads" / "notes.txt").write_text("x")
+    done = _run(copy, "--public-key", pem)
+    assert done.returncode == 1
+    assert "\nheads/notes.txt  it cannot be read as a document of signed heads" in done.stdout
+
+
 def test_a_second_event_that_was_archived_beside_the_first_is_found(copy: Path, pem: Path) -> None:
     trail = a_trail()
     trail.rewrite("platform#vault", 2)

@@ -276,6 +276,7 @@ ACTIONS: dict[str, list[str]] = {
     "sign_audit_heads": [
         "dynamodb:Query audit-events",
         "dynamodb:Scan audit-heads",
+        "kms:GetPublicKey evidence",
         "kms:Sign evidence",
         "s3:GetObject audit/events/*",
         "s3:GetObjectVersion audit/heads/*",
