@@ -269,7 +269,8 @@ ACTIONS: dict[str, ActionSpec] = {
         300,
         [
             *_CHAINING,
-            ObjectUse("audit", ("s3:GetObject",), "spool/*", _EACH_EVENT, missing=True),
+            BucketUse("audit", ("s3:ListBucketVersions",)),
+            ObjectUse("audit", ("s3:GetObjectVersion",), "spool/*", _EACH_EVENT),
             ObjectUse("audit", ("s3:PutObject",), "chained/*", _EACH_EVENT, missing=True),
         ],
     ),
@@ -298,6 +299,7 @@ ACTIONS: dict[str, ActionSpec] = {
             TableUse("audit-events", ("dynamodb:GetItem", "dynamodb:Query")),
             BucketUse("audit", ("s3:ListBucketVersions",)),
             ObjectUse("audit", ("s3:GetObjectVersion",), "heads/*", _EACH_EVENT),
+            ObjectUse("audit", ("s3:GetObjectVersion",), "spool/*", _EACH_EVENT),
             KeyUse("evidence", ("kms:GetPublicKey",)),
         ],
     ),

@@ -10,19 +10,24 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from lambdas.domain.audit import Link, read_link, unreadable
 from lambdas.domain.evidence import (
+    CHAINED,
     EVENTS,
     HEADS,
+    LONG_AGO,
     NO_PLACE,
+    SPOOL,
     Finding,
     History,
     chain_findings,
     place_of,
     verifier_of,
 )
+from lambdas.domain.spool import Spool
 
 SOUND, BROKEN, UNCLEAR = 0, 1, 2
 
@@ -33,6 +38,7 @@ class Verdict:
 
     chains: int = 0
     events: int = 0
+    spooled: int = 0
     documents: int = 0
     signed_until: str = ""
     findings: list[Finding] = field(default_factory=list)
@@ -59,7 +65,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m lambdas.verify_audit_trail", description=__doc__)
-    parser.add_argument("copy", metavar="DIR", type=Path, help="the copy of the bucket: it holds events/ and heads/")
+    parser.add_argument(
+        "copy",
+        metavar="DIR",
+        type=Path,
+        help="the copy of the bucket: it holds events/ and heads/, and spool/ and chained/ if there are any",
+    )
     parser.add_argument("--public-key", required=True, type=Path, help="the public half of the key evidence, in PEM")
     parser.add_argument("--json", action="store_true", help="the verdict for a program to read")
     return parser.parse_args(arguments)
@@ -82,24 +93,42 @@ def verify(copy: Path, pem: str) -> Verdict:
             fact = f"{copy / folder} holds nothing, and without it nothing can be told."
             raise _CannotTell(fact, 'Copy the whole bucket; docs/operating.md, "The audit trail", has the commands.')
     verdict, history = Verdict(), History(verifier_of(pem))
-    for file in sorted(file for file in (copy / HEADS).rglob("*") if not file.is_dir()):
-        history.add(file.relative_to(copy).as_posix(), file.read_bytes())
+    for key, file in _files(copy, HEADS):
+        history.add(key, file.read_bytes())
     verdict.documents, verdict.signed_until = history.documents, history.last_at
     verdict.findings += history.findings
     verdict.findings += _strangers(copy)
+    spool = _spool(copy, history)
+    verdict.spooled = spool.events
     folders = {_scope(copy, folder): folder for folder in (copy / EVENTS).iterdir() if folder.is_dir()}
     for scope in sorted(folders.keys() | history.signed.keys()):
-        links = _counted(_links(copy, scope, folders.get(scope)), verdict)
+        links = _counted(_links(copy, scope, folders.get(scope)), verdict, spool)
         verdict.findings += chain_findings(scope, links, history.signed.get(scope, {}))
         verdict.chains += 1
+    verdict.findings += spool.findings()
     return verdict
 
 
 def _strangers(copy: Path) -> Iterator[Finding]:
-    for file in sorted((copy / EVENTS).rglob("*")):
-        key = file.relative_to(copy).as_posix()
-        if not file.is_dir() and not place_of(key):
+    for key, _ in _files(copy, EVENTS):
+        if not place_of(key):
             yield Finding(key, None, NO_PLACE)
+
+
+def _spool(copy: Path, history: History) -> Spool:
+    """The spool of a copy. How long an event waits is told by when it happened, up to what was signed last."""
+    until = datetime.fromisoformat(history.last_at) if history.last_at else LONG_AGO
+    spool = Spool((key for key, _ in _files(copy, CHAINED)), until)
+    for key, file in _files(copy, SPOOL):
+        spool.add(key, file.read_bytes())
+    return spool
+
+
+def _files(copy: Path, folder: str) -> Iterator[tuple[str, Path]]:
+    """The files of a folder with their keys in the bucket, in the order of their paths."""
+    for file in sorted((copy / folder).rglob("*")):
+        if not file.is_dir():
+            yield file.relative_to(copy).as_posix(), file
 
 
 def _scope(copy: Path, folder: Path) -> str:
@@ -121,9 +150,10 @@ def _links(copy: Path, scope: str, folder: Path | None) -> Iterator[Link]:
         yield dataclasses.replace(each, sequence=sequence)  # the hash of one that lies in another's place fits no more
 
 
-def _counted(links: Iterator[Link], verdict: Verdict) -> Iterator[Link]:
+def _counted(links: Iterator[Link], verdict: Verdict, spool: Spool) -> Iterator[Link]:
     for each in links:
         verdict.events += 1
+        spool.come_by(each.scope, each.event.id)
         yield each
 
 
@@ -136,8 +166,8 @@ def _as_json(verdict: Verdict) -> str:
 
 def _as_text(verdict: Verdict) -> str:
     looked = (
-        f"{verdict.chains} chains with {verdict.events} events, and {verdict.documents} documents of signed heads, "
-        f"the last of {verdict.signed_until or 'no time'}"
+        f"{verdict.chains} chains with {verdict.events} events, {verdict.spooled} spooled events, and "
+        f"{verdict.documents} documents of signed heads, the last of {verdict.signed_until or 'no time'}"
     )
     if not verdict.findings:
         return f"SOUND: {looked}.\nWhat was appended after that time is in order too, and not signed yet."

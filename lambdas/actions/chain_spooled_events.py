@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from lambdas.adapters.audit_archive import AuditArchive
 from lambdas.adapters.audit_trail import AuditTrail
 from lambdas.adapters.lambda_handler import Run, action
-from lambdas.domain.evidence import broken
+from lambdas.domain.evidence import Finding, broken
 from lambdas.domain.operation import Operation
+from lambdas.domain.spool import Spooled, read_spooled
 
 
 @dataclass(frozen=True)
@@ -25,13 +26,18 @@ def handler(request: ChainSpooledEvents, run: Run) -> SpooledEventsChained:
     settings = run.settings
     archive = AuditArchive(settings.region, settings["AUDIT_BUCKET"])
     trail = AuditTrail(settings.region, settings["AUDIT_EVENTS_TABLE"], settings["AUDIT_HEADS_TABLE"])
-    found = {key: archive.spooled(key) for key in archive.waiting()}
-    waiting = [(key, spooled) for key, spooled in found.items() if spooled is not None]
+    waiting: list[tuple[str, Spooled]] = []
+    strangers: list[Finding] = []
+    for kept, raw in archive.waiting():
+        try:
+            waiting.append((kept.key, read_spooled(kept.key, raw)))
+        except ValueError as problem:
+            strangers.append(Finding(kept.key, None, str(problem)))
     for key, spooled in sorted(waiting, key=lambda each: each[1].event.timestamp):
         event = spooled.event
         late = dataclasses.replace(event, details=event.details | {"chained_late": True})
         trail.append(spooled.scope, late)
         archive.mark_chained(key)
-    if strangers := [f"{key}: it is no event that Mailark spooled" for key, spooled in found.items() if not spooled]:
+    if strangers:
         raise broken(strangers)
     return SpooledEventsChained(len(waiting))

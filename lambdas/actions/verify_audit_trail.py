@@ -11,8 +11,10 @@ from lambdas.adapters.lambda_handler import Run, action, logger
 from lambdas.adapters.signing import SigningKey
 from lambdas.domain.audit import Link
 from lambdas.domain.evidence import (
+    CHAINED,
     EVENTS,
     HEADS,
+    SPOOL,
     Finding,
     History,
     broken,
@@ -21,6 +23,7 @@ from lambdas.domain.evidence import (
     verifier_of,
 )
 from lambdas.domain.operation import Operation
+from lambdas.domain.spool import Spool
 
 _MOST = 100
 _SIGNED_EVERY = timedelta(hours=1)
@@ -47,21 +50,25 @@ def handler(request: VerifyAuditTrail, run: Run) -> AuditTrailVerified:
     archive = AuditArchive(settings.region, settings["AUDIT_BUCKET"])
     trail = AuditTrail(settings.region, settings["AUDIT_EVENTS_TABLE"], settings["AUDIT_HEADS_TABLE"])
     # First what was signed, then what is there: all that a document speaks of was in the table and the archive before.
-    # First the ids, then the chains: an id that was there before has its event by now.
+    # First the marks and the ids, then the chains: what was marked before has its event by now.
     history = History(verifier_of(SigningKey(settings["EVIDENCE_KEY"]).public_pem()), settings.region)
     for key, document in archive.all_heads():
         history.add(key, document)
+    spool = Spool(archive.marks(), run.now())
+    for kept, raw in archive.all_spooled():
+        spool.add(kept.key, raw, kept.put_at)
     known = trail.known_ids()
     scopes = trail.heads().keys() | history.signed.keys() | archive.scopes()
 
     def findings() -> Iterator[Finding]:
         yield from history.findings
-        yield from kept_findings(itertools.chain(archive.kept(HEADS), archive.kept(EVENTS)))
+        yield from kept_findings(itertools.chain.from_iterable(map(archive.kept, (HEADS, EVENTS, SPOOL, CHAINED))))
         yield from _late(history.last_at or _oldest(trail, scopes), run.now())
         for scope in sorted(scopes):
-            yield from _of_chain(scope, trail, archive, history, known.pop(scope, set()))
+            yield from _of_chain(scope, trail, archive, history, known.pop(scope, set()), spool)
         for scope, ids in sorted(known.items()):
             yield from _without_event(scope, ids)
+        yield from spool.findings()
 
     found = list(itertools.islice(findings(), _MOST + 1))
     for finding in found:
@@ -72,13 +79,14 @@ def handler(request: VerifyAuditTrail, run: Run) -> AuditTrailVerified:
 
 
 def _of_chain(
-    scope: str, trail: AuditTrail, archive: AuditArchive, history: History, ids: set[str]
+    scope: str, trail: AuditTrail, archive: AuditArchive, history: History, ids: set[str], spool: Spool
 ) -> Iterator[Finding]:
     reading = trail.chain_until_head(scope)
 
     def links() -> Iterator[Link]:
         for each in reading.links():
             ids.discard(each.event.id)
+            spool.come_by(scope, each.event.id)
             yield each
 
     yield from trail_findings(

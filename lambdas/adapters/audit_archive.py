@@ -1,8 +1,8 @@
 """The locked audit bucket: archived events, signed heads, and events that wait until they can be chained.
 
 What is put stays: the bucket locks every version by itself (`infra/data_stack.py`), and nothing here deletes. A lock
-keeps versions, not names: what a name shows can be put over or hidden. So signed heads and archived events are read in
-the version that was put first.
+keeps versions, not names: what a name shows can be put over or hidden. So signed heads, archived and spooled events are
+read in the version that was put first.
 """
 
 import itertools
@@ -11,9 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any, TypeVar
 
-import msgspec
 from botocore.exceptions import ClientError
-from msgspec import Struct
 
 from lambdas.adapters.aws import client, error_code
 from lambdas.domain.audit import Event, Link, encode_link, is_whole
@@ -31,6 +29,7 @@ from lambdas.domain.evidence import (
     place_of,
     second_key,
 )
+from lambdas.domain.spool import mark_of, spool_key
 
 _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
@@ -43,13 +42,6 @@ _LARGEST = 16 * 1024 * 1024
 """Some 100,000 chains in a document of heads."""
 _LEVELS = 3
 """Year, month and day: no deeper, since each folder is a request, and a stranger's key can have 500."""
-
-
-class Spooled(Struct, frozen=True, forbid_unknown_fields=True):
-    """An event that could not be chained when it happened, with the chain that it belongs to."""
-
-    scope: str
-    event: Event
 
 
 class AuditArchive:
@@ -130,24 +122,26 @@ class AuditArchive:
 
     def spool(self, scope: str, event: Event) -> None:
         """Keep an event that cannot be chained now, once."""
-        self._put_once(f"{SPOOL}{event.id}.json", canonical_json({"scope": scope, "event": asdict(event)}))
+        self._put_once(spool_key(event.id), canonical_json({"scope": scope, "event": asdict(event)}))
 
-    def waiting(self) -> list[str]:
-        """The keys of the spooled events that have not been chained yet."""
-        chained = {row["Key"].removeprefix(CHAINED) for row in self._list(CHAINED)}
-        return [row["Key"] for row in self._list(SPOOL) if row["Key"].removeprefix(SPOOL) not in chained]
+    def all_spooled(self) -> Iterator[tuple[Kept, bytes]]:
+        """Whatever was spooled, as it was put first."""
+        return _many_at_once(self._first, (each for each in self.kept(SPOOL) if each.version))
 
-    def spooled(self, key: str) -> Spooled | None:
-        """A spooled event; None for an object that is none, or that lies in another one's place."""
-        try:
-            found = msgspec.json.decode(self._get(key), type=Spooled)
-        except (msgspec.MsgspecError, ValueError):
-            return None
-        return found if key == f"{SPOOL}{found.event.id}.json" else None
+    def marks(self) -> Iterator[str]:
+        """The keys of all marks that were ever put."""
+        return (each.key for each in self.kept(CHAINED) if each.version)
+
+    def waiting(self) -> Iterator[tuple[Kept, bytes]]:
+        """What was spooled and has no mark now, as it was put first. A mark that somebody deleted is none: an event
+        is chained again at no harm, and one whose mark was planted is chained at last."""
+        marks = {row["Key"] for row in self._list(CHAINED)}
+        there = (each for each in self.kept(SPOOL) if each.version and mark_of(each.key) not in marks)
+        return _many_at_once(self._first, there)
 
     def mark_chained(self, key: str) -> None:
         """Mark a spooled event as chained: it is locked, and so stays where it is."""
-        self._put_once(CHAINED + key.removeprefix(SPOOL), b"{}")
+        self._put_once(mark_of(key), b"{}")
 
     # --- S3 -----------------------------------------------------------------------------------------------
 

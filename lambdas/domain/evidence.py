@@ -182,7 +182,7 @@ class Kept:
 
 
 def kept_findings(kept: Iterable[Kept]) -> Iterator[Finding]:
-    """What was put over or beside signed heads and archived events, or deleted; the lock keeps what was put."""
+    """What was put over or beside what the bucket holds, or deleted; the lock keeps what was put."""
     for each in kept:
         if each.markers:
             yield Finding(each.key, None, "it was deleted; below the deletion marker, the lock keeps what lay there")

@@ -37,6 +37,24 @@ def test_spooled_events_are_chained_oldest_first_with_their_own_times_and_a_word
     assert _events(trail, TENANT) == [_late(other)]
 
 
+def test_what_was_spooled_first_is_chained_whatever_was_put_over_it(trail: Trail) -> None:
+    trail.archive.spool(VAULT, first := event("a"))
+    trail.put_object("spool/id-a.json", trail.objects()["spool/id-a.json"].replace(b'"jo"', b'"me"'))
+    trail.delete("spool/id-a.json")
+    assert trail.run("chain_spooled_events") == {"chained": 1}
+    assert _events(trail) == [_late(first)]
+
+
+def test_an_event_whose_mark_was_planted_is_chained_when_the_mark_is_deleted(trail: Trail) -> None:
+    trail.archive.spool(VAULT, given := event("a"))
+    trail.put_object("chained/id-a.json", b"{}")
+    assert trail.run("chain_spooled_events") == {"chained": 0}
+    trail.delete("chained/id-a.json")
+    assert trail.run("chain_spooled_events") == {"chained": 1}
+    assert trail.run("chain_spooled_events") == {"chained": 0}
+    assert _events(trail) == [_late(given)]
+
+
 def test_nothing_waits_and_nothing_is_done(trail: Trail) -> None:
     assert trail.run("chain_spooled_events") == {"chained": 0}
 
@@ -71,7 +89,7 @@ def test_while_the_table_cannot_be_written_everything_goes_on_waiting(trail: Tra
     trail.archive.spool(VAULT, event("a"))
     with refused("TransactWriteItems", "AccessDeniedException"), pytest.raises(Unexpected):
         trail.run("chain_spooled_events")
-    assert trail.archive.waiting() == ["spool/id-a.json"]
+    assert [kept.key for kept, _ in trail.archive.waiting()] == ["spool/id-a.json"]
     assert trail.run("chain_spooled_events") == {"chained": 1}
 
 

@@ -35,6 +35,14 @@ def test_a_trail_as_it_was_written_passes_however_often(trail: Trail) -> None:
     assert heads_key(found[0]["signed_until"]) == newest.key
 
 
+def test_spooled_events_that_were_chained_and_one_that_waits_pass(trail: Trail) -> None:
+    trail.archive.spool(VAULT, event("late"))
+    trail.archive.spool("tenant#new", event("first"))
+    trail.run("chain_spooled_events")
+    trail.archive.spool(VAULT, event("waits"))
+    assert trail.run("verify_audit_trail")["chains"] == 3
+
+
 def test_it_changes_nothing(trail: Trail) -> None:
     before = trail.objects()
     trail.run("verify_audit_trail")
@@ -147,6 +155,42 @@ def _forge_a_document(trail: Trail) -> None:
     trail.put_object(last, body)
 
 
+def _mark_as_chained(trail: Trail) -> None:
+    """An event that waits: it would never be chained."""
+    trail.archive.spool(VAULT, event("late"))
+    trail.put_object("chained/id-late.json", b"{}")
+    trail.run("chain_spooled_events")
+
+
+def _mark_what_was_never_spooled(trail: Trail) -> None:
+    trail.put_object("chained/id-late.json", b"{}")
+
+
+def _chain_one_late(trail: Trail) -> None:
+    trail.archive.spool(VAULT, event("late"))
+    trail.run("chain_spooled_events")
+
+
+def _put_over_what_was_spooled(trail: Trail) -> None:
+    _chain_one_late(trail)
+    trail.put_object("spool/id-late.json", b"{}")
+
+
+def _hide_what_was_spooled(trail: Trail) -> None:
+    _chain_one_late(trail)
+    trail.delete("spool/id-late.json")
+
+
+def _hide_a_mark(trail: Trail) -> None:
+    _chain_one_late(trail)
+    trail.delete("chained/id-late.json")
+
+
+def _plant_in_the_spool(trail: Trail) -> None:
+    trail.put_object("spool/strange.json", b"{}")
+    trail.put_object("chained/strange.json", b"{}")
+
+
 def _mark_as_appended(trail: Trail) -> None:
     """An event that is still to come: `append` will take it for one that is there."""
     trail.put({"scope": "id#to-come", "chain": VAULT}, HEADS)
@@ -179,6 +223,12 @@ def _mark_as_appended_to_no_chain(trail: Trail) -> None:
         (_plant_a_document, "heads/9999/12/31/235959Z.json: it cannot be read as a document of signed heads"),
         (_plant_a_document_of_no_time, "heads/strange.json: its signature does not match"),
         (_forge_a_document, "its signature does not match"),
+        (_mark_as_chained, "chained/id-late.json: it marks an event as chained, and no event of platform#vault has"),
+        (_mark_what_was_never_spooled, "chained/id-late.json: it marks an event as chained that was never spooled"),
+        (_put_over_what_was_spooled, "spool/id-late.json: it was put again; of its 2 versions, the oldest is believed"),
+        (_hide_what_was_spooled, "spool/id-late.json: it was deleted; below the deletion marker"),
+        (_hide_a_mark, "chained/id-late.json: it was deleted; below the deletion marker"),
+        (_plant_in_the_spool, "spool/strange.json: it is no event that Mailark spooled"),
         (_mark_as_appended, "platform#vault: the id to-come is marked as appended, and no event of the chain has it"),
         (_mark_as_appended_to_no_chain, "tenant#none: the id to-come is marked as appended"),
     ],
@@ -248,6 +298,19 @@ def test_a_chain_without_a_head_is_found_by_what_the_stream_archived_of_it(trail
     trail.archive.keep(stranger)
     with pytest.raises(AuditTrailBroken, match="tenant#2: event 1 was changed; tenant#2: the chain ends at event 1"):
         trail.run("verify_audit_trail")
+
+
+@pytest.mark.parametrize(("hours", "late"), [(2.9, False), (3.1, True)])
+def test_a_spooled_event_that_waits_for_more_than_three_hours_is_found(hours: float, late: bool, trail: Trail) -> None:
+    """How long it waits is told by when it was put, whatever time it names: here it says that it just happened."""
+    trail.archive.spool(VAULT, event("waits", hours_ago=-hours))
+    later = datetime.now(UTC) + timedelta(hours=hours)
+    with (
+        patch("lambdas.adapters.lambda_handler.Run.now", lambda _: later),
+        pytest.raises(AuditTrailBroken) as raised,
+    ):
+        trail.run("verify_audit_trail")
+    assert ("spool/id-waits.json: it waits to be chained since" in str(raised.value)) == late
 
 
 def test_heads_that_are_signed_no_more_are_found(trail: Trail) -> None:

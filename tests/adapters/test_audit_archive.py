@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas.adapters.audit_archive import AuditArchive, Spooled
+from lambdas.adapters.audit_archive import AuditArchive
 from lambdas.domain.audit import Link, encode_link
 from lambdas.domain.evidence import Copy, _md5, event_key, second_key
+from lambdas.domain.spool import Spooled, read_spooled
 from tests.domain.trail import Trail, a_trail
 from tests.servers.aws import PRIMARY, aws, refused
 from tests.servers.buckets import make_bucket
@@ -234,9 +235,33 @@ def test_a_spooled_event_waits_until_it_is_marked_as_chained(archive: AuditArchi
     event = dataclasses.replace(a_trail().chains[VAULT][0].event, id="5f0c3c1e")
     for _ in range(2):
         archive.spool(VAULT, event)
-    assert archive.waiting() == ["spool/5f0c3c1e.json"]
-    assert archive.spooled("spool/5f0c3c1e.json") == Spooled(VAULT, event)
+    for there in (archive.waiting(), archive.all_spooled()):
+        ((kept, raw),) = there
+        assert kept.key == "spool/5f0c3c1e.json"
+        assert read_spooled(kept.key, raw) == Spooled(VAULT, event)
+    assert list(archive.marks()) == []
     for _ in range(2):
         archive.mark_chained("spool/5f0c3c1e.json")
-    assert archive.waiting() == []
+    assert list(archive.waiting()) == []
+    assert list(archive.marks()) == ["chained/5f0c3c1e.json"]
+    assert len(list(archive.all_spooled())) == 1
     assert len(_versions("spool/5f0c3c1e.json")) == len(_versions("chained/5f0c3c1e.json")) == 1
+
+
+def test_what_was_spooled_first_waits_whatever_was_put_over_it_or_deleted(archive: AuditArchive) -> None:
+    event = dataclasses.replace(a_trail().chains[VAULT][0].event, id="5f0c3c1e")
+    archive.spool(VAULT, event)
+    aws("s3").put_object(Bucket=BUCKET, Key="spool/5f0c3c1e.json", Body=b"{}")
+    aws("s3").delete_object(Bucket=BUCKET, Key="spool/5f0c3c1e.json")
+    ((kept, raw),) = archive.waiting()
+    assert read_spooled(kept.key, raw) == Spooled(VAULT, event)
+
+
+def test_a_mark_that_was_deleted_keeps_no_event_from_being_chained_and_was_there_all_the_same(
+    archive: AuditArchive,
+) -> None:
+    archive.spool(VAULT, dataclasses.replace(a_trail().chains[VAULT][0].event, id="5f0c3c1e"))
+    archive.mark_chained("spool/5f0c3c1e.json")
+    aws("s3").delete_object(Bucket=BUCKET, Key="chained/5f0c3c1e.json")
+    assert len(list(archive.waiting())) == 1
+    assert list(archive.marks()) == ["chained/5f0c3c1e.json"]

@@ -1,5 +1,6 @@
 """`python -m lambdas.verify_audit_trail`, as a stranger runs it: a copy, a public key, and nothing else."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lab.aws import ROOT
-from lambdas.domain.audit import encode_link
+from lambdas.domain.audit import Event, encode_link
 from lambdas.domain.evidence import second_key
 from tests.domain.trail import EVIDENCE, Key, a_trail, lay_out
 
@@ -35,7 +36,8 @@ def test_a_sound_copy_is_said_to_be_sound(copy: Path, pem: Path) -> None:
     done = _run(copy, "--public-key", pem)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
-        "SOUND: 2 chains with 9 events, and 3 documents of signed heads, the last of 2026-11-22T04:05:00+00:00.\n"
+        "SOUND: 2 chains with 9 events, 0 spooled events, and 3 documents of signed heads, the last of "
+        "2026-11-22T04:05:00+00:00.\n"
         "What was appended after that time is in order too, and not signed yet.\n"
     )
 
@@ -47,7 +49,7 @@ def test_a_broken_copy_is_said_to_be_broken_with_a_line_for_each_finding(copy: P
     done = _run(copy, "--public-key", pem)
     assert (done.returncode, done.stderr) == (1, "")
     assert done.stdout.splitlines() == [
-        "BROKEN: 2 findings in 2 chains with 8 events, and 3 documents of signed heads, the last of "
+        "BROKEN: 2 findings in 2 chains with 8 events, 0 spooled events, and 3 documents of signed heads, the last of "
         "2026-11-22T04:05:00+00:00.",
         "",
         "platform#vault  event 4 is missing before event 5",
@@ -63,6 +65,7 @@ def test_a_program_reads_the_verdict_as_json(copy: Path, pem: Path) -> None:
         "sound": False,
         "chains": 2,
         "events": 8,
+        "spooled": 0,
         "documents": 3,
         "signed_until": "2026-11-22T04:05:00+00:00",
         "findings": [
@@ -111,6 +114,36 @@ def test_a_file_among_the_heads_that_is_no_document_is_found(copy: Path, pem: Pa
     done = _run(copy, "--public-key", pem)
     assert done.returncode == 1
     assert "\nheads/notes.txt  it cannot be read as a document of signed heads" in done.stdout
+
+
+def _spool(copy: Path, event: Event, *, marked: bool) -> None:
+    body = json.dumps({"scope": "platform#vault", "event": dataclasses.asdict(event)})
+    files = {f"spool/{event.id}.json": body.encode()} | ({f"chained/{event.id}.json": b"{}"} if marked else {})
+    lay_out(files, copy)
+
+
+def test_a_spool_whose_events_are_in_their_chains_or_just_came_is_sound(copy: Path, pem: Path) -> None:
+    chained = a_trail().chains["platform#vault"][3].event
+    _spool(copy, chained, marked=True)
+    _spool(copy, dataclasses.replace(chained, id="waits", timestamp="2026-11-22T04:00:00.000Z"), marked=False)
+    done = _run(copy, "--public-key", pem)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "9 events, 2 spooled events, and 3 documents" in done.stdout
+
+
+def test_whatever_was_done_to_the_spool_is_found(copy: Path, pem: Path) -> None:
+    event = a_trail().chains["platform#vault"][3].event
+    _spool(copy, dataclasses.replace(event, id="kept-out"), marked=True)
+    _spool(copy, dataclasses.replace(event, id="old", timestamp="2026-11-22T01:00:00.000Z"), marked=False)
+    lay_out({"spool/notes.txt": b"x", "chained/nothing.json": b"{}"}, copy)
+    done = _run(copy, "--public-key", pem)
+    assert done.returncode == 1
+    assert [" ".join(line.split()) for line in done.stdout.splitlines()[2:]] == [
+        "spool/notes.txt it is no event that Mailark spooled",
+        "chained/kept-out.json it marks an event as chained, and no event of platform#vault has that id",
+        "spool/old.json it waits to be chained since 2026-11-22T01:00:00+00:00, and that is done every hour",
+        "chained/nothing.json it marks an event as chained that was never spooled",
+    ]
 
 
 def test_a_second_event_that_was_archived_beside_the_first_is_found(copy: Path, pem: Path) -> None:

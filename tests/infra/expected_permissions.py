@@ -268,9 +268,9 @@ ACTIONS: dict[str, list[str]] = {
         "dynamodb:GetItem audit-heads",
         "dynamodb:PutItem audit-events in a transaction",
         "dynamodb:PutItem audit-heads in a transaction",
-        "s3:GetObject audit/spool/*",
+        "s3:GetObjectVersion audit/spool/*",
         "s3:ListBucket audit under chained/*",
-        "s3:ListBucket audit under spool/*",
+        "s3:ListBucketVersions audit",
         "s3:PutObject audit/chained/*",
     ],
     "sign_audit_heads": [
@@ -301,6 +301,7 @@ ACTIONS: dict[str, list[str]] = {
         "dynamodb:Scan audit-heads",
         "kms:GetPublicKey evidence",
         "s3:GetObjectVersion audit/heads/*",
+        "s3:GetObjectVersion audit/spool/*",
         "s3:ListBucketVersions audit",
     ],
 }
@@ -370,7 +371,7 @@ WILDCARDS = [
     ),
     Wildcard(
         "audit/spool/*",
-        frozenset({"s3:GetObject", "s3:PutObject"}),
+        frozenset({"s3:GetObjectVersion", "s3:PutObject"}),
         "Each event that could not be chained has a key of its own, made of its id.",
     ),
     Wildcard(

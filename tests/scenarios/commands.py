@@ -44,6 +44,8 @@ OPEN = f"{_BREAK_GLASS} open vault-*.enc --key offline-key.pem"
 
 _AUDIT = "s3://mailark-audit-$AWS_ACCOUNT_ID-$AWS_REGION"
 EXPORT = (
+    f"aws s3 sync {_AUDIT}/chained copy/chained",
+    f"aws s3 sync {_AUDIT}/spool copy/spool",
     f"aws s3 sync {_AUDIT}/heads copy/heads",
     f"aws s3 sync {_AUDIT}/events copy/events",
     "aws kms get-public-key --key-id alias/mailark-evidence --query PublicKey --output text"
