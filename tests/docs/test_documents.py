@@ -44,7 +44,7 @@ def test_the_operators_key_pair_is_made_by_the_two_commands(tmp_path: Path) -> N
 
     made = [command for command in commands() if command.startswith("openssl") and command in RUN_HERE]
     for command in made:
-        done = subprocess.run(command.split(), cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
+        done = subprocess.run(command.split(), cwd=tmp_path, capture_output=True, text=True, timeout=300, check=True)
     indented = done.stdout.replace("\n", "\n  ")
     text = (ROOT / "estate.yaml").read_text().partition("offline_public_key")[0]
     estate = parse_estate(f"{text}offline_public_key: |\n  {indented}")
