@@ -53,9 +53,9 @@ class DeadMan(Construct):
                     TEST_AGE,
                     kind,
                     TEST_LIMIT,
-                    f"No {kind} backup has been restored as a test for a week, or nobody measures it any more. {_ASK} "
-                    f"The backups may be fine, and this can wait for the morning: start {test} by hand, and find out "
-                    f"why it did not run or did not end well. {_SILENT}",
+                    f"No fresh {kind} backup has been restored as a test for a week, or nobody measures it any more. "
+                    f"{_ASK} The backups may be fine, and this can wait for the morning: start {test} by hand, and "
+                    f"find out why it did not run or did not end well. {_SILENT}",
                 )
 
     def _alarm(self, name: str, metric: str, kind: str, limit: int, description: str) -> None:

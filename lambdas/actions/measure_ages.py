@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from lambdas.adapters.audit_trail import newest_event
+from lambdas.adapters.audit_trail import newest_events
 from lambdas.adapters.catalog import Catalog
 from lambdas.adapters.estate_parameter import read_estate
 from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.metrics import BACKUP_AGE, TEST_AGE, Metrics
-from lambdas.domain.ages import TEST_EVENTS, Ages, ages_of, too_old
+from lambdas.domain.ages import TEST_EVENTS, Ages, ages_of, newest_test, too_old
 from lambdas.domain.operation import Operation
 
 
@@ -38,7 +38,7 @@ def handler(request: MeasureAges, run: Run) -> AgesMeasured:
     metrics = Metrics(settings.region)
     measured, problems = [], []
     for kind, event in TEST_EVENTS.items():
-        last = newest_event(settings.region, settings["AUDIT_EVENTS_TABLE"], event)
+        last = newest_test(newest_events(settings.region, settings["AUDIT_EVENTS_TABLE"], event), kind)
         ages = ages_of(kind, rows, datetime.fromisoformat(last.timestamp) if last else None, run.now())
         metrics.publish_seconds(kind, {BACKUP_AGE: ages.backup_seconds, TEST_AGE: ages.test_seconds})
         measured.append(ages)

@@ -27,6 +27,8 @@ _ATTEMPTS, _FIRST_WAIT, _LONGEST_WAIT = 20, 0.05, 3.0
 """Fifty writers of one chain come through with these; who does not has waited for 24 s (45 s at most), and a function
 that audits has 60."""
 _NIGHT_FROM, _NIGHT_TO = 22, 6
+_PAGE = 10
+"""Who reads from the newest event on has mostly read enough with the first."""
 
 
 def tenant_scope(tenant_id: str) -> str:
@@ -223,19 +225,20 @@ class AuditTrail:
         )
 
 
-def newest_event(region: str, events_table: str, event: str) -> Event | None:
-    """The newest event of one name in the trail of a region; a moment may pass before an index shows it."""
+def newest_events(region: str, events_table: str, event: str) -> Iterator[Event]:
+    """The events of one name in the trail of a region, newest first; a moment may pass before an index shows one."""
     dynamo: Any = client("dynamodb", region)
-    items = dynamo.query(
+    items = all_items(
+        dynamo.query,
         TableName=events_table,
         IndexName=BY_EVENT,
         KeyConditionExpression="#key = :key",
         ExpressionAttributeNames={"#key": "event"},
         ExpressionAttributeValues=to_item({":key": event}),
         ScanIndexForward=False,
-        Limit=1,
-    )["Items"]
-    return _event(from_item(items[0])) if items else None
+        Limit=_PAGE,
+    )
+    return map(_event, items)
 
 
 class UntilHead:

@@ -12,13 +12,13 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lambdas.adapters.audit_trail import newest_event
+from lambdas.adapters.audit_trail import newest_events
 from lambdas.adapters.aws import client, error_code
 from lambdas.adapters.catalog import Catalog
 from lambdas.adapters.executions import Executions
 from lambdas.adapters.leases import Leases
 from lambdas.adapters.operations import Operations
-from lambdas.domain.ages import TEST_EVENTS
+from lambdas.domain.ages import TEST_EVENTS, newest_test
 from lambdas.domain.backup import manifest_key
 from lambdas.domain.errors import OperationUnknown
 from lambdas.domain.failure import as_failure, recorded_failure
@@ -117,7 +117,8 @@ class Inspection:
         return ""
 
     def _tested(self) -> RestoreTested | None:
-        found = [newest_event(self.region, f"{_PREFIX}audit-events", event) for event in TEST_EVENTS.values()]
+        table = f"{_PREFIX}audit-events"
+        found = [newest_test(newest_events(self.region, table, event), kind) for kind, event in TEST_EVENTS.items()]
         newest = max((event for event in found if event), key=lambda event: event.timestamp, default=None)
         if newest is None:
             return None

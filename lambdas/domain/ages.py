@@ -1,10 +1,11 @@
 """How old the newest good backup of each kind is, and the newest test that restored one; and what is too old."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from lambdas.domain.backup import CatalogRow
+from lambdas.domain.audit import Event
+from lambdas.domain.backup import CatalogRow, read_backup_id
 from lambdas.domain.objectives import DAILY, HOUR
 from lambdas.domain.timeline import in_words
 
@@ -13,6 +14,12 @@ BACKUP_LIMIT = DAILY + HOUR
 
 TEST_LIMIT = 7 * DAILY + HOUR
 """Seconds. A restore is tested every week, with an hour to do it in."""
+
+FRESH_LIMIT = BACKUP_LIMIT + DAILY
+"""Seconds. The test of the week proves the backups of that week: what it restored was at most this old when it ended.
+
+One night may fail before it, which is an alarm of its own: the test is good all the same.
+"""
 
 TEST_EVENTS: dict[str, str] = {"vault": "vault_restore_test_completed"}
 """Each kind of backup, and the event of the audit trail that says that one was restored and proved equal."""
@@ -32,7 +39,7 @@ class Ages:
 
 
 def ages_of(kind: str, rows: Sequence[CatalogRow], last_test: datetime | None, now: datetime) -> Ages:
-    """The ages of one kind; `rows` are those of a catalog, newest first, and `last_test` ended well."""
+    """The ages of one kind; `rows` are those of a catalog, newest first; a test that counts ended at `last_test`."""
     newest = next((row for row in rows if row.kind == kind and row.is_good), None)
     return Ages(
         kind=kind,
@@ -40,6 +47,22 @@ def ages_of(kind: str, rows: Sequence[CatalogRow], last_test: datetime | None, n
         backup_seconds=_seconds(datetime.fromisoformat(newest.started_at), now) if newest else None,
         test_seconds=_seconds(last_test, now) if last_test else None,
     )
+
+
+def newest_test(events: Iterable[Event], kind: str) -> Event | None:
+    """The newest restore test that counts, among those that ended well, newest first; the others are passed over.
+
+    It restored a nightly backup of `kind` that was fresh: a test of an old one, or of what was saved before a restore,
+    says nothing of the backups that are made now.
+    """
+    return next((event for event in events if _was_fresh(event, kind)), None)
+
+
+def _was_fresh(event: Event, kind: str) -> bool:
+    name = read_backup_id(str(event.details.get("backup_id")))
+    if name is None or (name.kind, name.series) != (kind, "daily"):
+        return False
+    return 0 <= _seconds(name.started_at, datetime.fromisoformat(event.timestamp)) <= FRESH_LIMIT
 
 
 def too_old(ages: Ages, *, tested_here: bool) -> list[str]:
@@ -53,9 +76,9 @@ def too_old(ages: Ages, *, tested_here: bool) -> list[str]:
     elif ages.backup_seconds > BACKUP_LIMIT:
         found.append(f"the newest good {ages.kind} backup is {in_words(ages.backup_seconds)} old")
     if tested_here and ages.test_seconds is None:
-        found.append(f"no {ages.kind} backup has been restored as a test")
+        found.append(f"no fresh {ages.kind} backup has been restored as a test")
     elif tested_here and ages.test_seconds is not None and ages.test_seconds > TEST_LIMIT:
-        found.append(f"the newest restore test of {ages.kind} is {in_words(ages.test_seconds)} old")
+        found.append(f"the newest restore test of a fresh {ages.kind} backup is {in_words(ages.test_seconds)} old")
     return found
 
 

@@ -1,7 +1,8 @@
 """A backup: how it is named, where it lies, what its manifest says, and how far it has been proved."""
 
+import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
@@ -28,6 +29,10 @@ MANIFEST_FORMAT = "mailark-backup/1"
 CONTENT_TYPE = "application/octet-stream"
 OBJECT_SUFFIX, MANIFEST_SUFFIX = ".enc", ".manifest.json"
 
+_SERIES_WORDS: dict[str, Series] = {"snapshot": "daily", "pre-restore": "pre-restore", "staging": "staging"}
+"""The series of a backup by the word for it in its id."""
+_ID = re.compile(rf"(.+)-({'|'.join(_SERIES_WORDS)})-([0-9]{{8}}T[0-9]{{6}}Z)")
+
 
 def reaches(level: ProofLevel, wanted: ProofLevel) -> bool:
     """Whether a backup of `level` is proved at least as far as `wanted`."""
@@ -44,7 +49,7 @@ class BackupName:
 
     @property
     def id(self) -> str:
-        word = "snapshot" if self.series == "daily" else self.series
+        word = next(word for word, series in _SERIES_WORDS.items() if series == self.series)
         return f"{self.kind}-{word}-{self.started_at:%Y%m%dT%H%M%SZ}"
 
     @property
@@ -60,6 +65,18 @@ class BackupName:
     def encryption_context(self) -> dict[str, str]:
         """What binds the ciphertext to this backup: no other backup can stand in for it."""
         return {"purpose": "backup", "backup_id": self.id, "kind": self.kind, "date": self.date}
+
+
+def read_backup_id(backup_id: str) -> BackupName | None:
+    """The backup that an id names; None for a text that is no id."""
+    match = _ID.fullmatch(backup_id)
+    if match is None:
+        return None
+    kind, word, started = match.groups()
+    try:
+        return BackupName(kind, _SERIES_WORDS[word], datetime.strptime(started, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC))
+    except ValueError:  # such as the 31st of February
+        return None
 
 
 def manifest_key(object_key: str) -> str:

@@ -72,7 +72,7 @@ class Ran:
 
 @dataclass(frozen=True)
 class RestoreTested:
-    """The newest restore test that ended well, with its times where the record has them."""
+    """The newest restore test that counts (`ages.newest_test`), with its times where the record has them."""
 
     ended_at: datetime
     operation_id: str | None
@@ -260,15 +260,19 @@ def _copied(rows: Sequence[CatalogRow], newest: str) -> Iterator[Found]:
 
 
 def _test_age(tested: RestoreTested | None, now: datetime) -> Iterator[Found]:
-    hint = "Start the restore test by hand; until it is green, nobody knows that a backup can be restored."
+    hint = (
+        "Start the restore test by hand, without a backup_id; "
+        "until it is green, nobody knows that a backup can be restored."
+    )
     if tested is None:
-        yield "not good", "No backup has been restored as a test.", hint
+        yield "not good", "No fresh backup has been restored as a test.", hint
         return
     seconds = (now - tested.ended_at).total_seconds()
+    said = f"The newest restore test of a fresh backup is {in_words(seconds)} old"
     if seconds > TEST_LIMIT:
-        yield "not good", f"The newest restore test is {in_words(seconds)} old, and a week is good.", hint
+        yield "not good", f"{said}, and a week is good.", hint
     else:
-        yield _good(f"The newest restore test is {in_words(seconds)} old.")
+        yield _good(f"{said}.")
 
 
 def _last_runs(ran: Sequence[Ran]) -> Iterator[Found]:

@@ -57,7 +57,7 @@ def _lines(report: Report, every_backup: bool, colour: bool) -> Iterator[str]:
     if report.tested and report.tested.rto and report.tested.rpo:
         rto, rpo = report.tested.rto, report.tested.rpo
         yield (
-            f"  The last restore test took {in_words(rto.measured)} of {in_words(rto.objective)}, "
+            f"  The last restore test of a fresh backup took {in_words(rto.measured)} of {in_words(rto.objective)}, "
             f"and its data was {in_words(rpo.measured)} of {in_words(rpo.objective)} old."
         )
     yield ""

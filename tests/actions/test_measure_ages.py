@@ -7,10 +7,14 @@ from typing import Any
 import pytest
 
 from lambdas.adapters.audit_trail import AuditTrail, timestamp
+from lambdas.adapters.aws import brief_calls
+from lambdas.adapters.inspection import Inspection
 from lambdas.domain.audit import Event
+from lambdas.domain.backup import BackupName
+from lambdas.domain.status import RestoreTested
 from tests.actions.house import House
 from tests.domain.builders import row_of
-from tests.servers.aws import PRIMARY, STANDBY, aws, forget
+from tests.servers.aws import ACCOUNT, PRIMARY, STANDBY, aws, forget
 
 HOUR = 3600
 
@@ -25,9 +29,13 @@ def _ago(hours: float) -> datetime:
     return (datetime.now(UTC) - timedelta(hours=hours)).replace(microsecond=0)
 
 
-def _tested(hours_ago: float, event: str = "vault_restore_test_completed", region: str = PRIMARY) -> None:
-    trail = AuditTrail(region, "mailark-audit-events", "mailark-audit-heads")
-    trail.append("platform#vault", Event(f"e-{hours_ago}", event, "system", timestamp(_ago(hours_ago)), "info"))
+def _tested(hours_ago: float, event: str = "vault_restore_test_completed", data_hours: float = 2) -> None:
+    """A restore test that ended so long ago, of a backup that was so many hours old then."""
+    details = {"backup_id": BackupName("vault", "daily", _ago(hours_ago + data_hours)).id}
+    trail = AuditTrail(PRIMARY, "mailark-audit-events", "mailark-audit-heads")
+    trail.append(
+        "platform#vault", Event(f"e-{hours_ago}", event, "system", timestamp(_ago(hours_ago)), "info", details)
+    )
 
 
 def _measure(house: House, region: str = PRIMARY) -> Any:
@@ -50,6 +58,14 @@ def _published(region: str = PRIMARY) -> dict[str, float]:
         )["Datapoints"]
         found[metric["MetricName"]] = max(point["Maximum"] for point in points)
     return found
+
+
+def _age_in_the_status() -> float:
+    """How old the newest restore test is by what `lambdas.status` reads."""
+    with brief_calls():
+        tested = Inspection(PRIMARY, ACCOUNT, "aws", []).facts().tested
+    assert isinstance(tested, RestoreTested)
+    return (datetime.now(UTC) - tested.ended_at).total_seconds()
 
 
 def test_the_ages_of_the_newest_good_backup_and_test_are_published_and_recorded(house: House) -> None:
@@ -75,7 +91,10 @@ def test_what_is_not_there_is_not_published_so_that_the_alarm_misses_it(house: H
     measured = _measure(house)
     assert _published() == {}
     assert measured["verdict"] == "not good"
-    assert measured["problems"] == ["there is no good vault backup", "no vault backup has been restored as a test"]
+    assert measured["problems"] == [
+        "there is no good vault backup",
+        "no fresh vault backup has been restored as a test",
+    ]
 
 
 def test_what_is_too_old_is_in_the_record_and_no_failure(house: House) -> None:
@@ -84,8 +103,19 @@ def test_what_is_too_old_is_in_the_record_and_no_failure(house: House) -> None:
     measured = _measure(house)
     assert measured["problems"] == [
         "the newest good vault backup is 26 h old",
-        "the newest restore test of vault is 170 h old",
+        "the newest restore test of a fresh vault backup is 170 h old",
     ]
+
+
+def test_tests_of_old_backups_are_passed_over_however_many_there_are(house: House) -> None:
+    house.catalog().put(row_of(_ago(2)))
+    for hours in range(1, 13):  # more than one page of the index
+        _tested(hours, data_hours=50)
+    _tested(170)
+    measured = _measure(house)
+    assert measured["problems"] == ["the newest restore test of a fresh vault backup is 170 h old"]
+    assert _published()["RestoreTestAgeSeconds"] == pytest.approx(170 * HOUR, abs=30)
+    assert _age_in_the_status() == pytest.approx(170 * HOUR, abs=30)
 
 
 def test_each_region_measures_what_it_has_itself_and_the_standby_expects_no_tests(house: House) -> None:

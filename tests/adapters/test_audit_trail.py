@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lambdas.adapters.audit_archive import AuditArchive
-from lambdas.adapters.audit_trail import AuditTrail, newest_event, tenant_scope, timestamp
+from lambdas.adapters.audit_trail import AuditTrail, newest_events, tenant_scope, timestamp
 from lambdas.adapters.tables import all_items, from_item, to_item
 from lambdas.domain.audit import GENESIS, Event, Severity, event_id, faults
 from lambdas.domain.errors import AuditConflict
@@ -412,12 +412,13 @@ def test_no_question_needs_a_scan(trail: AuditTrail) -> None:
     assert len(list(all_items(aws("dynamodb").scan, TableName=EVENTS))) == 1
 
 
-def test_the_newest_event_of_a_name_is_found_whatever_came_before_it(trail: AuditTrail) -> None:
-    assert newest_event(PRIMARY, EVENTS, "vault_restore_test_completed") is None
+def test_the_events_of_a_name_come_newest_first_whatever_order_they_came_in(trail: AuditTrail) -> None:
+    assert list(newest_events(PRIMARY, EVENTS, "vault_restore_test_completed")) == []
     events = [
         _event("vault_restore_test_completed", number, timestamp=timestamp(NOW + timedelta(days=days)))
         for number, days in ((1, 0), (2, 7), (3, 3))
     ]
     for event in [*events, _event("vault_restore_test_failed", 4, timestamp=timestamp(NOW + timedelta(days=9)))]:
         trail.append(SCOPE, event)
-    assert newest_event(PRIMARY, EVENTS, "vault_restore_test_completed") == events[1]
+    found = list(newest_events(PRIMARY, EVENTS, "vault_restore_test_completed"))
+    assert found == [events[1], events[2], events[0]]

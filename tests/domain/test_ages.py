@@ -1,11 +1,12 @@
 """How old what would be restored is, and when that is too old."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
-from lambdas.domain.ages import BACKUP_LIMIT, TEST_EVENTS, TEST_LIMIT, Ages, ages_of, too_old
-from lambdas.domain.backup import ProofLevel, Series
+from lambdas.domain.ages import BACKUP_LIMIT, FRESH_LIMIT, TEST_EVENTS, TEST_LIMIT, Ages, ages_of, newest_test, too_old
+from lambdas.domain.audit import Event
+from lambdas.domain.backup import BackupName, ProofLevel, Series
 from tests.domain.builders import STARTED, row_of
 
 HOUR = 3600
@@ -36,6 +37,46 @@ def test_what_is_not_there_has_no_age() -> None:
     assert ages_of("vault", [], None, NOW) == Ages("vault", None, None, None)
 
 
+# --- which restore tests count ----------------------------------------------------------------------------
+
+
+def a_test(
+    data_seconds: float, ended_at: datetime = NOW, kind: str = "vault", series: Series = "daily", **details: object
+) -> Event:
+    """A restore test that ended well, of a backup that was so many seconds old when it ended."""
+    name = BackupName(kind, series, ended_at - timedelta(seconds=data_seconds))
+    found = {"backup_id": name.id} | details
+    return Event(f"e-{name.id}", TEST_EVENTS["vault"], "system", ended_at.isoformat(), "info", found)
+
+
+def test_a_test_counts_when_what_it_restored_was_fresh_then_though_one_night_had_failed() -> None:
+    assert FRESH_LIMIT == 49 * HOUR
+    assert newest_test([fresh := a_test(2 * HOUR, NOW - timedelta(days=300))], "vault") == fresh
+    assert newest_test([fresh := a_test(26 * HOUR)], "vault") == fresh
+    assert newest_test([fresh := a_test(FRESH_LIMIT)], "vault") == fresh
+    assert newest_test([a_test(FRESH_LIMIT + 1)], "vault") is None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        a_test(100 * 24 * HOUR),
+        a_test(-HOUR),
+        a_test(HOUR, series="pre-restore"),
+        a_test(HOUR, kind="database"),
+        a_test(HOUR, backup_id=None),
+        a_test(HOUR, backup_id="something"),
+    ],
+)
+def test_a_test_that_says_nothing_of_the_backups_of_its_week_hides_none_that_does(other: Event) -> None:
+    week_ago = a_test(2 * HOUR, NOW - timedelta(days=7))
+    older = a_test(2 * HOUR, NOW - timedelta(days=14))
+    assert newest_test([other, week_ago, older], "vault") == week_ago
+
+
+# --- what is too old --------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(("backup", "test"), [(BACKUP_LIMIT, TEST_LIMIT), (0, 0)])
 def test_what_is_young_enough_is_good(backup: int, test: int) -> None:
     assert too_old(Ages("vault", "b", backup, test), tested_here=True) == []
@@ -44,7 +85,7 @@ def test_what_is_young_enough_is_good(backup: int, test: int) -> None:
 def test_what_is_too_old_is_told_in_words() -> None:
     assert too_old(Ages("vault", "b", BACKUP_LIMIT + 1, TEST_LIMIT + 1), tested_here=True) == [
         "the newest good vault backup is 25 h old",
-        "the newest restore test of vault is 169 h old",
+        "the newest restore test of a fresh vault backup is 169 h old",
     ]
 
 
@@ -52,7 +93,7 @@ def test_what_is_missing_is_told_too_but_a_test_only_where_tests_are_made() -> N
     nothing = Ages("vault", None, None, None)
     assert too_old(nothing, tested_here=True) == [
         "there is no good vault backup",
-        "no vault backup has been restored as a test",
+        "no fresh vault backup has been restored as a test",
     ]
     assert too_old(nothing, tested_here=False) == ["there is no good vault backup"]
     assert too_old(Ages("vault", "b", 1, TEST_LIMIT + 1), tested_here=False) == []

@@ -2,10 +2,12 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lambdas.domain.backup import (
     BackupName,
@@ -16,6 +18,7 @@ from lambdas.domain.backup import (
     format_of,
     manifest_key,
     reaches,
+    read_backup_id,
     read_lone_manifest,
     read_manifest,
     wrapping_context,
@@ -48,6 +51,24 @@ LEVELS: tuple[ProofLevel, ...] = ("stored", "intact", "restorable", "proven")
 def test_a_backup_is_named_after_its_kind_its_series_and_its_time(series: Series, id_: str, key: str) -> None:
     name = BackupName("vault", series, datetime(2026, 11, 22, 2, 0, 0, tzinfo=UTC))
     assert (name.id, name.key, name.date) == (id_, key, "2026-11-22")
+
+
+@given(
+    st.from_regex(r"[a-z]+(-[a-z]+)?", fullmatch=True),
+    st.sampled_from(get_args(Series)),
+    st.datetimes(datetime(2000, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001  # hypothesis adds the zone
+)
+def test_an_id_tells_the_backup_that_it_names(kind: str, series: Series, started: datetime) -> None:
+    name = BackupName(kind, series, started.replace(microsecond=0))
+    assert read_backup_id(name.id) == name
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "None", "vault-20261122T020000Z", "vault-weekly-20261122T020000Z", "vault-snapshot-20260231T020000Z"],
+)
+def test_what_is_no_id_names_no_backup(text: str) -> None:
+    assert read_backup_id(text) is None
 
 
 def test_the_manifest_lies_beside_its_object() -> None:

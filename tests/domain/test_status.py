@@ -147,8 +147,11 @@ def test_an_object_that_is_gone_is_not_good() -> None:
 @pytest.mark.parametrize(
     ("tested", "said"),
     [
-        (None, "No backup has been restored as a test."),
-        (RestoreTested(NOW - timedelta(days=8), None), "The newest restore test is 192 h old, and a week is good."),
+        (None, "No fresh backup has been restored as a test."),
+        (
+            RestoreTested(NOW - timedelta(days=8), None),
+            "The newest restore test of a fresh backup is 192 h old, and a week is good.",
+        ),
     ],
 )
 def test_a_restore_test_that_is_too_old_or_was_never_made_is_not_good(tested: RestoreTested | None, said: str) -> None:
@@ -278,7 +281,7 @@ Last runs in eu-central-1
   vault_restore        failed, ended 59 min 51 s ago (night, jo)
                        c: S.
                        Next: H.
-  The last restore test took 12 s of 30 min, and its data was 1 h of 24 h old.
+  The last restore test of a fresh backup took 12 s of 30 min, and its data was 1 h of 24 h old.
 
 Running now in eu-central-1
   vault, since 5 min: arn:execution
