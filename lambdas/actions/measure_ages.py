@@ -38,8 +38,9 @@ def handler(request: MeasureAges, run: Run) -> AgesMeasured:
     metrics = Metrics(settings.region)
     measured, problems = [], []
     for kind, event in TEST_EVENTS.items():
-        last = newest_test(newest_events(settings.region, settings["AUDIT_EVENTS_TABLE"], event), kind)
-        ages = ages_of(kind, rows, datetime.fromisoformat(last.timestamp) if last else None, run.now())
+        now, events = run.now(), newest_events(settings.region, settings["AUDIT_EVENTS_TABLE"], event)
+        last = newest_test(events, kind, now)
+        ages = ages_of(kind, rows, datetime.fromisoformat(last.timestamp) if last else None, now)
         metrics.publish_seconds(kind, {BACKUP_AGE: ages.backup_seconds, TEST_AGE: ages.test_seconds})
         measured.append(ages)
         problems += too_old(ages, tested_here=tested_here)

@@ -7,7 +7,7 @@ which checks all of it and makes nothing.
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -18,7 +18,7 @@ from lambdas.adapters.catalog import Catalog
 from lambdas.adapters.executions import Executions
 from lambdas.adapters.leases import Leases
 from lambdas.adapters.operations import Operations
-from lambdas.domain.ages import TEST_EVENTS, newest_test
+from lambdas.domain.ages import TEST_EVENTS, newest_good, newest_test
 from lambdas.domain.backup import manifest_key
 from lambdas.domain.errors import OperationUnknown
 from lambdas.domain.failure import as_failure, recorded_failure
@@ -101,7 +101,7 @@ class Inspection:
 
     def _stored(self) -> str:
         """What is wrong with the newest good backup in S3: nothing, one hopes."""
-        row = next((row for row in self._catalog.rows() if row.is_good), None)
+        row = newest_good(self._catalog.rows(), datetime.now(UTC))
         if row is None:
             return "There is no good backup that could lie in S3"
         s3, bucket = self._clients["s3"], f"{_PREFIX}backups-{self._account}-{self.region}"
@@ -117,8 +117,9 @@ class Inspection:
         return ""
 
     def _tested(self) -> RestoreTested | None:
-        table = f"{_PREFIX}audit-events"
-        found = [newest_test(newest_events(self.region, table, event), kind) for kind, event in TEST_EVENTS.items()]
+        table, now = f"{_PREFIX}audit-events", datetime.now(UTC)
+        asked = {kind: newest_events(self.region, table, event) for kind, event in TEST_EVENTS.items()}
+        found = [newest_test(events, kind, now) for kind, events in asked.items()]
         newest = max((event for event in found if event), key=lambda event: event.timestamp, default=None)
         if newest is None:
             return None

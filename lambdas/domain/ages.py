@@ -1,7 +1,7 @@
 """How old the newest good backup of each kind is, and the newest test that restored one; and what is too old."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from lambdas.domain.audit import Event
@@ -29,33 +29,47 @@ TEST_EVENTS: dict[str, str] = {"vault": "vault_restore_test_completed"}
 class Ages:
     """Ages in seconds; None where there is nothing that could have an age.
 
-    A backup is as old as the data in it: `backup_seconds` count from its start. A test counts from its end.
+    A backup is as old as the data in it: `backup_seconds` count from its start. A test counts from its end. What is
+    dated in the future has no age, since a clock was wrong; `dated_ahead` are the good backups of which that is true.
     """
 
     kind: str
     backup_id: str | None
     backup_seconds: int | None
     test_seconds: int | None
+    dated_ahead: list[str] = field(default_factory=list)
 
 
 def ages_of(kind: str, rows: Sequence[CatalogRow], last_test: datetime | None, now: datetime) -> Ages:
     """The ages of one kind; `rows` are those of a catalog, newest first; a test that counts ended at `last_test`."""
-    newest = next((row for row in rows if row.kind == kind and row.is_good), None)
+    mine = [row for row in rows if row.kind == kind]
+    newest = newest_good(mine, now)
     return Ages(
         kind=kind,
         backup_id=newest.id if newest else None,
         backup_seconds=_seconds(datetime.fromisoformat(newest.started_at), now) if newest else None,
         test_seconds=_seconds(last_test, now) if last_test else None,
+        dated_ahead=[row.id for row in mine if row.is_good and _is_ahead(row.started_at, now)],
     )
 
 
-def newest_test(events: Iterable[Event], kind: str) -> Event | None:
+def newest_good(rows: Iterable[CatalogRow], now: datetime) -> CatalogRow | None:
+    """The newest good backup that has an age, among rows given newest first; one that is dated ahead hides no other."""
+    return next((row for row in rows if row.is_good and not _is_ahead(row.started_at, now)), None)
+
+
+def _is_ahead(moment: str, now: datetime) -> bool:
+    return datetime.fromisoformat(moment) > now
+
+
+def newest_test(events: Iterable[Event], kind: str, now: datetime) -> Event | None:
     """The newest restore test that counts, among those that ended well, newest first; the others are passed over.
 
     It restored a nightly backup of `kind` that was fresh: a test of an old one, or of what was saved before a restore,
-    says nothing of the backups that are made now.
+    says nothing of the backups that are made now. One that is dated in the future does not count before that.
     """
-    return next((event for event in events if _was_fresh(event, kind)), None)
+    ended = (event for event in events if not _is_ahead(event.timestamp, now))
+    return next((event for event in ended if _was_fresh(event, kind)), None)
 
 
 def _was_fresh(event: Event, kind: str) -> bool:
@@ -75,6 +89,9 @@ def too_old(ages: Ages, *, tested_here: bool) -> list[str]:
         found.append(f"there is no good {ages.kind} backup")
     elif ages.backup_seconds > BACKUP_LIMIT:
         found.append(f"the newest good {ages.kind} backup is {in_words(ages.backup_seconds)} old")
+    found += [
+        f"{backup_id} is dated in the future, and a recovery takes it for the newest" for backup_id in ages.dated_ahead
+    ]
     if tested_here and ages.test_seconds is None:
         found.append(f"no fresh {ages.kind} backup has been restored as a test")
     elif tested_here and ages.test_seconds is not None and ages.test_seconds > TEST_LIMIT:

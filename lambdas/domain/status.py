@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import partial
 from typing import Literal, TypeVar
 
-from lambdas.domain.ages import BACKUP_LIMIT, TEST_EVENTS, TEST_LIMIT, Ages, ages_of
+from lambdas.domain.ages import BACKUP_LIMIT, TEST_EVENTS, TEST_LIMIT, Ages, ages_of, newest_good
 from lambdas.domain.backup import CatalogRow
 from lambdas.domain.estate import Estate
 from lambdas.domain.lease import LeaseRow
@@ -195,18 +195,18 @@ def _checks(facts: Facts, now: datetime) -> Iterator[Check]:
     if not facts.same_estate:
         hint = "Make them equal: `cdk deploy --all` with the right estate.yaml writes both."
         yield Check("estate", None, "not good", "The two regions have different estates.", hint)
-    newest: str | None = None
+    newest: CatalogRow | None = None
     for each in facts.regions:
         primary = each.region == estate.regions.primary
         for kind in TEST_EVENTS:
             yield from _of(each, "backup-age", each.catalog, partial(_backup_age, kind=kind, now=now))
         yield from _of(each, "backup-stored", each.stored, _stored)
         if primary:
-            newest = next((row.id for row in _known(each.catalog, []) if row.is_good), None)
+            newest = newest_good(_known(each.catalog, []), now)
             yield from _of(each, "restore-test-age", each.tested, partial(_test_age, now=now))
             yield from _of(each, "last-run", each.ran, _last_runs)
         elif newest:
-            yield from _of(each, "backup-copied", each.catalog, partial(_copied, newest=newest))
+            yield from _of(each, "backup-copied", each.catalog, partial(_copied, newest=newest.id))
         yield from _of(each, "schedules", each.rules, partial(_rules, region=each.region, primary=primary))
         yield from _of(each, "functions", each.functions, _functions)
         yield from _of(each, "alarms", each.alarms, _alarms)
@@ -234,6 +234,9 @@ def _good(said: str) -> Found:
 def _backup_age(rows: Sequence[CatalogRow], kind: str, now: datetime) -> Iterator[Found]:
     ages, machine = ages_of(kind, rows, None, now), machine_name(f"{kind}_backup")
     hint = f"Start {machine} by hand in the primary region; its alert or its record says why the last one failed."
+    for backup_id in ages.dated_ahead:
+        cure = "Until then name another backup in a recovery, with backup_id; and find out whose clock was wrong."
+        yield "not good", f"{backup_id} is dated in the future, and a recovery takes it for the newest.", cure
     if ages.backup_seconds is None:
         yield "not good", f"There is no good {kind} backup.", hint
         return

@@ -46,7 +46,7 @@ def _lines(report: Report, every_backup: bool, colour: bool) -> Iterator[str]:
     yield f"Backups in {report.region}{more}"
     yield from _table(
         ("ID", "AGE", "SIZE", "PROOF", "COPY"),
-        [(row.id, _old(row.started_at, report.at), _size(row.size), row.proof, row.copy) for row in shown],
+        [(row.id, _age(row.started_at, report.at), _size(row.size), row.proof, row.copy) for row in shown],
     )
     yield ""
     yield f"Last runs in {report.region}"
@@ -103,6 +103,11 @@ def _word(verdict: Verdict, colour: bool, width: int = 0) -> str:
 
 def _since(moment: str, at: datetime) -> float:
     return (at - datetime.fromisoformat(moment)).total_seconds()
+
+
+def _age(moment: str, at: datetime) -> str:
+    """The age of a backup: one that is dated in the future has none."""
+    return "ahead" if _since(moment, at) < 0 else _old(moment, at)
 
 
 def _old(moment: str, at: datetime) -> str:

@@ -118,6 +118,26 @@ def test_tests_of_old_backups_are_passed_over_however_many_there_are(house: Hous
     assert _age_in_the_status() == pytest.approx(170 * HOUR, abs=30)
 
 
+def test_what_is_dated_in_the_future_does_not_look_young(house: House) -> None:
+    ahead = row_of(_ago(-1000))
+    house.catalog().put(ahead)
+    _tested(-1000)
+    said = f"{ahead.id} is dated in the future, and a recovery takes it for the newest"
+    measured = _measure(house)
+    assert _published() == {}
+    assert measured["problems"] == [
+        "there is no good vault backup",
+        said,
+        "no fresh vault backup has been restored as a test",
+    ]
+
+    house.catalog().put(row_of(_ago(2)))
+    _tested(30)
+    assert _measure(house)["problems"] == [said]
+    assert _published() == pytest.approx({"BackupAgeSeconds": 2 * HOUR, "RestoreTestAgeSeconds": 30 * HOUR}, abs=30)
+    assert _age_in_the_status() == pytest.approx(30 * HOUR, abs=30)
+
+
 def test_each_region_measures_what_it_has_itself_and_the_standby_expects_no_tests(house: House) -> None:
     house.catalog().put(row_of(_ago(1)))
     house.catalog(STANDBY).put(row_of(_ago(5)))

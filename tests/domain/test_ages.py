@@ -37,6 +37,28 @@ def test_what_is_not_there_has_no_age() -> None:
     assert ages_of("vault", [], None, NOW) == Ages("vault", None, None, None)
 
 
+def test_a_backup_that_is_dated_in_the_future_hides_no_older_one_and_is_told() -> None:
+    ahead, newest = row_of(NOW + timedelta(days=40)), row_of()
+    ages = ages_of("vault", [ahead, newest], None, NOW)
+    assert ages == Ages("vault", newest.id, HOUR + 10, None, [ahead.id])
+    assert too_old(ages, tested_here=False) == [
+        "vault-snapshot-20270101T030010Z is dated in the future, and a recovery takes it for the newest"
+    ]
+
+
+def test_backups_of_the_future_alone_are_none() -> None:
+    ages = ages_of("vault", [row_of(NOW + timedelta(seconds=1))], None, NOW)
+    assert (ages.backup_id, ages.backup_seconds) == (None, None)
+    assert "there is no good vault backup" in too_old(ages, tested_here=False)
+
+
+def test_of_the_future_only_what_a_recovery_would_take_is_told() -> None:
+    later = NOW + timedelta(days=1)
+    rows = [row_of(later, "database"), row_of(later, series="pre-restore"), row_of(later, proof="stored")]
+    assert ages_of("vault", rows, None, NOW).dated_ahead == []
+    assert ages_of("vault", [row_of(NOW)], None, NOW).dated_ahead == []
+
+
 # --- which restore tests count ----------------------------------------------------------------------------
 
 
@@ -51,10 +73,10 @@ def a_test(
 
 def test_a_test_counts_when_what_it_restored_was_fresh_then_though_one_night_had_failed() -> None:
     assert FRESH_LIMIT == 49 * HOUR
-    assert newest_test([fresh := a_test(2 * HOUR, NOW - timedelta(days=300))], "vault") == fresh
-    assert newest_test([fresh := a_test(26 * HOUR)], "vault") == fresh
-    assert newest_test([fresh := a_test(FRESH_LIMIT)], "vault") == fresh
-    assert newest_test([a_test(FRESH_LIMIT + 1)], "vault") is None
+    assert newest_test([fresh := a_test(2 * HOUR, NOW - timedelta(days=300))], "vault", NOW) == fresh
+    assert newest_test([fresh := a_test(26 * HOUR)], "vault", NOW) == fresh
+    assert newest_test([fresh := a_test(FRESH_LIMIT)], "vault", NOW) == fresh
+    assert newest_test([a_test(FRESH_LIMIT + 1)], "vault", NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -71,7 +93,13 @@ def test_a_test_counts_when_what_it_restored_was_fresh_then_though_one_night_had
 def test_a_test_that_says_nothing_of_the_backups_of_its_week_hides_none_that_does(other: Event) -> None:
     week_ago = a_test(2 * HOUR, NOW - timedelta(days=7))
     older = a_test(2 * HOUR, NOW - timedelta(days=14))
-    assert newest_test([other, week_ago, older], "vault") == week_ago
+    assert newest_test([other, week_ago, older], "vault", NOW) == week_ago
+
+
+def test_a_test_that_is_dated_in_the_future_does_not_count_before_that() -> None:
+    ahead, week_ago = a_test(HOUR, NOW + timedelta(seconds=1)), a_test(HOUR, NOW - timedelta(days=7))
+    assert newest_test([ahead, week_ago], "vault", NOW) == week_ago
+    assert newest_test([ahead, week_ago], "vault", NOW + timedelta(seconds=1)) == ahead
 
 
 # --- what is too old --------------------------------------------------------------------------------------

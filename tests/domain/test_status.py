@@ -133,6 +133,25 @@ def test_no_good_backup_is_not_good() -> None:
     assert "There is no good vault backup." in [check.said for check in bad(found)]
 
 
+def test_a_backup_that_is_dated_in_the_future_is_not_good_and_hides_nothing() -> None:
+    """What is asked of the newest backup is asked of the newest that has an age."""
+    ahead = row_of(NOW + timedelta(days=1))
+    found = report(house(region(catalog=[ahead, row_of()]), region(STANDBY, catalog=[ahead])), NOW)
+    told = "vault-snapshot-20261123T030000Z is dated in the future, and a recovery takes it for the newest."
+    assert [(check.name, check.region, check.said) for check in bad(found)] == [
+        ("backup-age", PRIMARY, told),
+        ("backup-age", STANDBY, told),
+        ("backup-age", STANDBY, "There is no good vault backup."),
+        (
+            "backup-copied",
+            STANDBY,
+            "The newest good backup, vault-snapshot-20261122T020000Z, has no good copy here.",
+        ),
+    ]
+    assert found.ages[0].backup_seconds == 3600
+    assert f"  {ahead.id}  ahead  " in as_text(found, every_backup=False, colour=False)
+
+
 def test_a_backup_whose_copy_is_not_there_is_not_good() -> None:
     older = row_of(STARTED - timedelta(hours=2))
     (check,) = bad(report(house(region(), region(STANDBY, catalog=[older])), NOW))
