@@ -16,6 +16,7 @@ from infra.scenario import definition, scenario_names
 from infra.schedule import FOLLOWS, SCHEDULES
 from infra.uses import TableUse
 from lambdas.domain.errors import all_errors
+from lambdas.domain.mailark_error import MailarkError
 from lambdas.domain.operation import machine_name
 from lambdas.domain.scenarios import SCENARIOS, Scenario
 from lambdas.domain.timeline import expected_in_words, in_words
@@ -167,7 +168,7 @@ def _before(scenario: Scenario) -> str:
 def error_list() -> str:
     """Every error, its sentence and its cure."""
     rows = "\n".join(
-        f"| `{error.code}` | {error.sentence} | {_single(error.hint)} | {'yes' if error.transient else ''} |"
+        f"| `{error.code}` | {error.sentence} | {_hints(error)} | {'yes' if error.transient else ''} |"
         for error in sorted(all_errors(), key=lambda error: error.code)
     )
     return f"""<!-- Written by `make docs` from lambdas/domain/errors.py. -->
@@ -179,6 +180,12 @@ What `{{…}}` stands for is in the message itself. A transient error is tried a
 | --- | --- | --- | --- |
 {rows}
 """
+
+
+def _hints(error: type[MailarkError]) -> str:
+    """The hint, and those for the series of backups that have another."""
+    others = "".join(f" For `{series}`: {hint}" for series, hint in error.hints.items())
+    return _single(error.hint) + others
 
 
 def _single(hint: str) -> str:

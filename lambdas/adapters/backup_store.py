@@ -13,7 +13,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.adapters.aws import AWS_ERRORS, client, error_code
 from lambdas.adapters.signing import ALGORITHM, SigningKey, key_id
-from lambdas.domain.backup import CONTENT_TYPE, CatalogRow, Manifest, manifest_key, read_manifest
+from lambdas.domain.backup import (
+    CONTENT_TYPE,
+    CatalogRow,
+    Manifest,
+    Series,
+    manifest_key,
+    read_backup_id,
+    read_manifest,
+)
 from lambdas.domain.errors import BackupMissing, ManifestInvalid, ManifestMissing, StorageRefused
 from lambdas.domain.orphans import Version
 
@@ -113,7 +121,7 @@ class BackupStore:
             answer = self._s3.head_object(Bucket=self.bucket, Key=key, VersionId=version_id)
         except ClientError as error:
             if error_code(error) in _MISSING:
-                raise BackupMissing(backup_id=backup_id, key=key) from None
+                raise BackupMissing(backup_id=backup_id, key=key, series=_series(backup_id)) from None
             raise _storage(self.bucket, "HeadObject", error_code(error)) from None
         return int(answer["ContentLength"])
 
@@ -207,7 +215,7 @@ class BackupStore:
             raw = self._s3.get_object(Bucket=self.bucket, Key=key, **version)["Body"].read()
         except ClientError as error:
             if error_code(error) in _MISSING:
-                raise ManifestMissing(backup_id=backup_id, key=key) from None
+                raise ManifestMissing(backup_id=backup_id, key=key, series=_series(backup_id)) from None
             raise _storage(self.bucket, "GetObject", error_code(error)) from None
         manifest = read_manifest(raw, backup_id, object_key)
         assert manifest.signature is not None  # read_manifest refuses an unsigned one
@@ -244,6 +252,11 @@ class BackupStore:
         )
         answer = _refused(self.bucket, self._s3.head_object, Bucket=self.bucket, Key=key)
         return str(answer["VersionId"])
+
+
+def _series(backup_id: str) -> Series | None:
+    name = read_backup_id(backup_id)
+    return name.series if name else None
 
 
 def _refused(bucket: str, call: Any, *positional: Any, **arguments: Any) -> Any:

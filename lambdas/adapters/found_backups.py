@@ -82,4 +82,4 @@ def _object(store: BackupStore, manifest: Manifest, objects: list[Version]) -> s
             pass
         if measured.sha256 == manifest.ciphertext.sha256:
             return version_id
-    raise BackupMissing(backup_id=manifest.backup_id, key=manifest.key)
+    raise BackupMissing(backup_id=manifest.backup_id, key=manifest.key, series=manifest.series)

@@ -249,11 +249,20 @@ class RestoreNotProved(MailarkError):
 
 # --- backups and encryption -------------------------------------------------------------------------------
 
+_NOT_COPIED = {
+    "pre-restore": "Restore another backup: only nightly ones have a copy in the other region. "
+    "What is left of this one is evidence.",
+    "staging": "Give the staging Vault an empty disk, and start vault_restore_test again: "
+    "it saves the empty state anew. What is left of this one is evidence.",
+}
+"""The hints for series that `copy_backup` is never run for."""
+
 
 class ManifestMissing(MailarkError):
     code = "manifest-missing"
     sentence = "{backup_id} has no manifest at {key}."
     hint = "Restore another backup, or bring the manifest back from the other region's bucket."
+    hints = _NOT_COPIED
     tampering = True
 
 
@@ -268,6 +277,7 @@ class BackupMissing(MailarkError):
     code = "backup-missing"
     sentence = "The object of {backup_id} is not at {key}."
     hint = "Restore another backup, or bring the object back from the other region's bucket."
+    hints = _NOT_COPIED
     tampering = True
 
 
@@ -282,6 +292,7 @@ class BackupDamaged(MailarkError):
     code = "backup-damaged"
     sentence = "{backup_id} is damaged: {problem}."
     hint = "Restore another backup; this one stays where it is, as evidence. The other region's copy may be whole."
+    hints = _NOT_COPIED
     tampering = True
 
 

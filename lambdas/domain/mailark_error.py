@@ -1,6 +1,7 @@
 """What a failure is: a code, a sentence of fact, and a hint that names the cure; as an exception, and as data."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -17,12 +18,15 @@ class MailarkError(Exception):
     code: ClassVar[str]
     sentence: ClassVar[str]
     hint: ClassVar[str]
+    hints: ClassVar[Mapping[str, str]] = {}
+    """Instead of `hint`, by the series of the backup that a failure is about: not each has the same cure."""
     transient: ClassVar[bool] = False
     tampering: ClassVar[bool] = False
     """Somebody may have changed a backup: the security contacts are told as well."""
 
     def __init__(self, **facts: object) -> None:
-        super().__init__(f"{self.code}: {self.sentence.format(**facts)}\nNext: {self.hint.format(**facts)}")
+        hint = self.hints.get(str(facts.get("series")), self.hint)
+        super().__init__(f"{self.code}: {self.sentence.format(**facts)}\nNext: {hint.format(**facts)}")
 
 
 @dataclass(frozen=True)

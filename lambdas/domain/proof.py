@@ -38,6 +38,10 @@ Opener = Callable[[Iterable[bytes]], Iterator[bytes]]
 """Turns ciphertext into authenticated plaintext; raises `CiphertextDamaged`."""
 
 
+def _damaged(manifest: Manifest, problem: str) -> BackupDamaged:
+    return BackupDamaged(backup_id=manifest.backup_id, series=manifest.series, problem=problem)
+
+
 def plaintext_of(manifest: Manifest, ciphertext: Iterable[bytes], opener: Opener) -> Iterator[bytes]:
     """The plaintext of a backup, piece by piece; the last piece comes only when all of it has been verified.
 
@@ -57,17 +61,17 @@ def plaintext_of(manifest: Manifest, ciphertext: Iterable[bytes], opener: Opener
         for _ in sealed:
             pass  # what the opener left unread counts too
     except CiphertextDamaged as damage:
-        raise BackupDamaged(backup_id=manifest.backup_id, problem=str(damage)) from None
+        raise _damaged(manifest, str(damage)) from None
     for what, measured, wanted in (
         ("stored object", encrypted, manifest.ciphertext),
         ("snapshot inside it", plain, manifest.plaintext),
     ):
         if measured.size != wanted.size:
             problem = f"the {what} has {measured.size} bytes, and its manifest says {wanted.size}"
-            raise BackupDamaged(backup_id=manifest.backup_id, problem=problem)
+            raise _damaged(manifest, problem)
         if measured.sha256 != wanted.sha256:
             problem = f"the {what} has another SHA-256 than its manifest says"
-            raise BackupDamaged(backup_id=manifest.backup_id, problem=problem)
+            raise _damaged(manifest, problem)
     yield held
 
 
@@ -85,9 +89,9 @@ def proved_snapshot(manifest: Manifest, ciphertext: Iterable[bytes], opener: Ope
         facts = verifier.finish()
     except SnapshotDamaged as damage:
         problem = as_failure(damage).sentence.removesuffix(".")
-        raise BackupDamaged(backup_id=manifest.backup_id, problem=problem) from None
+        raise _damaged(manifest, problem) from None
     if (facts.index, facts.term) != (manifest.source.raft_index, manifest.source.raft_term):
-        raise BackupDamaged(backup_id=manifest.backup_id, problem="it holds another snapshot than its manifest says")
+        raise _damaged(manifest, "it holds another snapshot than its manifest says")
 
 
 def prove_intact(manifest: Manifest, ciphertext: Iterable[bytes], opener: Opener) -> None:

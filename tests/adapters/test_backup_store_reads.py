@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lambdas.adapters.backup_store import BackupStore
 from lambdas.adapters.signing import SigningKey
-from lambdas.domain.backup import CatalogRow, Manifest, manifest_key
+from lambdas.domain.backup import CatalogRow, Manifest, Series, manifest_key
 from lambdas.domain.errors import (
     BackupMisplaced,
     BackupMissing,
@@ -97,6 +97,20 @@ def test_an_object_that_is_missing_is_named(store: BackupStore) -> None:
     row = row_of()
     with pytest.raises(BackupMissing, match=f"The object of {row.id} is not at {row.key}."):
         list(store.read(row))
+
+
+@pytest.mark.parametrize(
+    ("series", "cure"),
+    [("daily", "from the other region's bucket"), ("pre-restore", "only nightly ones"), ("staging", "an empty disk")],
+)
+def test_what_is_missing_names_the_cure_of_its_series(
+    store: BackupStore, evidence: SigningKey, series: Series, cure: str
+) -> None:
+    row = row_of(series=series)
+    with pytest.raises(BackupMissing, match=f"Next: .*{cure}"):
+        list(store.read(row))
+    with pytest.raises(ManifestMissing, match=f"Next: .*{cure}"):
+        store.signed_manifest(row.id, row.key, evidence)
 
 
 def test_a_version_that_is_missing_is_named(store: BackupStore) -> None:

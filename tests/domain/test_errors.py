@@ -1,11 +1,13 @@
 """What every failure says, word for word, and that a program can read it back."""
 
 import re
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambdas.domain.backup import Series
 from lambdas.domain.errors import (
     AuditConflict,
     AuditTrailBroken,
@@ -411,6 +413,35 @@ def test_the_text_of_a_failure_can_be_read_back(error: MailarkError, text: str) 
     assert Failure.parse(text) == Failure(error.code, first.removeprefix(f"{error.code}: "), second)
 
 
+BROKEN = (ManifestMissing, BackupMissing, BackupDamaged)
+CURES: dict[Series, str] = {
+    "pre-restore": "Restore another backup: only nightly ones have a copy in the other region. What is left of this "
+    "one is evidence.",
+    "staging": "Give the staging Vault an empty disk, and start vault_restore_test again: it saves the empty state "
+    "anew. What is left of this one is evidence.",
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+@pytest.mark.parametrize("series", CURES)
+def test_what_has_no_copy_is_not_looked_for_in_the_other_region(kind: type[MailarkError], series: Series) -> None:
+    failure = Failure.parse(str(kind(backup_id="b", key="k", problem="p", series=series)))
+    assert failure is not None
+    assert (failure.code, failure.hint) == (kind.code, CURES[series])
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_nightly_backup_has_a_copy_in_the_other_region(kind: type[MailarkError]) -> None:
+    text = str(kind(backup_id="b", key="k", problem="p", series="daily"))
+    assert text == str(kind(backup_id="b", key="k", problem="p"))
+    assert "the other region's" in text.lower()
+
+
+def test_another_hint_is_for_each_series_that_is_not_copied_and_for_these_failures_alone() -> None:
+    assert {kind for kind in all_errors() if kind.hints} == set(BROKEN)
+    assert all(set(kind.hints) == set(get_args(Series)) - {"daily"} for kind in BROKEN)
+
+
 def test_a_code_names_one_failure_only() -> None:
     codes = [kind.code for kind in all_errors()]
     assert sorted(codes) == sorted(set(codes))
@@ -434,8 +465,9 @@ def test_what_happened_is_one_sentence(kind: type[MailarkError]) -> None:
 
 @pytest.mark.parametrize("kind", all_errors())
 def test_a_hint_is_one_sentence_or_two_and_ends_with_a_stop_or_a_fact(kind: type[MailarkError]) -> None:
-    assert _sentences(kind.hint) in (1, 2)
-    assert kind.hint.endswith((".", "}"))
+    for hint in (kind.hint, *kind.hints.values()):
+        assert _sentences(hint) in (1, 2)
+        assert hint.endswith((".", "}"))
 
 
 def test_the_security_contacts_hear_of_what_may_be_somebodys_deed() -> None:

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.backup import Manifest
+from lambdas.domain.backup import BackupName, Manifest
 from lambdas.domain.errors import BackupDamaged
 from lambdas.domain.proof import CiphertextDamaged, Measured, Opener, plaintext_of, prove_intact
-from tests.domain.builders import NAME, manifest_of, snapshot_of
+from tests.domain.builders import NAME, STARTED, manifest_of, snapshot_of
 
 contents = st.binary(min_size=1, max_size=40)
 cuts = st.lists(st.integers(0, 40), max_size=6)
@@ -176,4 +176,11 @@ def test_a_backup_of_something_else_is_not_intact(plaintext: bytes, problem: str
 def test_a_backup_that_differs_from_its_manifest_is_not_intact() -> None:
     manifest = manifest_of(SNAPSHOT, sealed(SNAPSHOT))
     with pytest.raises(BackupDamaged, match="the stored object has 7 bytes"):
+        prove_intact(manifest, [sealed(b"x")], OPEN)
+
+
+def test_damage_names_the_cure_of_the_series() -> None:
+    name = BackupName("vault", "pre-restore", STARTED)
+    manifest = manifest_of(SNAPSHOT, sealed(SNAPSHOT), backup_id=name.id, series=name.series)
+    with pytest.raises(BackupDamaged, match="only nightly ones have a copy"):
         prove_intact(manifest, [sealed(b"x")], OPEN)
