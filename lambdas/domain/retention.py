@@ -6,17 +6,17 @@ with them. Sources: `credential-recovery.md` ("Retention": 30 daily, 12 monthly)
 
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 from lambdas.domain.backup import CatalogRow, reaches
 
 
 @dataclass(frozen=True)
 class RetentionRule:
-    """How many backups of a kind stay: of the last `daily` days and of the last `monthly` months that have a good one.
+    """How many backups of a kind stay: all of the last `daily` days, the first of each of `monthly` months.
 
-    Whatever is younger than `evidence_days`, good or not, stays too; so does what was saved before the last
-    `undo` restores, and the newest empty state of the staging Vault.
+    Only good ones count, and only days and months that have one. Whatever is younger than `evidence_days`, good or not,
+    stays too; so does what was saved before the last `undo` restores, and the newest empty state of the staging Vault.
     """
 
     daily: int
@@ -31,7 +31,9 @@ RULES: dict[str, RetentionRule] = {
 }
 
 _MARGIN = timedelta(hours=12)
-"""A lock ends before the night that may delete what it protects: nobody, Mailark included, may lift one."""
+"""Between the start of a backup and its first lock: that ends before the night that may delete what it protects."""
+_LEAST = timedelta(hours=1)
+"""The shortest lock: S3 takes none that has ended, and no night begins within an hour of the day before."""
 
 
 @dataclass(frozen=True)
@@ -61,40 +63,44 @@ def plan_retention(
 ) -> Retention:
     """Decide for every backup of `kind`; `rows` in any order, `now` in UTC; `proven` are ids that are proven elsewhere.
 
-    The newest proven backup and the newest good one always stay.
+    The newest proven backup and the newest good one always stay. A lock ends before the night that may delete what it
+    protects, since nobody, Mailark included, may lift one; but for the proven one that no day or month keeps any more.
     """
     newest_first = sorted((row for row in rows if row.kind == kind), key=lambda row: row.started_at, reverse=True)
     good = [row for row in newest_first if row.series == "daily" and reaches(row.proof, "intact")]
     reasons: dict[str, list[str]] = {row.id: [] for row in newest_first}
     locks: dict[str, datetime] = {}
+    today = datetime.combine(now, time(), UTC)
+    days = list(dict.fromkeys(row.date for row in good))[: rule.daily]
+    places = {day: place for place, day in enumerate(days)}
+    had = bool(days) and days[0] >= f"{today:%Y-%m-%d}"  # the backup of today: what comes next is tomorrow's
+    next_day = today + timedelta(days=1 if had else 0)
+    least = max(next_day, now + _LEAST)
 
-    def keep(row: CatalogRow, reason: str, days: int, until: datetime | None = None) -> None:
+    def keep(row: CatalogRow, reason: str, until: datetime = least) -> None:
         reasons[row.id].append(reason)
-        until = max(now + timedelta(days=days) - _MARGIN, until or now)
-        locks[row.id] = max(locks.get(row.id, until), until)
+        locks[row.id] = max(locks.get(row.id, least), until)
 
-    for place, row in enumerate(_newest_of_each(_day, good)[: rule.daily]):
-        keep(row, f"day {place + 1} of {rule.daily}", rule.daily - place)
+    for row in good:
+        if (place := places.get(row.date)) is not None:
+            keep(row, f"day {place + 1} of {rule.daily}", next_day + timedelta(days=rule.daily - place - 1))
     months = _oldest_of_each(_month, good)
     for place, row in enumerate(months[: rule.monthly]):
         pushed_out = _first_of_month(_month(months[0]), rule.monthly - place)
-        keep(row, f"month {place + 1} of {rule.monthly}", 1, pushed_out)
+        keep(row, f"month {place + 1} of {rule.monthly}", pushed_out)
     for row in [row for row in good if reaches(row.proof, "proven") or row.id in proven][:1]:
-        keep(row, "the newest that is proven", rule.daily)
+        long = now + timedelta(days=rule.daily)  # no newer one is known to be of any use
+        keep(row, "the newest that is proven", least if reasons[row.id] else long)
     for row in [row for row in newest_first if row.series == "pre-restore"][: rule.undo]:
-        keep(row, f"saved before one of the last {rule.undo} restores", rule.evidence_days)
+        keep(row, f"saved before one of the last {rule.undo} restores")
     for row in [row for row in newest_first if row.series == "staging"][:1]:
-        keep(row, "the empty state of the staging Vault", rule.evidence_days)
+        keep(row, "the empty state of the staging Vault")
     for row in newest_first:
-        left = timedelta(days=rule.evidence_days) - (now - datetime.fromisoformat(row.started_at))
-        if left > timedelta():
-            keep(row, f"younger than {rule.evidence_days} days", min(left.days + 1, rule.evidence_days))
+        started = datetime.fromisoformat(row.started_at)
+        if now - started < (young := timedelta(days=rule.evidence_days)):
+            keep(row, f"younger than {rule.evidence_days} days", min(started, now) + young)
     kept = [Kept(row, reasons[row.id], locks[row.id]) for row in newest_first if reasons[row.id]]
     return Retention(kept, [row for row in reversed(newest_first) if not reasons[row.id]])
-
-
-def _day(row: CatalogRow) -> str:
-    return row.date
 
 
 def _month(row: CatalogRow) -> str:
@@ -105,11 +111,6 @@ def _first_of_month(month: str, later: int) -> datetime:
     """When the month begins that comes so many months after another: the first that can push a backup out."""
     number = int(month[:4]) * 12 + int(month[5:]) - 1 + later
     return datetime(number // 12, number % 12 + 1, 1, tzinfo=UTC)
-
-
-def _newest_of_each(period: Callable[[CatalogRow], str], newest_first: Sequence[CatalogRow]) -> list[CatalogRow]:
-    """The newest backup of each period, newest period first."""
-    return list({period(row): row for row in reversed(newest_first)}.values())[::-1]
 
 
 def _oldest_of_each(period: Callable[[CatalogRow], str], newest_first: Sequence[CatalogRow]) -> list[CatalogRow]:
