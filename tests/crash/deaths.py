@@ -90,7 +90,7 @@ class Deaths:
             with self.new_world() as world:
                 story = story_of(scenario)
                 story.prepare(world, self.backed_up)
-                execution = world.start(scenario, story.input(world), *kills)
+                execution = story.start(world, self.backed_up, *kills)
                 assert execution.ended.status == ("FAILED" if kills else "SUCCEEDED"), execution.ended
                 assert world.functions.died == list(kills)
                 self._calls[key] = list(dict.fromkeys(world.take_calls()))

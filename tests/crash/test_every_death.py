@@ -43,7 +43,7 @@ def _die_and_start_again(scenario: str, deaths: Sequence[Death], new_world: Worl
     with new_world() as world:
         story.prepare(world, backed_up)
         while left:
-            died, execution = list(world.functions.died), world.start(scenario, story.input(world), *left[0])
+            died, execution = list(world.functions.died), story.start(world, backed_up, *left[0])
             if "duplicate_of" in (execution.ended.output or ()):
                 assert len(left) < len(deaths)
                 break  # the execution before had done all of its work
@@ -51,7 +51,7 @@ def _die_and_start_again(scenario: str, deaths: Sequence[Death], new_world: Worl
                 assert left[0][-1].call.number > 1, f"it did not come to where it was to die: {execution.ended}"
                 assert execution.ended.status == "SUCCEEDED"  # a poll that was not needed this time
             left.pop(0)
-        world.start(scenario, story.input(world))
+        story.start(world, backed_up)
         world.assert_sound()
         story.holds(world, backed_up)
     if left:

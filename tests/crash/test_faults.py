@@ -38,9 +38,10 @@ def _among_faults(
     """Run a scenario so many times; what was met, in words."""
     story, began, red = story_of(scenario), time.monotonic(), []
     with new_world() as world, faulty(endpoint, folder, SEED) as faults:
-        world.functions.endpoint = faults.endpoint
         for run in range(runs):
+            world.functions.endpoint = endpoint
             story.prepare(world, backed_up)
+            world.functions.endpoint = faults.endpoint
             for _ in range(_STARTS):
                 ended = world.start(scenario, story.input(world, run)).ended
                 if ended.status == "SUCCEEDED":

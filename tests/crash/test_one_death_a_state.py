@@ -19,9 +19,9 @@ def test_an_execution_that_dies_in_every_state_in_turn_ends_well_at_last(
     with new_world() as world:
         story.prepare(world, backed_up)
         for death in one_a_state:
-            execution = world.start(scenario, story.input(world), *death)
-            assert execution.ended.error == "Runtime.ExitError", f"it was to die {death[-1]}"
-        world.start(scenario, story.input(world))
+            execution = story.start(world, backed_up, *death)
+            assert execution.ended.error == "Runtime.ExitError", f"it was to die {death[-1]}: {execution.ended}"
+        story.start(world, backed_up)
         world.assert_sound()
         story.holds(world, backed_up)
         assert world.functions.died == kills
