@@ -116,7 +116,7 @@ class OfflineBackup:
             raise Refused(fact, "Take the object and the manifest of one backup.")
         if size != manifest.ciphertext.size:
             fact = f"{file} has {size} bytes, and its manifest says {manifest.ciphertext.size}."
-            raise Refused(fact, "Copy it again, whole; the other region's bucket holds it too.")
+            raise Refused(fact, "Copy it again, whole; a nightly backup lies in the other region's bucket too.")
 
 
 def _manifest(file: Path) -> Manifest:

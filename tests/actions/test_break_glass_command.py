@@ -215,7 +215,7 @@ def test_a_cut_object_is_said_to_be_cut(night: Night, saved: SavedBackup) -> Non
     night.object.write_bytes(saved.content[:-100])
     assert night.refusal("open", "--key", "offline-key.pem") == (
         f"{night.id}.enc has {len(saved.content) - 100} bytes, and its manifest says {len(saved.content)}.\n"
-        "Next: Copy it again, whole; the other region's bucket holds it too."
+        "Next: Copy it again, whole; a nightly backup lies in the other region's bucket too."
     )
 
 
