@@ -15,6 +15,8 @@ from lambdas.domain.evidence import CHAINED, SPOOL, Finding
 
 LATE = timedelta(hours=3)
 """What is spooled is chained every hour: what waits for longer was left out three times."""
+LARGEST = 256 * 1024
+"""Bytes. A table takes items of 400 KB (DynamoDB quotas); none of our events has a hundredth of it."""
 
 
 class Spooled(Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,10 +37,15 @@ def mark_of(key: str) -> str:
 
 
 def read_spooled(key: str, raw: bytes) -> Spooled:
-    """Read back what was spooled under a key. Raises `ValueError` for anything else, and for what lies elsewhere."""
+    """Read back what was spooled under a key.
+
+    Raises `ValueError` for anything else, for what lies elsewhere, and for what no table would take: it would hold up
+    all that was spooled after it.
+    """
     try:
         found = msgspec.json.decode(raw, type=Spooled)
-        if key == spool_key(found.event.id) and datetime.fromisoformat(found.event.timestamp).tzinfo:
+        in_place = key == spool_key(found.event.id) and datetime.fromisoformat(found.event.timestamp).tzinfo
+        if in_place and found.scope and found.event.event and len(raw) <= LARGEST:
             return found
     except (msgspec.MsgspecError, ValueError):
         pass

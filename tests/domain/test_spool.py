@@ -8,7 +8,7 @@ import pytest
 
 from lambdas.domain.audit import Event
 from lambdas.domain.canonical import canonical_json
-from lambdas.domain.spool import LATE, Spool, Spooled, mark_of, read_spooled, spool_key
+from lambdas.domain.spool import LARGEST, LATE, Spool, Spooled, mark_of, read_spooled, spool_key
 
 VAULT = "platform#vault"
 NOW = datetime(2026, 11, 22, 4, 30, tzinfo=UTC)
@@ -68,6 +68,10 @@ def test_a_mark_of_what_was_never_spooled_is_found() -> None:
         (f"{KEY}.txt", _raw()),
         (KEY, _raw(dataclasses.replace(EVENT, timestamp="soon"))),
         (KEY, _raw(dataclasses.replace(EVENT, timestamp="2026-11-22T04:00:00"))),
+        # What no table takes.
+        pytest.param(KEY, _raw(scope=""), id="no chain"),
+        pytest.param(KEY, _raw(dataclasses.replace(EVENT, event="")), id="no name"),
+        pytest.param(KEY, _raw(dataclasses.replace(EVENT, details={"much": "x" * LARGEST})), id="too large"),
     ],
 )
 @pytest.mark.parametrize("marked", [False, True])
