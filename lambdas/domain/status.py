@@ -25,8 +25,8 @@ Verdict = Literal["good", "not good", "unknown", "skipped"]
 EXIT_CODES: dict[Verdict, int] = {"good": 0, "not good": 1, "unknown": 2}
 
 FAILURE_RULE = "mailark-failed-executions"
-IN_BOTH_REGIONS = {"backup_watch", "audit_signing", "audit_verification"}
-"""The schedules that are on in the standby too."""
+IN_BOTH_REGIONS = {"staging_emptying", "backup_watch", "audit_signing", "audit_verification"}
+"""What starts by itself in the standby too."""
 
 
 @dataclass(frozen=True)

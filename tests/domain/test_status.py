@@ -198,6 +198,7 @@ def test_a_rule_that_is_gone_is_not_good_in_the_standby_either() -> None:
     facts = house(region(), region(STANDBY, rules={"mailark-backup-watch": False}))
     assert {check.said for check in bad(report(facts, NOW))} == {
         "The rule mailark-backup-watch is off.",
+        "The rule mailark-staging-emptying does not exist.",
         *(f"The rule mailark-{name} does not exist." for name in ("audit-signing", "audit-verification")),
         "The rule mailark-failed-executions does not exist.",
     }

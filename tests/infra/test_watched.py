@@ -2,7 +2,7 @@
 
 from infra.names import KEYS
 from infra.names import SIGNING_KEYS as SIGNING
-from infra.schedule import SCHEDULES
+from infra.schedule import FOLLOWS, SCHEDULES
 from lambdas.adapters.inspection import SEALING_KEYS, SIGNING_KEYS, TOPICS
 from lambdas.domain.operation import machine_name
 from lambdas.domain.scenarios import SCENARIOS, ScheduledInput
@@ -23,15 +23,15 @@ def test_it_uses_a_sealing_key_for_a_purpose_that_a_policy_knows(house: House) -
 
 def test_it_expects_on_what_is_deployed_on() -> None:
     scheduled = {name for name, scenario in SCENARIOS.items() if issubclass(scenario.input, ScheduledInput)}
-    assert scheduled == set(SCHEDULES)
-    assert {name for name, cron in SCHEDULES.items() if cron.in_both_regions} == IN_BOTH_REGIONS
+    assert scheduled == {*SCHEDULES, *FOLLOWS}
+    assert {*FOLLOWS, *(name for name, cron in SCHEDULES.items() if cron.in_both_regions)} == IN_BOTH_REGIONS
 
 
 def test_the_rules_topics_and_alarms_that_it_asks_for_have_the_names_that_are_deployed(house: House) -> None:
     for stack in APP_STACKS:
         template = house.stacks[stack]
         rules = {rule["Name"] for rule in template.properties("AWS::Events::Rule").values()}
-        assert rules == {FAILURE_RULE, *(machine_name(name) for name in SCHEDULES)}
+        assert rules == {FAILURE_RULE, *(machine_name(name) for name in (*SCHEDULES, *FOLLOWS))}
         topics = {topic["TopicName"] for topic in template.properties("AWS::SNS::Topic").values()}
         assert topics == {f"mailark-{topic}" for topic in TOPICS}
         for alarm in template.properties("AWS::CloudWatch::Alarm").values():

@@ -5,7 +5,7 @@ from typing import Any
 import hvac
 import pytest
 
-from tests.scenarios.house import House, backup_of, broken, failure
+from tests.scenarios.house import House, backup_of, broken, failure, paused
 
 
 def _staged(house: House) -> list[str]:
@@ -68,9 +68,10 @@ def test_a_test_that_fails_empties_the_staging_vault_all_the_same(house: House, 
 
 
 def test_what_a_stopped_test_left_is_taken_away_by_itself(house: House, backup_id: str) -> None:
+    """Its function outlives it, and fills the staging Vault when nobody waits for that any more."""
     arn = house.start("vault_restore_test", {"reason": "it will be stopped"})
-    house.wait_for_state(arn, "RestoreVaultSnapshotSaved")
-    with house.starting("staging_emptying") as started:
+    house.wait_for_state(arn, "RestoreVaultSnapshot")
+    with paused(house.lab.staging_vault.pid), house.starting("staging_emptying") as started:
         house.lab.client("stepfunctions").stop_execution(executionArn=arn, error="Stopped", cause="by a test")
     assert "Start staging_emptying" in house.alert_of(arn).body
 
@@ -78,6 +79,7 @@ def test_what_a_stopped_test_left_is_taken_away_by_itself(house: House, backup_i
     finished = house.follow(emptying)
 
     assert finished.status == "SUCCEEDED", finished.cause
+    assert finished.output["details"]["emptied_with"] is not None
     assert _staged(house) == []
     assert house.audit_events(emptying) == ["operation_started", "staging_emptied"]
     assert house.operation(emptying)["user_id"] == "system"
