@@ -89,7 +89,8 @@ ACTIONS: dict[str, ActionSpec] = {
         [
             _ESTATE,
             TableUse("operations", ("dynamodb:GetItem", "dynamodb:PutItem")),
-            TableUse("leases", ("dynamodb:GetItem", "dynamodb:PutItem")),
+            # It gives the lease back where the operation was ended before it could begin.
+            TableUse("leases", ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")),
             *_AUDIT,
             _EXECUTION_DESCRIBED,
         ],

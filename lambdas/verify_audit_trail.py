@@ -153,7 +153,7 @@ def _links(copy: Path, scope: str, folder: Path | None) -> Iterator[Link]:
 def _counted(links: Iterator[Link], verdict: Verdict, spool: Spool) -> Iterator[Link]:
     for each in links:
         verdict.events += 1
-        spool.come_by(each.scope, each.event.id)
+        spool.come_by(each.scope, each.event)
         yield each
 
 

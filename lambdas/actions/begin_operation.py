@@ -52,7 +52,6 @@ def handler(request: BeginOperation, run: Run) -> Begun:
     given = parse_input(scenario, request.input)
     read_estate(run.settings.region)
     record = OperationRecord(run)
-    operation_id = execution_name(request.execution)
 
     scheduled_for = None
     if isinstance(given, ScheduledInput) and given.scheduled_for is not None:
@@ -65,7 +64,7 @@ def handler(request: BeginOperation, run: Run) -> Begun:
             return Begun(duplicate_of=execution_name(owner))
 
     operation = Operation(
-        id=operation_id,
+        id=execution_name(request.execution),
         scenario=scenario.name,
         execution=request.execution,
         mode=scenario.mode,
@@ -75,7 +74,7 @@ def handler(request: BeginOperation, run: Run) -> Begun:
         user_id=SYSTEM if scheduled_for else given.requested_by or UNNAMED,
         incident_id=given.incident_id,
     )
-    record.began(operation, scheduled_for)
+    operation = record.began(operation, scheduled_for)
     if isinstance(given, VaultRestoreInput):
         day = given.backup_date.isoformat() if given.backup_date else None
         return Begun(operation, day, given.backup_id, without_saving=given.without_saving)

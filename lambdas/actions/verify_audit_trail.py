@@ -86,7 +86,7 @@ def _of_chain(
     def links() -> Iterator[Link]:
         for each in reading.links():
             ids.discard(each.event.id)
-            spool.come_by(scope, each.event.id)
+            spool.come_by(scope, each.event)
             yield each
 
     yield from trail_findings(

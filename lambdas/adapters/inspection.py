@@ -145,7 +145,7 @@ class Inspection:
         arn = f"arn:{self._partition}:states:{self.region}:{self._account}:stateMachine:{machine_name(scenario)}"
         for each in self._executions.newest(arn, _LOOK_BACK):
             try:
-                row = self._operations.get(execution_name(each.arn))
+                row = self._operations.of_execution(each.arn)
             except OperationUnknown:
                 if each.status == "SUCCEEDED":
                     continue

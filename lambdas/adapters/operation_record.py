@@ -16,7 +16,7 @@ from lambdas.adapters.leases import Leases
 from lambdas.adapters.operations import OperationRow, Operations
 from lambdas.adapters.spooled_trail import spooled_trail
 from lambdas.domain.audit import Event, Severity, event_id
-from lambdas.domain.errors import OperationUnknown
+from lambdas.domain.errors import OperationStopped, OperationUnknown
 from lambdas.domain.failure import with_way_out
 from lambdas.domain.mailark_error import Failure
 from lambdas.domain.operation import UNNAMED, Lease, Operation, execution_name
@@ -43,7 +43,7 @@ class OperationRecord:
 
     def _has_succeeded(self, execution: str) -> bool:
         try:
-            return self._operations.get(execution_name(execution)).status == "succeeded"
+            return self._operations.of_execution(execution).status == "succeeded"
         except OperationUnknown:
             return False
 
@@ -51,9 +51,20 @@ class OperationRecord:
         """Take the lease on the scenario's target. Raises `TargetBusy` and `TargetSettling`."""
         return self._leases.take(scenario.target, execution, self._executions.runs)
 
-    def began(self, operation: Operation, scheduled_for: str | None = None) -> None:
-        """Record that an operation has begun."""
-        self._operations.begin(operation, scheduled_for)
+    def began(self, operation: Operation, scheduled_for: str | None = None) -> Operation:
+        """Record that an operation has begun, and give it back under the id that it has got.
+
+        Raises `OperationStopped` where its end was recorded before it could begin, and frees the target again.
+        """
+        row = self._operations.begin(operation, scheduled_for)
+        if row.status != "running":
+            self._leases.release(operation.lease.target, operation.execution)
+            raise OperationStopped(scenario=operation.scenario)
+        begun = dataclasses.replace(row.operation, lease=operation.lease)
+        self._tell_begun(begun)
+        return begun
+
+    def _tell_begun(self, operation: Operation) -> None:
         details = {
             "scenario": operation.scenario,
             "target": operation.lease.target,
@@ -72,11 +83,11 @@ class OperationRecord:
     def failed(self, scenario: Scenario, execution: str, failure: Failure, state: str | None) -> OperationRow:
         """Record that an operation has failed, and free its target; an end that was recorded before stands."""
         try:
-            row = self._operations.get(execution_name(execution))
+            row = self._operations.of_execution(execution)
         except OperationUnknown:
             row = self._never_begun(scenario, execution)
         if row.operation.lease.token:  # it has begun, and may have died between the row of that and the event
-            self.began(row.operation)
+            self._tell_begun(row.operation)
         if row.status == "running":
             told = with_way_out(failure, scenario.name, state, self._saved_by(row.operation.id))
             outcome = dataclasses.asdict(told) | {"state": state}
@@ -119,8 +130,7 @@ class OperationRecord:
             reason="it never began",
             user_id=UNNAMED,
         )
-        self._operations.begin(operation)
-        return OperationRow(operation, "running", {})
+        return self._operations.begin(operation)
 
     def _append(self, operation: Operation, event: str, severity: Severity, details: dict[str, Any]) -> None:
         self._trail.append(

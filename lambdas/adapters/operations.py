@@ -1,5 +1,7 @@
 """The record of every operation, in DynamoDB: who started what, why, and how it ended."""
 
+import contextlib
+import dataclasses
 import json
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -9,7 +11,7 @@ from botocore.exceptions import ClientError
 from lambdas.adapters.aws import client
 from lambdas.adapters.tables import condition_failed, from_item, to_item
 from lambdas.domain.errors import OperationUnknown
-from lambdas.domain.operation import Lease, Mode, Operation
+from lambdas.domain.operation import Lease, Mode, Operation, execution_name
 
 Status = Literal["running", "succeeded", "failed"]
 
@@ -32,8 +34,20 @@ class Operations:
         self._table = table
         self._dynamo: Any = client("dynamodb", region)
 
-    def begin(self, operation: Operation, scheduled_for: str | None = None) -> None:
-        """Record that an operation has begun; once recorded it stays as it is, however often this runs."""
+    def begin(self, operation: Operation, scheduled_for: str | None = None) -> OperationRow:
+        """Record that an operation has begun; once recorded it stays as it is, however often this runs. Gives its row.
+
+        It is called as its execution is. Executions of two machines may have one name: the second one's operation is
+        called by the ARN.
+        """
+        for name in _names(operation.execution):
+            self._put_once(dataclasses.replace(operation, id=name), scheduled_for)
+            row = self.get(name)
+            if row.operation.execution == operation.execution:
+                return row
+        raise OperationUnknown(operation_id=operation.execution)  # nobody else has the ARN
+
+    def _put_once(self, operation: Operation, scheduled_for: str | None) -> None:
         item = {
             "id": operation.id,
             "scenario": operation.scenario,
@@ -101,6 +115,15 @@ class Operations:
             raise
         return True
 
+    def of_execution(self, execution: str) -> OperationRow:
+        """The operation of an execution, by its ARN. Raises `OperationUnknown`."""
+        for name in _names(execution):
+            with contextlib.suppress(OperationUnknown):
+                row = self.get(name)
+                if row.operation.execution == execution:
+                    return row
+        raise OperationUnknown(operation_id=execution_name(execution))
+
     def get(self, operation_id: str) -> OperationRow:
         """One operation. Raises `OperationUnknown`."""
         answer = self._dynamo.get_item(TableName=self._table, Key=to_item({"id": operation_id}), ConsistentRead=True)
@@ -125,3 +148,8 @@ class Operations:
             scheduled_for=item.get("scheduled_for"),
             ended_at=item.get("ended_at"),
         )
+
+
+def _names(execution: str) -> tuple[str, str]:
+    """What the operation of an execution may be called."""
+    return execution_name(execution), execution

@@ -3,6 +3,7 @@
 The same verification runs over the bucket in AWS and over a downloaded copy of it.
 """
 
+import dataclasses
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -55,6 +56,7 @@ def read_spooled(key: str, raw: bytes) -> Spooled:
 @dataclass(frozen=True)
 class _Wanted:
     scope: str
+    event: Event
     finding: Finding
 
 
@@ -85,17 +87,17 @@ class Spool:
         self.events += 1
         since = since or datetime.fromisoformat(found.event.timestamp)
         if mark in self._marks:
-            problem = f"it marks an event as chained, and no event of {found.scope} has that id"
-            self._wanted[found.event.id] = _Wanted(found.scope, Finding(mark, None, problem))
+            problem = f"it marks an event as chained, and {found.scope} has no such event"
+            self._wanted[found.event.id] = _Wanted(found.scope, found.event, Finding(mark, None, problem))
         elif self._now - since > LATE:
             problem = f"it waits to be chained since {since.isoformat()}, and that is done every hour"
-            self._wanted[found.event.id] = _Wanted(found.scope, Finding(key, None, problem))
+            self._wanted[found.event.id] = _Wanted(found.scope, found.event, Finding(key, None, problem))
 
-    def come_by(self, scope: str, event_id: str) -> None:
-        """Take an event of the trail."""
-        wanted = self._wanted.get(event_id)
-        if wanted and wanted.scope == scope:
-            del self._wanted[event_id]
+    def come_by(self, scope: str, event: Event) -> None:
+        """Take an event of the trail. One with the id of another deed takes nothing from it."""
+        wanted = self._wanted.get(event.id)
+        if wanted and wanted.scope == scope and _deed(wanted.event) == _deed(event):
+            del self._wanted[event.id]
 
     def findings(self) -> Iterator[Finding]:
         """What is wrong, when all was given."""
@@ -104,3 +106,9 @@ class Spool:
             yield wanted.finding
         for mark in sorted(self._unclaimed):
             yield Finding(mark, None, "it marks an event as chained that was never spooled")
+
+
+def _deed(event: Event) -> Event:
+    """What an event tells, without what differs when an action that died runs again, or when it is chained late."""
+    details = {name: value for name, value in event.details.items() if name != "chained_late"}
+    return dataclasses.replace(event, timestamp="", details=details)

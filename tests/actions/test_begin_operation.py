@@ -10,6 +10,7 @@ from lambdas.domain.errors import (
     BackupChoiceAmbiguous,
     EstateInvalid,
     InputInvalid,
+    OperationStopped,
     OperationUnknown,
     TargetBusy,
     TargetSettling,
@@ -89,13 +90,13 @@ def test_a_scheduled_run_belongs_to_the_system(house: House) -> None:
 def test_a_schedule_that_starts_twice_is_done_once(house: House) -> None:
     arn = start_execution("vault_backup")
     first = house.run("begin_operation", _event("vault_backup", {"scheduled_for": DUE}))
+    assert house.run("begin_operation", _event("vault_backup", {"scheduled_for": DUE})) == first
     for ended in (False, True):
         if ended:
             house.operations().end("op-1", "succeeded", AT, {})
             aws("stepfunctions").stop_execution(executionArn=arn)
         second = house.run("begin_operation", _event("vault_backup", {"scheduled_for": DUE}, "op-2"))
         assert second == NOTHING | {"duplicate_of": "op-1"}
-    assert house.run("begin_operation", _event("vault_backup", {"scheduled_for": DUE})) == first
     assert [event.operation_id for event in house.events()] == ["op-1"]
     with pytest.raises(OperationUnknown):
         house.operations().get("op-2")
@@ -225,3 +226,29 @@ def test_what_died_after_the_lease_was_taken_is_finished_by_running_it_again(hou
     begun = house.run("begin_operation", _event("vault_backup", {}))
     assert begun["operation"]["lease"]["token"] == 1
     assert [event.event for event in house.events()] == ["operation_started"]
+
+
+def test_what_was_stopped_before_it_could_begin_changes_nothing_and_holds_nothing(house: House) -> None:
+    """The report of the stop comes first, and then the function that nobody waits for any more."""
+    arn = start_execution("vault_restore")
+    aws("stepfunctions").stop_execution(executionArn=arn)
+    house.run("report_failed_execution", {"execution": arn})
+    with pytest.raises(OperationStopped, match="vault_restore was stopped from outside before it ended"):
+        house.run("begin_operation", _event("vault_restore", {"reason": "Vault is gone"}))
+    assert house.leases().holder("vault") is None
+    assert [event.event for event in house.events()] == ["vault_restoration_failed"]
+
+
+def test_executions_of_two_machines_with_one_name_are_two_operations(house: House) -> None:
+    watch = house.run("begin_operation", _event("backup_watch", {}))["operation"]
+    restore = house.run("begin_operation", _event("vault_restore", {"reason": "Vault is gone"}))
+    assert restore == house.run("begin_operation", _event("vault_restore", {"reason": "Vault is gone"}))
+    assert (watch["id"], restore["operation"]["id"]) == ("op-1", execution_arn("vault_restore"))
+    assert [event.operation_id for event in house.events()] == [execution_arn("vault_restore")]
+
+    failure = {"failed_state": "CheckVault", "error": "VaultSealed", "cause": "text"}
+    house.run("fail_operation", failure | {"scenario": "vault_restore", "execution": execution_arn("vault_restore")})
+    assert house.operations().get(restore["operation"]["id"]).status == "failed"
+    assert house.operations().get("op-1").status == "running"
+    assert house.leases().holder("vault") is None
+    assert house.leases().holder("watch#backups") == watch["execution"]

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from lambdas.domain.spool import LARGEST, LATE, Spool, Spooled, mark_of, read_sp
 VAULT = "platform#vault"
 NOW = datetime(2026, 11, 22, 4, 30, tzinfo=UTC)
 EVENT = Event("id-a", "secret_read", "jo", "2026-11-22T04:00:00.000Z", "info", {"n": 1})
+OTHER = dataclasses.replace(EVENT, id="id-b")
 KEY, MARK = "spool/id-a.json", "chained/id-a.json"
 
 
@@ -23,14 +25,14 @@ def _raw(event: Event = EVENT, scope: str = VAULT) -> bytes:
 def _found(
     spooled: dict[str, bytes],
     marks: Sequence[str] = (),
-    trail: Sequence[tuple[str, str]] = (),
+    trail: Sequence[tuple[str, Event]] = (),
     since: datetime | None = NOW,
 ) -> list[str]:
     spool = Spool(marks, NOW)
     for key, raw in spooled.items():
         spool.add(key, raw, since)
-    for scope, event_id in trail:
-        spool.come_by(scope, event_id)
+    for scope, event in trail:
+        spool.come_by(scope, event)
     return [str(finding) for finding in spool.findings()]
 
 
@@ -40,19 +42,31 @@ def test_an_event_lies_under_its_id_with_its_mark_beside_it() -> None:
 
 
 def test_an_event_that_is_marked_and_in_its_chain_is_no_finding_and_neither_is_one_that_just_came() -> None:
-    assert _found({KEY: _raw()}, [MARK], [(VAULT, "id-b"), (VAULT, "id-a")]) == []
+    assert _found({KEY: _raw()}, [MARK], [(VAULT, OTHER), (VAULT, EVENT)]) == []
     assert _found({KEY: _raw()}) == []
 
 
-@pytest.mark.parametrize("trail", [[], [(VAULT, "id-b")], [("tenant#1", "id-a")]])
-def test_an_event_that_is_marked_and_not_in_its_chain_is_found(trail: list[tuple[str, str]]) -> None:
+@pytest.mark.parametrize("trail", [[], [(VAULT, OTHER)], [("tenant#1", EVENT)]])
+def test_an_event_that_is_marked_and_not_in_its_chain_is_found(trail: list[tuple[str, Event]]) -> None:
     assert _found({KEY: _raw()}, [MARK], trail) == [
-        f"{MARK}: it marks an event as chained, and no event of {VAULT} has that id"
+        f"{MARK}: it marks an event as chained, and {VAULT} has no such event"
     ]
 
 
+@pytest.mark.parametrize("change", [{"user_id": "nobody"}, {"event": "secret_listed"}, {"details": {"n": 2}}])
+def test_another_deed_under_the_same_id_does_not_take_the_place_of_what_was_spooled(change: dict[str, Any]) -> None:
+    assert _found({KEY: _raw()}, [MARK], [(VAULT, dataclasses.replace(EVENT, **change))]) == [
+        f"{MARK}: it marks an event as chained, and {VAULT} has no such event"
+    ]
+
+
+def test_the_time_of_a_second_try_and_being_chained_late_make_no_other_deed() -> None:
+    again = dataclasses.replace(EVENT, timestamp="2026-11-22T04:00:09.000Z", details={"n": 1, "chained_late": True})
+    assert _found({KEY: _raw()}, [MARK], [(VAULT, again)]) == []
+
+
 def test_a_mark_of_what_was_never_spooled_is_found() -> None:
-    assert _found({KEY: _raw()}, [MARK, "chained/id-b.json", "chained/x"], [(VAULT, "id-a")]) == [
+    assert _found({KEY: _raw()}, [MARK, "chained/id-b.json", "chained/x"], [(VAULT, EVENT)]) == [
         "chained/id-b.json: it marks an event as chained that was never spooled",
         "chained/x: it marks an event as chained that was never spooled",
     ]
@@ -84,8 +98,8 @@ def test_an_event_waits_for_some_hours_before_it_is_a_finding() -> None:
     late = NOW - LATE - timedelta(seconds=1)
     told = f"{KEY}: it waits to be chained since {late.isoformat()}, and that is done every hour"
     assert _found({KEY: _raw()}, since=late) == [told]
-    assert _found({KEY: _raw()}, since=late, trail=[("tenant#1", "id-a")]) == [told]
-    assert _found({KEY: _raw()}, since=late, trail=[(VAULT, "id-a")]) == []
+    assert _found({KEY: _raw()}, since=late, trail=[("tenant#1", EVENT)]) == [told]
+    assert _found({KEY: _raw()}, since=late, trail=[(VAULT, EVENT)]) == []
 
 
 def test_where_nobody_knows_when_it_was_put_the_event_says_when_it_happened() -> None:

@@ -140,7 +140,7 @@ def test_whatever_was_done_to_the_spool_is_found(copy: Path, pem: Path) -> None:
     assert done.returncode == 1
     assert [" ".join(line.split()) for line in done.stdout.splitlines()[2:]] == [
         "spool/notes.txt it is no event that Mailark spooled",
-        "chained/kept-out.json it marks an event as chained, and no event of platform#vault has that id",
+        "chained/kept-out.json it marks an event as chained, and platform#vault has no such event",
         "spool/old.json it waits to be chained since 2026-11-22T01:00:00+00:00, and that is done every hour",
         "chained/nothing.json it marks an event as chained that was never spooled",
     ]

@@ -15,6 +15,7 @@ ACTIONS: dict[str, list[str]] = {
         "dynamodb:PutItem audit-heads in a transaction",
         "dynamodb:PutItem leases",
         "dynamodb:PutItem operations",
+        "dynamodb:UpdateItem leases",
         "s3:PutObject audit/spool/*",
         "ssm:GetParameter /mailark/estate",
         "states:DescribeExecution mailark-*:*",

@@ -38,9 +38,9 @@ LOGIN = 'bao login -method=userpass username="$ADMINISTRATOR"'
 LIST = "bao kv list smtp"
 PASSWORD = (
     'bao kv get -mount=smtp -field=password "$TENANT/admin"'
-    f' | {_BREAK_GLASS} password vault-*.enc --key offline-key.pem "$TENANT"'
+    f' | {_BREAK_GLASS} password vault-*.enc --key offline-key.pem --evidence-key evidence.pem "$TENANT"'
 )
-OPEN = f"{_BREAK_GLASS} open vault-*.enc --key offline-key.pem"
+OPEN = f"{_BREAK_GLASS} open vault-*.enc --key offline-key.pem --evidence-key evidence.pem"
 
 _AUDIT = "s3://mailark-audit-$AWS_ACCOUNT_ID-$AWS_REGION"
 EXPORT = (
