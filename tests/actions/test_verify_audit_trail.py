@@ -223,7 +223,7 @@ def _mark_as_appended_to_no_chain(trail: Trail) -> None:
         (_plant_a_document, "heads/9999/12/31/235959Z.json: it cannot be read as a document of signed heads"),
         (_plant_a_document_of_no_time, "heads/strange.json: its signature does not match"),
         (_forge_a_document, "its signature does not match"),
-        (_mark_as_chained, "chained/id-late.json: it marks an event as chained, and no event of platform#vault has"),
+        (_mark_as_chained, "chained/id-late.json: it marks an event as chained, and platform#vault has no such event"),
         (_mark_what_was_never_spooled, "chained/id-late.json: it marks an event as chained that was never spooled"),
         (_put_over_what_was_spooled, "spool/id-late.json: it was put again; of its 2 versions, the oldest is believed"),
         (_hide_what_was_spooled, "spool/id-late.json: it was deleted; below the deletion marker"),

@@ -1,5 +1,6 @@
 """What is kept of an operation: written together, and the same however often and wherever the writing dies."""
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from lambdas.adapters.operation_record import OperationRecord
 from lambdas.adapters.operations import Operations
 from lambdas.adapters.settings import Settings
 from lambdas.domain.audit import faults
-from lambdas.domain.errors import TargetBusy
+from lambdas.domain.errors import OperationStopped, TargetBusy
 from lambdas.domain.mailark_error import Failure
 from lambdas.domain.operation import UNNAMED, Operation
 from lambdas.domain.scenarios import SCENARIOS
@@ -65,7 +66,8 @@ def _begin(record: OperationRecord) -> Operation:
         user_id="jo",
         incident_id="INC-7",
     )
-    record.began(operation)
+    with contextlib.suppress(OperationStopped):  # what has ended does not begin again; its end alone runs again
+        record.began(operation)
     return operation
 
 
