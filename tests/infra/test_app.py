@@ -1,4 +1,4 @@
-"""What works: functions, state machines, schedules and alerts, as AWS will be told to make them."""
+"""What works: functions and state machines, as AWS will be told to make them."""
 
 import json
 import os
@@ -15,7 +15,6 @@ from infra.house import build_house
 from infra.permissions import ACTIONS
 from infra.scenario import definition, scenario_names
 from lambdas.domain.errors import EstateInvalid
-from lambdas.domain.estate import parse_estate
 from lambdas.domain.operation import machine_name
 from tests.infra.asl import Machine
 from tests.infra.conftest import app
@@ -41,14 +40,6 @@ def _machines(stack: Stack) -> dict[str, dict[str, Any]]:
     """The state machines by their scenario."""
     found = stack.properties("AWS::StepFunctions::StateMachine").values()
     return {each["StateMachineName"].removeprefix("mailark-").replace("-", "_"): each for each in found}
-
-
-def _rules(stack: Stack) -> dict[str, dict[str, Any]]:
-    return {rule["Name"]: rule for rule in stack.properties("AWS::Events::Rule").values()}
-
-
-def _alarms(stack: Stack) -> dict[str, dict[str, Any]]:
-    return {alarm["AlarmName"]: alarm for alarm in stack.properties("AWS::CloudWatch::Alarm").values()}
 
 
 # --- the example ------------------------------------------------------------------------------------------
@@ -220,180 +211,6 @@ def test_every_machine_logs_and_traces_all_it_does(house: House, stack: str) -> 
         assert group == f"/aws/vendedlogs/states/{machine_name(scenario)}"
         assert logs[group]["RetentionInDays"] == 90
         assert machine["TracingConfiguration"] == {"Enabled": True}
-
-
-# --- what starts by itself --------------------------------------------------------------------------------
-
-
-STARTS = {
-    # credential-recovery.md, "Backup Strategy"; the cron of a rule of EventBridge is in UTC
-    "vault_backup": ("cron(0 2 * * ? *)", "nightly backup", {"MailarkPrimary"}),
-    "vault_restore_test": ("cron(0 4 ? * SUN *)", "weekly restore test", {"MailarkPrimary"}),
-    "backup_watch": ("cron(10 * * * ? *)", "hourly watch of the backups", {"MailarkPrimary", "MailarkStandby"}),
-    "audit_signing": ("cron(5 * * * ? *)", "hourly signature", {"MailarkPrimary", "MailarkStandby"}),
-    "audit_verification": ("cron(30 4 * * ? *)", "daily verification", {"MailarkPrimary", "MailarkStandby"}),
-}
-"""What starts by itself, when, the reason that it gives, and the stacks in which it does."""
-
-
-@both
-def test_the_stream_of_audit_events_is_archived_and_what_cannot_be_is_kept_and_alarmed_on(
-    house: House, stack: str
-) -> None:
-    template = house.stacks[stack]
-    data = house.stacks[{"MailarkPrimary": "MailarkDataPrimary", "MailarkStandby": "MailarkDataStandby"}[stack]]
-    (table,) = [
-        name
-        for name, each in data.properties("AWS::DynamoDB::Table").items()
-        if each["TableName"] == "mailark-audit-events"
-    ]
-    (mapping,) = template.properties("AWS::Lambda::EventSourceMapping").values()
-    assert mapping["FunctionName"] == "mailark-archive-audit-events"
-    assert mapping["EventSourceArn"] == f"<{table}.StreamArn>"
-    assert mapping["StartingPosition"] == "TRIM_HORIZON"
-    assert mapping["BisectBatchOnFunctionError"] is True
-    assert mapping["MaximumRetryAttempts"] == 20
-    assert mapping["MaximumRecordAgeInSeconds"] == 12 * 3600
-    queue = f"arn:aws:sqs:{template.region}:{ACCOUNT}:mailark-undelivered-events"
-    assert mapping["DestinationConfig"] == {"OnFailure": {"Destination": queue}}
-
-
-@both
-def test_each_schedule_starts_its_machine_at_its_time_and_in_its_regions(house: House, stack: str) -> None:
-    template = house.stacks[stack]
-    scheduled = {name: rule for name, rule in _rules(template).items() if "ScheduleExpression" in rule}
-    assert set(scheduled) == {machine_name(scenario) for scenario in STARTS}
-    for scenario, (cron, reason, stacks) in STARTS.items():
-        rule = scheduled[machine_name(scenario)]
-        assert rule["ScheduleExpression"] == cron
-        assert rule["State"] == ("ENABLED" if stack in stacks else "DISABLED")
-        (target,) = rule["Targets"]
-        assert target["Arn"] == f"arn:aws:states:{template.region}:{ACCOUNT}:stateMachine:{machine_name(scenario)}"
-        assert target["InputTransformer"]["InputPathsMap"] == {"time": "$.time"}
-        assert target["InputTransformer"]["InputTemplate"] == f'{{"reason":"{reason}","scheduled_for":<time>}}'
-    assert not list(template.resources("AWS::Scheduler::Schedule"))
-
-
-@both
-def test_a_restore_test_that_could_not_clear_up_is_followed_by_the_emptying_of_its_vault(
-    house: House, stack: str
-) -> None:
-    template = house.stacks[stack]
-    machines = f"arn:aws:states:{template.region}:{ACCOUNT}:stateMachine"
-    rule = _rules(template)["mailark-staging-emptying"]
-    assert rule["State"] == "ENABLED"
-    assert rule["EventPattern"] == {
-        "source": ["aws.states"],
-        "detail-type": ["Step Functions Execution Status Change"],
-        "detail": {"status": ["TIMED_OUT", "ABORTED"], "stateMachineArn": [f"{machines}:mailark-vault-restore-test"]},
-    }
-    (target,) = rule["Targets"]
-    assert target["Arn"] == f"{machines}:mailark-staging-emptying"
-    assert target["InputTransformer"]["InputPathsMap"] == {"time": "$.time"}
-    assert target["InputTransformer"]["InputTemplate"] == (
-        '{"reason":"a restore test was stopped or ran out of time","scheduled_for":<time>}'
-    )
-
-
-@both
-def test_every_execution_of_any_machine_that_fails_times_out_or_is_stopped_is_reported(
-    house: House, stack: str
-) -> None:
-    template = house.stacks[stack]
-    rule = _rules(template)["mailark-failed-executions"]
-    assert rule["State"] == "ENABLED"
-    machines = [f"arn:aws:states:{template.region}:{ACCOUNT}:stateMachine:{machine_name(s)}" for s in scenario_names()]
-    assert rule["EventPattern"] == {
-        "source": ["aws.states"],
-        "detail-type": ["Step Functions Execution Status Change"],
-        "detail": {"status": ["FAILED", "TIMED_OUT", "ABORTED"], "stateMachineArn": machines},
-    }
-    (target,) = rule["Targets"]
-    assert target["Arn"].endswith(":function:mailark-report-failed-execution")
-    assert target["InputTransformer"]["InputTemplate"] == '{"execution":<detail-executionArn>}'
-    permission = next(iter(template.properties("AWS::Lambda::Permission").values()))
-    assert permission["Principal"] == "events.amazonaws.com"
-    assert permission["FunctionName"] == target["Arn"]
-
-
-@both
-def test_a_report_that_fails_itself_still_reaches_a_person(house: House, stack: str) -> None:
-    (invocation,) = house.stacks[stack].properties("AWS::Lambda::EventInvokeConfig").values()
-    assert invocation["FunctionName"] == "mailark-report-failed-execution"
-    assert invocation["MaximumRetryAttempts"] == 2
-    assert invocation["DestinationConfig"]["OnFailure"]["Destination"].endswith(":mailark-operations")
-
-
-@both
-def test_an_event_that_cannot_be_delivered_is_kept_and_alarmed_on(house: House, stack: str) -> None:
-    template = house.stacks[stack]
-    queue = f"arn:aws:sqs:{template.region}:{ACCOUNT}:mailark-undelivered-events"
-    targets = [(name, target) for name, rule in _rules(template).items() for target in rule["Targets"]]
-    assert len(targets) == 2 + len(STARTS)  # and the reports of failures, and the emptying after a stop
-    for name, target in targets:
-        assert target["DeadLetterConfig"] == {"Arn": queue}, name
-        assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0, name
-    alarm = _alarms(template)["mailark-undelivered-events"]
-    assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/SQS", "ApproximateNumberOfMessagesVisible")
-    assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (1, "GreaterThanOrEqualToThreshold")
-    assert alarm["AlarmActions"] == [f"arn:aws:sns:{template.region}:{ACCOUNT}:mailark-operations"]
-
-
-@both
-def test_eventbridge_alone_may_put_events_into_the_queue_of_undelivered_ones(house: House, stack: str) -> None:
-    template = house.stacks[stack]
-    (policy,) = template.properties("AWS::SQS::QueuePolicy").values()
-    allowed = [each for each in policy["PolicyDocument"]["Statement"] if each["Effect"] == "Allow"]
-    senders = {statement["Condition"]["ArnEquals"]["aws:SourceArn"] for statement in allowed}
-    assert senders == {f"<{name}.Arn>" for name in template.properties("AWS::Events::Rule")}
-    assert {statement["Principal"]["Service"] for statement in allowed} == {"events.amazonaws.com"}
-    assert {statement["Action"] for statement in allowed} == {"sqs:SendMessage"}
-    (queue,) = template.properties("AWS::SQS::Queue").values()
-    assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
-
-
-@both
-def test_every_contact_of_the_estate_is_subscribed_and_nobody_else_is(house: House, stack: str) -> None:
-    alerts = parse_estate((ROOT / "estate.yaml").read_text()).alerts
-    wanted = {
-        (name, protocol, endpoint)
-        for name, contacts in (("operations", alerts.operations), ("security", alerts.security))
-        for protocol, endpoints in (("email", contacts.email), ("sms", contacts.sms), ("https", contacts.webhook))
-        for endpoint in endpoints
-    }
-    subscribed = {
-        (each["TopicArn"].rsplit(":mailark-")[-1], each["Protocol"], each["Endpoint"])
-        for each in house.stacks[stack].properties("AWS::SNS::Subscription").values()
-    }
-    assert subscribed == wanted
-
-
-@both
-def test_a_topic_takes_messages_over_tls_only_and_beside_our_own_roles_from_its_alarms_alone(
-    house: House, stack: str
-) -> None:
-    """A topic with a policy of its own lets no service publish that the policy does not name."""
-    template = house.stacks[stack]
-    alarms = {
-        (action, f"<{name}.Arn>")
-        for name, alarm in template.properties("AWS::CloudWatch::Alarm").items()
-        for action in alarm["AlarmActions"]
-    }
-    assert alarms
-    allowed = set()
-    policies = template.properties("AWS::SNS::TopicPolicy").values()
-    assert len(policies) == 2
-    for policy in policies:
-        (topic,) = policy["Topics"]
-        statements = policy["PolicyDocument"]["Statement"]
-        refused = [each["Condition"] for each in statements if each["Effect"] == "Deny"]
-        assert refused == [{"Bool": {"aws:SecureTransport": "false"}}]
-        for statement in (each for each in statements if each["Effect"] == "Allow"):
-            assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
-            assert statement["Action"] == "sns:Publish"
-            assert set(statement["Condition"]) == {"ArnEquals"}
-            allowed.add((topic, statement["Condition"]["ArnEquals"]["aws:SourceArn"]))
-    assert allowed == alarms
 
 
 # --- the template as a whole ------------------------------------------------------------------------------
