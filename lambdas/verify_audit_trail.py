@@ -14,19 +14,9 @@ from datetime import datetime
 from pathlib import Path
 
 from lambdas.domain.audit import Link, read_link, unreadable
-from lambdas.domain.evidence import (
-    CHAINED,
-    EVENTS,
-    HEADS,
-    LONG_AGO,
-    NO_PLACE,
-    SPOOL,
-    Finding,
-    History,
-    chain_findings,
-    place_of,
-    verifier_of,
-)
+from lambdas.domain.audit_bucket import CHAINED, EVENTS, HEADS, LONG_AGO, NO_PLACE, SPOOL, Finding, place_of
+from lambdas.domain.evidence import chain_findings
+from lambdas.domain.signed_heads import History, verifier_of
 from lambdas.domain.spool import Spool
 
 SOUND, BROKEN, UNCLEAR = 0, 1, 2

@@ -13,8 +13,9 @@ from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.leases import Leases
 from lambdas.adapters.signing import SigningKey
 from lambdas.domain.backup import reaches
+from lambdas.domain.errors import BackupsVanished
 from lambdas.domain.operation import Operation
-from lambdas.domain.orphans import SETTLED, orphans, unlisted
+from lambdas.domain.orphans import SETTLED, not_there, orphans, unlisted
 from lambdas.domain.retention import RULES, plan_retention
 from lambdas.domain.scenarios import SCENARIOS
 
@@ -75,13 +76,17 @@ def handler(request: ApplyRetention, run: Run) -> RetentionApplied:
         # Before the catalog is read and after: who reads a backup now may prove it, and who begins chooses from it.
         holder = _holder(readers, request.kind)
         rows, listed = catalog.rows(), store.versions(prefix)
+        vanished = not_there(listed, [row for row in rows if row.kind == request.kind])
         found, unusable = find_backups(store, signer, unlisted(listed, rows, now))
         added = [row.id for row in found if catalog.add(row)]
         rows += [row for row in found if row.id in added]
-        plan = plan_retention(rows, request.kind, RULES[request.kind], now, proven=_proven_here(run))
+        whole = [row for row in rows if row not in vanished]  # what is gone takes no other's place
+        plan = plan_retention(whole, request.kind, RULES[request.kind], now, proven=_proven_here(run))
         kept = [
             BackupKept(each.row.id, each.reasons, locks.lock_backup(each.row, each.locked_until)) for each in plan.kept
         ]
+        if vanished:  # all that is there is locked by now, and nothing more is to be lost
+            raise BackupsVanished(count=len(vanished), bucket=bucket, first=vanished[0].id)
         holder = holder or _holder(readers, request.kind)
         if holder is not None:
             return RetentionApplied(region, kept, added, unusable, deferred_by=holder)
@@ -91,9 +96,9 @@ def handler(request: ApplyRetention, run: Run) -> RetentionApplied:
                 applied.still_locked.append(row.id)
                 continue
             record_deletion(request.operation, run, region, row)
+            catalog.delete(row.id)  # first: no row names what is gone; what has a manifest gets its row again
             for key, version in reversed(row.versions):  # an object without a manifest is an orphan, whatever dies here
                 locks.delete(key, version, now)
-            catalog.delete(row.id)  # last: what is left of a backup is tried again the next night
             applied.deleted.append(row.id)
         for orphan in orphans(listed, rows, now):
             if locks.delete(orphan.key, orphan.id, now):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from lambdas.adapters.audit_archive import AuditArchive
 from lambdas.adapters.audit_trail import AuditTrail
 from lambdas.adapters.lambda_handler import Run, action
-from lambdas.domain.evidence import Finding, broken
+from lambdas.domain.audit_bucket import Finding, broken
 from lambdas.domain.operation import Operation
 from lambdas.domain.spool import Spooled, read_spooled
 

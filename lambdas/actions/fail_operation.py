@@ -3,7 +3,8 @@
 The alert is not sent here: it must come even when this state cannot run, so `report_failed_execution` sends it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.operation_record import OperationRecord
@@ -13,13 +14,14 @@ from lambdas.domain.scenarios import SCENARIOS
 
 @dataclass(frozen=True)
 class FailOperation:
-    """`failed_state`, `error` and `cause` are what Step Functions caught."""
+    """`failed_state`, `error` and `cause` are what Step Functions caught; `details` is what was done all the same."""
 
     scenario: str
     execution: str
     failed_state: str
     error: str
     cause: str
+    details: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class OperationFailed:
 def handler(request: FailOperation, run: Run) -> OperationFailed:
     failure = failure_of_step(request.failed_state, request.error, request.cause)
     record = OperationRecord(run)
-    row = record.failed(SCENARIOS[request.scenario], request.execution, failure, request.failed_state)
+    scenario = SCENARIOS[request.scenario]
+    row = record.failed(scenario, request.execution, failure, request.failed_state, request.details)
     told = recorded_failure(row.outcome) or failure
     return OperationFailed(request.error, told.text)

@@ -13,20 +13,10 @@ from lambdas.adapters.audit_trail import AuditTrail
 from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.signing import SigningKey
 from lambdas.domain.audit import EMPTY, GENESIS, End, Link
-from lambdas.domain.evidence import (
-    FAULTS_TOLD,
-    HEADS_FORMAT,
-    Finding,
-    Head,
-    SignedHeads,
-    broken,
-    heads_key,
-    newest_of_ours,
-    news_findings,
-    sha256_of,
-    verifier_of,
-)
+from lambdas.domain.audit_bucket import FAULTS_TOLD, Finding, broken, heads_key
+from lambdas.domain.evidence import news_findings
 from lambdas.domain.operation import Operation
+from lambdas.domain.signed_heads import HEADS_FORMAT, Head, SignedHeads, newest_of_ours, sha256_of, verifier_of
 
 
 @dataclass(frozen=True)

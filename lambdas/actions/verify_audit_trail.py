@@ -10,19 +10,10 @@ from lambdas.adapters.audit_trail import AuditTrail
 from lambdas.adapters.lambda_handler import Run, action, logger
 from lambdas.adapters.signing import SigningKey
 from lambdas.domain.audit import Link
-from lambdas.domain.evidence import (
-    CHAINED,
-    EVENTS,
-    HEADS,
-    SPOOL,
-    Finding,
-    History,
-    broken,
-    kept_findings,
-    trail_findings,
-    verifier_of,
-)
+from lambdas.domain.audit_bucket import CHAINED, EVENTS, HEADS, SPOOL, Finding, broken, kept_findings
+from lambdas.domain.evidence import trail_findings
 from lambdas.domain.operation import Operation
+from lambdas.domain.signed_heads import History, verifier_of
 from lambdas.domain.spool import Spool
 
 _MOST = 100

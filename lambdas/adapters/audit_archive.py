@@ -15,20 +15,20 @@ from botocore.exceptions import ClientError
 
 from lambdas.adapters.aws import client, error_code
 from lambdas.domain.audit import Event, Link, encode_link, is_whole
-from lambdas.domain.canonical import canonical_json
-from lambdas.domain.evidence import (
+from lambdas.domain.audit_bucket import (
     CHAINED,
     EVENTS,
     HEADS,
     LONG_AGO,
     SPOOL,
-    Copy,
     Kept,
     event_key,
     events_folder,
     place_of,
     second_key,
 )
+from lambdas.domain.canonical import canonical_json
+from lambdas.domain.evidence import Copy
 from lambdas.domain.spool import mark_of, spool_key
 
 _Given = TypeVar("_Given")

@@ -22,7 +22,7 @@ class BackupLocks:
     """The bucket of one region, as retention sees it. Every method raises `StorageRefused`."""
 
     def __init__(self, region: str, bucket: str, mode: str) -> None:
-        """`mode` is `governance` or `compliance`."""
+        """`mode` is `governance` or `compliance`, for what was never locked: no lock's mode may be changed."""
         self._bucket, self._mode = bucket, mode.upper()
         self._s3: Any = client("s3", region)
 
@@ -35,10 +35,10 @@ class BackupLocks:
 
     def _lock(self, key: str, version: str, until: datetime) -> datetime:
         wanted = until.astimezone(UTC).replace(microsecond=0)
-        held = self.locked_until(key, version)
+        mode, held = self._lock_of(key, version) or (self._mode, None)
         if held is not None and held >= wanted:
             return held
-        retention = {"Mode": self._mode, "RetainUntilDate": wanted}
+        retention = {"Mode": mode, "RetainUntilDate": wanted}
         with self._refused("PutObjectRetention"):
             self._s3.put_object_retention(Bucket=self._bucket, Key=key, VersionId=version, Retention=retention)
         held = self.locked_until(key, version)
@@ -48,6 +48,11 @@ class BackupLocks:
 
     def locked_until(self, key: str, version: str) -> datetime | None:
         """Until when a version is locked, in UTC; None if it never was, or is gone."""
+        lock = self._lock_of(key, version)
+        return lock and lock[1]
+
+    def _lock_of(self, key: str, version: str) -> tuple[str, datetime] | None:
+        """The mode of a version's lock, and its end in UTC."""
         with self._refused("GetObjectRetention"):
             try:
                 answer = self._s3.get_object_retention(Bucket=self._bucket, Key=key, VersionId=version)["Retention"]
@@ -56,7 +61,7 @@ class BackupLocks:
                     return None
                 raise
         until: datetime = answer["RetainUntilDate"]
-        return until.astimezone(UTC)
+        return answer["Mode"], until.astimezone(UTC)
 
     def is_locked(self, key: str, version: str, now: datetime) -> bool:
         """Whether a lock holds a version."""

@@ -5,6 +5,8 @@ can die after any write, and be run again.
 """
 
 import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from lambdas.adapters.audit_trail import timestamp
@@ -80,8 +82,18 @@ class OperationRecord:
         self._operations.end(operation.id, "succeeded", ended_at, outcome | {"details": details})
         self._close(operation.id)
 
-    def failed(self, scenario: Scenario, execution: str, failure: Failure, state: str | None) -> OperationRow:
-        """Record that an operation has failed, and free its target; an end that was recorded before stands."""
+    def failed(
+        self,
+        scenario: Scenario,
+        execution: str,
+        failure: Failure,
+        state: str | None,
+        details: Mapping[str, Any] = MappingProxyType({}),
+    ) -> OperationRow:
+        """Record that an operation has failed, and free its target; an end that was recorded before stands.
+
+        `state` is where it failed, if anybody knows, and `details` what it has done all the same.
+        """
         try:
             row = self._operations.of_execution(execution)
         except OperationUnknown:
@@ -90,7 +102,7 @@ class OperationRecord:
             self._tell_begun(row.operation)
         if row.status == "running":
             told = with_way_out(failure, scenario.name, state, self._saved_by(row.operation.id))
-            outcome = dataclasses.asdict(told) | {"state": state}
+            outcome = dataclasses.asdict(told) | {"state": state, "details": dict(details)}
             self._operations.end(row.operation.id, "failed", timestamp(self._now()), outcome)
         return self._close(row.operation.id)
 
@@ -102,10 +114,11 @@ class OperationRecord:
         row = self._operations.get(operation_id)
         operation, outcome = row.operation, row.outcome
         scenario = SCENARIOS[operation.scenario]
+        details = outcome.get("details", {})
         if row.status == "succeeded":
-            self._append(operation, scenario.completed, "info", outcome.get("details", {}))
+            self._append(operation, scenario.completed, "info", details)
         else:
-            details = {"code": outcome["code"], "sentence": outcome["sentence"], "state": outcome.get("state")}
+            details |= {"code": outcome["code"], "sentence": outcome["sentence"], "state": outcome.get("state")}
             self._append(operation, scenario.failed, "critical", details)
         self._leases.release(operation.lease.target, operation.execution)
         return row

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from lambdas.domain.evidence import event_key
+from lambdas.domain.audit_bucket import event_key
 from lambdas.domain.mailark_error import Failure
 from lambdas.domain.operation import console_link
 

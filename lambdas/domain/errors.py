@@ -322,6 +322,16 @@ class CatalogIncomplete(MailarkError):
     tampering = True
 
 
+class BackupsVanished(MailarkError):
+    code = "backups-vanished"
+    sentence = "Of backups in the catalog, {count} are no longer whole in {bucket}, first {first}."
+    hint = (
+        "Find out in CloudTrail who deleted them, and copy back what the other region's bucket still has. "
+        "Then delete their rows from the catalog and start catalog_rebuild; until then no backup is deleted."
+    )
+    tampering = True
+
+
 class LockNotSet(MailarkError):
     code = "lock-not-set"
     sentence = "S3 accepted the lock on {key} in {bucket}, and does not show it."

@@ -1,4 +1,4 @@
-"""What crashes leave in a bucket: versions of objects that belong to no backup, and backups that no catalog names."""
+"""Where bucket and catalog differ: versions that belong to no backup, backups without a row, and rows without one."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -44,3 +44,9 @@ def unlisted(versions: Sequence[Version], rows: Iterable[CatalogRow], now: datet
     settled = {each.key for each in versions if each.key.endswith(MANIFEST_SUFFIX) and each.key not in named}
     settled -= {each.key for each in versions if now - each.written_at <= SETTLED}
     return [each for each in versions if each.key in settled or manifest_key(each.key) in settled]
+
+
+def not_there(versions: Sequence[Version], rows: Iterable[CatalogRow]) -> list[CatalogRow]:
+    """The backups of a catalog whose object or manifest is gone: somebody else than Mailark has deleted it."""
+    there = {(each.key, each.id) for each in versions}
+    return [row for row in rows if not there.issuperset(row.versions)]

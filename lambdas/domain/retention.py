@@ -6,7 +6,7 @@ with them. Sources: `credential-recovery.md` ("Retention": 30 daily, 12 monthly)
 
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 
 from lambdas.domain.backup import CatalogRow, reaches
 
@@ -16,7 +16,8 @@ class RetentionRule:
     """How many backups of a kind stay: all of the last `daily` days, the first of each of `monthly` months.
 
     Only good ones count, and only days and months that have one. Whatever is younger than `evidence_days`, good or not,
-    stays too; so does what was saved before the last `undo` restores, and the newest empty state of the staging Vault.
+    stays too; so does what was saved before the last `undo` restores, and the newest empty state of the staging Vault,
+    where they are proved intact.
     """
 
     daily: int
@@ -30,10 +31,8 @@ RULES: dict[str, RetentionRule] = {
     "vault": RetentionRule(daily=30, monthly=12),
 }
 
-_MARGIN = timedelta(hours=12)
-"""Between the start of a backup and its first lock: that ends before the night that may delete what it protects."""
-_LEAST = timedelta(hours=1)
-"""The shortest lock: S3 takes none that has ended, and no night begins within an hour of the day before."""
+_LEAST = timedelta(hours=36)
+"""All that stays is locked for so long at least: beyond the next night, were it late. What goes waits for its lock."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Retention:
 
 def first_lock(rule: RetentionRule, now: datetime) -> datetime:
     """Until when a backup is locked when its manifest is complete: as long as it stays whatever becomes of it."""
-    return now + timedelta(days=rule.evidence_days) - _MARGIN
+    return now + timedelta(days=rule.evidence_days)
 
 
 def plan_retention(
@@ -63,42 +62,42 @@ def plan_retention(
 ) -> Retention:
     """Decide for every backup of `kind`; `rows` in any order, `now` in UTC; `proven` are ids that are proven elsewhere.
 
-    The newest proven backup and the newest good one always stay. A lock ends before the night that may delete what it
-    protects, since nobody, Mailark included, may lift one; but for the proven one that no day or month keeps any more.
+    The newest proven backup and the newest good one always stay. What a clock set ahead has dated in the future stays
+    until then, and takes no other's place. Everything that stays is locked for as long as it is sure to stay.
     """
     newest_first = sorted((row for row in rows if row.kind == kind), key=lambda row: row.started_at, reverse=True)
-    good = [row for row in newest_first if row.series == "daily" and reaches(row.proof, "intact")]
+    started = {row.id: datetime.fromisoformat(row.started_at) for row in newest_first}
+    intact = [row for row in newest_first if started[row.id] <= now and reaches(row.proof, "intact")]
+    good = [row for row in intact if row.is_good]
+    days = list(dict.fromkeys(row.date for row in good))[: rule.daily]
     reasons: dict[str, list[str]] = {row.id: [] for row in newest_first}
     locks: dict[str, datetime] = {}
-    today = datetime.combine(now, time(), UTC)
-    days = list(dict.fromkeys(row.date for row in good))[: rule.daily]
-    places = {day: place for place, day in enumerate(days)}
-    had = bool(days) and days[0] >= f"{today:%Y-%m-%d}"  # the backup of today: what comes next is tomorrow's
-    next_day = today + timedelta(days=1 if had else 0)
-    least = max(next_day, now + _LEAST)
 
-    def keep(row: CatalogRow, reason: str, until: datetime = least) -> None:
+    def keep(row: CatalogRow, reason: str, until: datetime = now) -> None:
         reasons[row.id].append(reason)
-        locks[row.id] = max(locks.get(row.id, least), until)
+        locks[row.id] = max(locks.get(row.id, now + _LEAST), until)
 
     for row in good:
-        if (place := places.get(row.date)) is not None:
-            keep(row, f"day {place + 1} of {rule.daily}", next_day + timedelta(days=rule.daily - place - 1))
+        if row.date in days:
+            place = days.index(row.date)
+            keep(row, f"day {place + 1} of {rule.daily}", now + timedelta(days=rule.daily - place))
     months = _oldest_of_each(_month, good)
     for place, row in enumerate(months[: rule.monthly]):
         pushed_out = _first_of_month(_month(months[0]), rule.monthly - place)
         keep(row, f"month {place + 1} of {rule.monthly}", pushed_out)
     for row in [row for row in good if reaches(row.proof, "proven") or row.id in proven][:1]:
         long = now + timedelta(days=rule.daily)  # no newer one is known to be of any use
-        keep(row, "the newest that is proven", least if reasons[row.id] else long)
-    for row in [row for row in newest_first if row.series == "pre-restore"][: rule.undo]:
+        keep(row, "the newest that is proven", now if reasons[row.id] else long)
+    for row in [row for row in intact if row.series == "pre-restore"][: rule.undo]:
         keep(row, f"saved before one of the last {rule.undo} restores")
-    for row in [row for row in newest_first if row.series == "staging"][:1]:
+    for row in [row for row in intact if row.series == "staging"][:1]:
         keep(row, "the empty state of the staging Vault")
+    young = timedelta(days=rule.evidence_days)
     for row in newest_first:
-        started = datetime.fromisoformat(row.started_at)
-        if now - started < (young := timedelta(days=rule.evidence_days)):
-            keep(row, f"younger than {rule.evidence_days} days", min(started, now) + young)
+        if started[row.id] > now:
+            keep(row, "dated in the future", now + young)
+        elif now - started[row.id] < young:
+            keep(row, f"younger than {rule.evidence_days} days", started[row.id] + young)
     kept = [Kept(row, reasons[row.id], locks[row.id]) for row in newest_first if reasons[row.id]]
     return Retention(kept, [row for row in reversed(newest_first) if not reasons[row.id]])
 

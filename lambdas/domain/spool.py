@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from lambdas.domain.audit import Event
-from lambdas.domain.evidence import CHAINED, SPOOL, Finding
+from lambdas.domain.audit_bucket import CHAINED, SPOOL, Finding
 
 LATE = timedelta(hours=3)
 """What is spooled is chained every hour: what waits for longer was left out three times."""

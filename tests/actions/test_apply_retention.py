@@ -11,7 +11,7 @@ from lambdas.actions import apply_retention
 from lambdas.adapters.backup_locks import BackupLocks
 from lambdas.adapters.lambda_handler import Run
 from lambdas.domain.backup import CatalogRow, ProofLevel, manifest_key
-from lambdas.domain.errors import StorageRefused
+from lambdas.domain.errors import BackupsVanished, StorageRefused
 from lambdas.domain.operation import Operation
 from lambdas.domain.retention import RULES
 from lambdas.domain.scenarios import SCENARIOS
@@ -116,9 +116,8 @@ def test_a_reader_in_one_region_does_not_keep_the_other_from_its_deletions(house
 def test_the_audit_trail_tells_of_each_deletion_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     _at(monkeypatch, LATE)
     rows = [_put(house, days, now=LATE) for days in range(33)]
-    with refused(lambda request: request.method == "DELETE", "AccessDenied", 403), pytest.raises(StorageRefused):
-        _apply(house)
     deleted = _apply(house)["deleted"]
+    _apply(house)
     told = [event.details["backup_id"] for event in house.events() if event.event == "backup_deleted"]
     assert sorted(told) == sorted(deleted) == sorted(row.id for row in rows[30:32])
 
@@ -198,6 +197,66 @@ def test_a_lost_catalog_deletes_nothing_that_has_a_manifest(house: House, monkey
     applied = _apply(house)
     assert (applied["kept"], applied["deleted"], applied["orphans"]) == ([], [], [])
     assert house.versions() == before
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+@pytest.mark.parametrize("region", [PRIMARY, STANDBY])
+def test_a_backup_that_somebody_deleted_stops_deletion_and_no_lock(
+    region: str, lost: int, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _at(monkeypatch, LATE)
+    rows = [_put(house, days, region=region, now=LATE) for days in range(40)]
+    key, version = rows[3].versions[lost]
+    aws("s3", region).delete_object(Bucket=bucket_name("backups", region), Key=key, VersionId=version)
+    before = house.versions(region)
+    with pytest.raises(BackupsVanished, match=f"first {rows[3].id}"):
+        _apply(house, copies=region == STANDBY)
+    assert house.versions(region) == before
+    locks = BackupLocks(region, bucket_name("backups", region), "governance")
+    others = [row for row in rows[:31] if row is not rows[3]]  # the thirtieth is kept in its place
+    assert all(locks.is_locked(*version, LATE + timedelta(days=1)) for row in others for version in row.versions)
+
+
+@pytest.mark.parametrize("held", ["GOVERNANCE", "COMPLIANCE"])
+@pytest.mark.parametrize("mode", ["governance", "compliance"])
+def test_a_lock_is_extended_in_the_mode_that_it_was_set_in(house: House, held: str, mode: str) -> None:
+    """S3 takes no other: the estate's mode is for what comes."""
+    row, until = _put(house, 0), NOW + timedelta(days=9)
+    BackupLocks(PRIMARY, bucket_name("backups", PRIMARY), held.lower()).lock_backup(row, NOW + timedelta(days=1))
+    assert BackupLocks(PRIMARY, bucket_name("backups", PRIMARY), mode).lock_backup(row, until) == until
+    for key, version in row.versions:
+        answer = aws("s3").get_object_retention(Bucket=bucket_name("backups", PRIMARY), Key=key, VersionId=version)
+        assert answer["Retention"]["Mode"] == held
+
+
+@pytest.mark.parametrize("deletions", [1, 2])
+def test_a_deletion_that_dies_on_its_way_is_ended_the_next_night(
+    house: House, saved: SavedBackup, deletions: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row goes first, then the manifest, then the object."""
+    row = saved.put(house)
+    house.store().keep_status(row)
+    _at(monkeypatch, LATE)
+    for days in range(31):
+        _put(house, days, now=LATE)
+    _at(monkeypatch, after := LATE + timedelta(days=400))
+    for days in range(31):
+        _put(house, days, now=after)
+    for days in range(13):
+        _put(house, 31 * days, now=after)
+    asked: list[str] = []
+
+    def dies(request: Any) -> bool:
+        asked.extend([request.url] if request.method == "DELETE" else [])
+        return request.method == "DELETE" and len(asked) >= deletions
+
+    with refused(dies, "AccessDenied", 403), pytest.raises(StorageRefused):
+        _apply(house)
+    _apply(house)
+    told = [event.details["backup_id"] for event in house.events() if event.event == "backup_deleted"]
+    assert told.count(row.id) == 1
+    assert not {row.key, manifest_key(row.key)} & set(house.versions())
+    assert row.id not in {each.id for each in house.catalog().rows()}
 
 
 def test_a_lock_that_cannot_be_set_stops_before_anything_is_deleted(house: House) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from lambdas.adapters.tables import to_item
 from lambdas.domain.audit import encode_link
+from lambdas.domain.audit_bucket import event_key, second_key
 from lambdas.domain.errors import Unexpected
-from lambdas.domain.evidence import event_key, second_key
 from tests.actions.house import House
 from tests.actions.trail import VAULT, Trail
 from tests.servers.aws import ACCOUNT, PRIMARY, aws, refused

@@ -39,12 +39,21 @@ def test_a_failure_is_recorded_in_its_own_words_once_however_often_this_runs(hou
         "hint": HINT,
         "or_else": None,
         "state": "CheckVault",
+        "details": {},
     }
     started, event = house.events()
     assert started.event == "operation_started"  # its beginning may have died before the trail told it
     assert (event.event, event.severity, event.user_id) == ("vault_restoration_failed", "critical", "jo")
     assert event.details == {"code": "vault-sealed", "sentence": SENTENCE, "state": "CheckVault"}
     house.leases().take("vault", "another", lambda _: True)
+
+
+def test_what_was_done_all_the_same_is_recorded_too(house: House) -> None:
+    _begun(house)
+    done = {"retention": [{"region": "eu-central-1", "deleted": ["vault-snapshot-1"]}, None]}
+    house.run("fail_operation", _event() | {"details": done})
+    assert house.operations().get("op-1").outcome["details"] == done
+    assert house.events()[-1].details["retention"] == done["retention"]
 
 
 def test_nothing_but_the_message_of_a_cause_is_kept(house: House) -> None:

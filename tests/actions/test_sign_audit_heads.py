@@ -11,8 +11,9 @@ import pytest
 
 from lambdas.adapters.signing import SigningKey
 from lambdas.domain.audit import encode_link
+from lambdas.domain.audit_bucket import event_key, heads_key, second_key
 from lambdas.domain.errors import AuditTrailBroken, KeyUnusable, Unexpected
-from lambdas.domain.evidence import History, SignedHeads, event_key, heads_key, second_key, sha256_of, verifier_of
+from lambdas.domain.signed_heads import History, SignedHeads, sha256_of, verifier_of
 from tests.actions.house import House
 from tests.actions.trail import HEADS, TENANT, VAULT, Trail
 from tests.servers.aws import PRIMARY, STANDBY, aws, refused

@@ -7,8 +7,8 @@ from unittest.mock import patch
 
 import pytest
 
+from lambdas.domain.audit_bucket import event_key, heads_key, second_key
 from lambdas.domain.errors import AuditTrailBroken
-from lambdas.domain.evidence import event_key, heads_key, second_key
 from tests.actions.house import House
 from tests.actions.trail import HEADS, TENANT, VAULT, Trail, event
 from tests.servers.aws import aws

@@ -9,7 +9,8 @@ from botocore.exceptions import ClientError
 
 from lambdas.adapters.audit_archive import AuditArchive
 from lambdas.domain.audit import Link, encode_link
-from lambdas.domain.evidence import Copy, _md5, event_key, second_key
+from lambdas.domain.audit_bucket import event_key, second_key
+from lambdas.domain.evidence import Copy, _md5
 from lambdas.domain.spool import Spooled, read_spooled
 from tests.domain.trail import Trail, a_trail
 from tests.servers.aws import PRIMARY, aws, refused

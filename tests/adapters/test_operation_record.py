@@ -119,7 +119,7 @@ STARTED = (
     },
 )
 FAILED = {"code": "vault-sealed", "sentence": "Vault is sealed."}
-OUTCOME = FAILED | {"hint": "Restart it.", "or_else": None}
+OUTCOME: dict[str, object] = FAILED | {"hint": "Restart it.", "or_else": None, "details": {}}
 
 
 def test_an_operation_that_succeeds_is_recorded_and_frees_its_target(record: OperationRecord) -> None:

@@ -17,6 +17,7 @@ from lambdas.domain.errors import (
     BackupMisplaced,
     BackupMissing,
     BackupOfOtherKind,
+    BackupsVanished,
     BackupUnknown,
     CanaryPathTaken,
     CatalogIncomplete,
@@ -350,6 +351,13 @@ TEXTS: list[tuple[MailarkError, str]] = [
         "Next: The others can be restored. Somebody may have changed these: look at their versions in the bucket.",
     ),
     (
+        BackupsVanished(count=2, bucket="mailark-backups", first="vault-snapshot-20261101T020000Z"),
+        "backups-vanished: Of backups in the catalog, 2 are no longer whole in mailark-backups, first "
+        "vault-snapshot-20261101T020000Z.\n"
+        "Next: Find out in CloudTrail who deleted them, and copy back what the other region's bucket still has. "
+        "Then delete their rows from the catalog and start catalog_rebuild; until then no backup is deleted.",
+    ),
+    (
         LockNotSet(key="vault/daily/2026-11-22/x.enc", bucket="mailark-backups"),
         "lock-not-set: S3 accepted the lock on vault/daily/2026-11-22/x.enc in mailark-backups, and does not show "
         "it.\n"
@@ -477,6 +485,7 @@ def test_the_security_contacts_hear_of_what_may_be_somebodys_deed() -> None:
         "AuditTrailBroken",
         "VaultLooksLost",
         "CatalogIncomplete",
+        "BackupsVanished",
     }
     assert not is_tampering("no-such-code")
 

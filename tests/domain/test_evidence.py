@@ -1,49 +1,26 @@
-"""Signed heads and the archive, held against the chains: what is whole passes, and whatever is done to it is found."""
+"""Chains, held against what was signed and archived: what is whole passes, and whatever is done to it is found."""
 
 import dataclasses
 import itertools
 import tempfile
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from pathlib import Path
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambdas.domain.audit import EMPTY, End, Event, Link, encode_link, link, read_link, unreadable
-from lambdas.domain.evidence import (
-    NO_PLACE,
-    Copy,
+from lambdas.domain.audit_bucket import (
     Finding,
-    History,
-    Kept,
-    SignedHeads,
-    _md5,
-    broken,
-    chain_findings,
     event_key,
-    heads_key,
-    kept_findings,
-    newest_of_ours,
-    news_findings,
     place_of,
-    second_key,
-    trail_findings,
-    verifier_of,
 )
+from lambdas.domain.evidence import Copy, _md5, chain_findings, news_findings, trail_findings
 from lambdas.verify_audit_trail import verify
-from tests.domain.trail import EVIDENCE, NIGHT, Key, Trail, a_trail, lay_out
+from tests.domain.trail import EVIDENCE, Trail, a_trail, lay_out
 
 VAULT, TENANT = "platform#vault", "tenant#1/ä"
-
-
-def _history(documents: dict[str, bytes], key: Key = EVIDENCE) -> History:
-    history = History(verifier_of(key.pem))
-    for place in sorted(documents):
-        history.add(place, documents[place])
-    return history
 
 
 def _said(findings: list[Finding]) -> list[str]:
@@ -54,210 +31,6 @@ def _found(files: dict[str, bytes]) -> list[str]:
     """What the command finds in a copy with these files."""
     with tempfile.TemporaryDirectory() as folder:
         return _said(verify(lay_out(files, Path(folder)), EVIDENCE.pem).findings)
-
-
-# --- where things lie -------------------------------------------------------------------------------------
-
-
-@given(st.text(min_size=1), st.integers(1, 10**11))
-def test_the_key_of_an_archived_event_names_its_scope_and_sequence(scope: str, sequence: int) -> None:
-    try:
-        scope.encode()
-    except UnicodeEncodeError:  # half of a pair of surrogates: no text that JSON could hold
-        return
-    assert place_of(event_key(scope, sequence)) == (scope, sequence)
-
-
-@pytest.mark.parametrize("key", ["events/a/1.json", "events/a/000000000001", "events/a#/000000000001.json", "x"])
-def test_any_other_key_names_none(key: str) -> None:
-    assert place_of(key) is None
-
-
-def test_the_key_of_a_document_is_made_of_its_time_in_utc() -> None:
-    assert heads_key("2026-11-22T03:05:00+01:00") == "heads/2026/11/22/020500Z.json"
-
-
-def test_an_event_is_read_back_as_it_was_archived_and_in_no_other_spelling() -> None:
-    each = a_trail().chains[VAULT][1]
-    assert read_link(encode_link(each)) == each
-    for raw in (encode_link(each) + b" ", b"{}", b"\xff", encode_link(each).replace(b'"n":1', b'"n":1,"n":1')):
-        with pytest.raises(ValueError, match="it is no event as it is archived"):
-            read_link(raw)
-
-
-# --- documents of signed heads ----------------------------------------------------------------------------
-
-
-def test_documents_that_follow_one_another_have_no_finding_and_say_what_was_signed() -> None:
-    trail = a_trail()
-    history = _history(trail.documents)
-    assert history.findings == []
-    assert history.documents == 3
-    assert (history.first_at, history.last_at) == ("2026-11-22T02:05:00+00:00", "2026-11-22T04:05:00+00:00")
-    assert {(s, n, h) for s, known in history.signed.items() for n, h in known.items()} == set(trail.signed_ends())
-
-
-def test_a_document_of_another_key_is_not_believed() -> None:
-    trail = a_trail()
-    del trail.documents[place := list(trail.documents)[-1]]
-    assert trail.sign(Key()) == place
-    history = _history(trail.documents)
-    assert _said(history.findings) == [f"{place}: its signature does not match"]
-    assert max(history.signed[VAULT]) == 4
-
-
-@pytest.mark.parametrize(("gone", "told"), [(0, "the documents before it are"), (1, "a document between it and the")])
-def test_a_missing_document_is_found_by_the_one_after_it(gone: int, told: str) -> None:
-    documents = a_trail().documents
-    places = list(documents)
-    del documents[places[gone]]
-    (finding,) = _history(documents).findings
-    assert finding.where == places[gone + 1]
-    assert finding.problem.startswith(told)
-
-
-def test_a_document_in_another_ones_place_is_found() -> None:
-    documents = a_trail().documents
-    places = list(documents)
-    documents[places[1]] = documents[places[0]]
-    assert _said(_history(documents).findings) == [
-        f"{places[1]}: it belongs at {places[0]}",
-        f"{places[2]}: a document between it and the one before is missing, or changed",
-    ]
-
-
-def test_a_document_of_another_region_is_found() -> None:
-    trail = a_trail()
-    place = trail.sign(region="eu-west-1")
-    assert _said(_history(trail.documents).findings) == [
-        f"{place}: it is of the region eu-west-1, and those before it of eu-central-1"
-    ]
-
-
-def test_a_document_of_another_region_breaks_no_line_of_documents() -> None:
-    trail = a_trail()
-    before = list(trail.documents.values())[-1]
-    place = trail.sign(region="eu-west-1")
-    foreign, trail.documents[place] = trail.documents[place], before
-    trail.sign()
-    trail.documents[place] = foreign
-    assert _said(_history(trail.documents).findings) == [
-        f"{place}: it is of the region eu-west-1, and those before it of eu-central-1"
-    ]
-
-
-def test_a_document_of_another_region_is_not_taken_for_the_first_where_the_region_is_known() -> None:
-    trail = Trail()
-    trail.append(VAULT)
-    place = trail.sign(region="eu-west-1")
-    history = History(verifier_of(EVIDENCE.pem), "eu-central-1")
-    history.add(place, trail.documents[place])
-    assert len(history.findings) == 1
-    assert history.signed == {}
-
-
-def test_a_fault_that_was_signed_is_a_finding_for_ever() -> None:
-    trail = a_trail()
-    place = trail.sign(faults=["a", "b"])
-    trail.sign()
-    assert _said(_history(trail.documents).findings) == [
-        f"{place}: when it was signed, this was found: {fault}" for fault in "ab"
-    ]
-
-
-def test_a_head_that_goes_back_or_changes_or_is_left_out_is_found() -> None:
-    trail = a_trail()
-    trail.rewrite(VAULT, 6)
-    rewritten = trail.sign()
-    trail.chains[VAULT].pop()
-    back = trail.sign()
-    del trail.chains[TENANT]
-    left_out = trail.sign()
-    assert _said(_history(trail.documents).findings) == [
-        f"{rewritten}: event 6 of {VAULT} is another one than was signed before",
-        f"{back}: the head of {VAULT} went back from event 6 to event 5",
-        f"{left_out}: {TENANT} is left out",
-    ]
-
-
-@pytest.mark.parametrize("raw", [b"", b"{}", b"[]", b'{"format":"mailark-heads/1"}', b"\xff\xfe"])
-def test_what_is_no_document_is_said_to_be_none(raw: bytes) -> None:
-    assert _said(_history({"heads/2026/11/22/020500Z.json": raw}).findings) == [
-        "heads/2026/11/22/020500Z.json: it cannot be read as a document of signed heads"
-    ]
-
-
-def test_a_document_with_a_space_more_is_found() -> None:
-    documents = a_trail().documents
-    place = list(documents)[-1]
-    documents[place] = msgspec.json.format(documents[place])
-    assert _said(_history(documents).findings) == [f"{place}: its text differs from what was signed"]
-
-
-@pytest.mark.parametrize("pem", ["", "no key", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"])
-def test_what_is_no_key_verifies_nothing(pem: str) -> None:
-    with pytest.raises(ValueError, match="it is not the public half of an ECDSA key in PEM"):
-        verifier_of(pem)
-
-
-# --- the document that the next one goes on from ----------------------------------------------------------
-
-
-def _strangers(trail: Trail) -> dict[str, bytes]:
-    """What somebody who may put objects can put after the newest document, by key."""
-    older, *_, newest = trail.documents
-    no_time = trail.documents[newest].replace(b"2026-11-22T04:05:00+00:00", b"9999-12-31T23:59:59-23:00")
-    strangers = {"heads/9999/1.json": b"", "heads/9999/2.json": no_time, "heads/9999/3.json": trail.documents[older]}
-    for key in (trail.sign(Key()), trail.sign(region="eu-west-1")):
-        strangers[key] = trail.documents.pop(key)
-    return strangers
-
-
-def test_the_next_document_goes_on_from_the_newest_of_ours_whatever_lies_after_it() -> None:
-    trail = a_trail()
-    ours = list(trail.documents)[-1]
-    documents = trail.documents | _strangers(trail)
-    there = [(Kept(key, "v", "", 0, 0), documents[key]) for key in sorted(documents, reverse=True)]
-    newest, _ = newest_of_ours(there, verifier_of(EVIDENCE.pem), "eu-central-1")
-    assert newest
-    assert (newest.key, newest.raw, newest.document.encode()) == (ours, documents[ours], documents[ours])
-
-
-@pytest.mark.parametrize(("minutes", "told"), [(-1, []), (0, ["x: it cannot be read"]), (1, ["x: it cannot be read"])])
-def test_a_stranger_is_news_when_it_was_put_since_the_newest_of_ours_was_signed(minutes: int, told: list[str]) -> None:
-    ours, raw = list(a_trail().documents.items())[-1]
-    put_at = NIGHT + timedelta(hours=2, minutes=minutes)
-    there = [(Kept("x", "v", "", 0, 0, put_at=put_at), b"junk"), (Kept(ours, "v", "", 0, 0), raw)]
-    _, news = newest_of_ours(there, verifier_of(EVIDENCE.pem), "eu-central-1")
-    assert [str(finding)[: len("x: it cannot be read")] for finding in news] == told
-
-
-def test_where_no_document_is_ours_every_stranger_is_news() -> None:
-    there = [(Kept(key, "v", "", 0, 0), b"junk") for key in "ab"]
-    newest, news = newest_of_ours(there, verifier_of(EVIDENCE.pem), "eu-central-1")
-    assert newest is None
-    assert [finding.where for finding in news] == ["a", "b"]
-
-
-# --- what was put over it ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("key", ["heads/2026/11/22/020500Z.json", event_key(VAULT, 2)])
-def test_a_second_version_and_a_deletion_are_found(key: str) -> None:
-    assert list(kept_findings([Kept(key, "v", "", 0, 0)])) == []
-    assert _said(list(kept_findings([Kept(key, "v", "", 2, 1), Kept(key, "", "", 0, 3)]))) == [
-        f"{key}: it was deleted; below the deletion marker, the lock keeps what lay there",
-        f"{key}: it was put again; of its 3 versions, the oldest is believed",
-        f"{key}: it was deleted; below the deletion marker, the lock keeps what lay there",
-    ]
-
-
-def test_a_second_event_lies_beside_the_first_and_where_no_event_belongs() -> None:
-    each = a_trail().chains[VAULT][1]
-    key = second_key(each)
-    assert event_key(VAULT, 1) < key < event_key(VAULT, 3)
-    assert place_of(key) is None
-    assert _said(list(kept_findings([Kept(key, "v", "", 0, 0)]))) == [f"{key}: {NO_PLACE}"]
 
 
 # --- a copy of the bucket: any single deed ----------------------------------------------------------------
@@ -300,15 +73,6 @@ def _chains_found(files: dict[str, bytes]) -> list[Finding]:
         except ValueError as error:
             found.append(Finding(scope, None, str(error)))
     return found
-
-
-def test_no_bit_of_the_last_document_can_change() -> None:
-    """No later one names its SHA-256."""
-    documents = a_trail().documents
-    place, raw = list(documents.items())[-1]
-    for i, bit in itertools.product(range(len(raw)), range(8)):
-        documents[place] = raw[:i] + bytes([raw[i] ^ 1 << bit]) + raw[i + 1 :]
-        assert _history(documents).findings, (i, bit)
 
 
 @settings(max_examples=120, deadline=None)
@@ -490,21 +254,3 @@ def test_a_head_that_went_back_or_is_gone_is_found(links: list[Link]) -> None:
     for head in (_end(links[:3]), EMPTY):
         (finding,) = news_findings(VAULT, [], _end(links), head)
         assert finding.problem == f"the chain ends at event 6, and its head is event {head[0]}"
-
-
-# --- words ------------------------------------------------------------------------------------------------
-
-
-def test_the_error_names_the_first_findings_and_how_many_there_are() -> None:
-    findings = [Finding(VAULT, n, f"event {n} was changed") for n in range(1, 30)]
-    text = str(broken(findings, more=True))
-    assert "found in at least 29 places: platform#vault: event 1 was changed; platform#vault: event 2" in text
-    assert "event 20 was" in text
-    assert "event 21 was" not in text
-
-
-def test_a_document_holds_every_field_that_it_is_signed_over() -> None:
-    (raw, *_) = a_trail().documents.values()
-    document = msgspec.json.decode(raw, type=SignedHeads)
-    assert document.encode() == raw
-    assert b"signature" not in document.signed_bytes()

@@ -3,11 +3,12 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.domain.backup import CatalogRow, manifest_key
-from lambdas.domain.orphans import SETTLED, Version, orphans, unlisted
+from lambdas.domain.orphans import SETTLED, Version, not_there, orphans, unlisted
 from tests.domain.builders import row_of
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
@@ -69,3 +70,12 @@ def test_neither_a_version_beside_a_row_nor_an_object_without_a_manifest_is_an_u
     beside = version(manifest_key(ROW.key), "m1")
     alone = version("vault/daily/2026-11-01/vault-snapshot-20261101T020000Z.enc", "v1")
     assert unlisted([*of(ROW), beside, alone], [ROW], NOW) == []
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_backup_whose_object_or_manifest_is_gone_is_not_there(lost: int) -> None:
+    other = replace(row_of(LONG_AGO), version_id="v1", manifest_version="m1")
+    left = [each for each in of(ROW) if each.id != ROW.versions[lost][1]]
+    newer = version(ROW.versions[lost][0], "x")  # another version does not stand in for it
+    assert not_there([*left, newer, *of(other)], [ROW, other]) == [ROW]
+    assert not_there([*of(ROW), *of(other)], [ROW, other]) == []

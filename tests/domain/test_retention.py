@@ -64,7 +64,7 @@ def test_the_newest_empty_state_of_the_staging_vault_stays() -> None:
 
 
 def test_the_first_lock_lasts_as_long_as_a_backup_stays_whatever_becomes_of_it() -> None:
-    assert first_lock(RULE, NOW) == NOW + timedelta(days=RULE.evidence_days, hours=-12)
+    assert first_lock(RULE, NOW) == NOW + timedelta(days=RULE.evidence_days)
 
 
 def test_what_is_deleted_is_named_oldest_first() -> None:
@@ -113,6 +113,23 @@ def test_what_was_saved_before_a_restore_stays_by_its_own_count() -> None:
     assert found[saved[0].id].reasons == ["saved before one of the last 3 restores"]
 
 
+def test_a_start_whose_saving_was_not_proved_undoes_nothing() -> None:
+    saved = [row_of(NOW - timedelta(days=days), series="pre-restore", proof="intact") for days in (40, 41, 42)]
+    attempts = [row_of(NOW - timedelta(days=days), series="pre-restore", proof="stored") for days in (10, 11, 12)]
+    found = plan([*saved, *attempts, night(0)])
+    assert {row.id for row in saved} <= kept(found).keys()
+    assert [row.id for row in found.deleted] == [row.id for row in reversed(attempts)]
+
+
+def test_what_a_clock_set_ahead_has_dated_stays_and_takes_no_place() -> None:
+    ahead = [row_of(NOW + timedelta(days=365 - days), proof="proven") for days in range(40)]
+    before = [night(days, "proven") for days in range(60)]
+    found, alone = kept(plan([*ahead, *before])), kept(plan(before))
+    assert {backup_id: found[backup_id] for backup_id in alone} == alone
+    assert [found[row.id].reasons for row in ahead] == [["dated in the future"]] * 40
+    assert {found[row.id].locked_until for row in ahead} == {NOW + timedelta(days=7)}
+
+
 def test_backups_of_another_kind_are_not_touched() -> None:
     other = row_of(NOW - timedelta(days=4000), kind="database")
     found = plan([other, night(0)])
@@ -123,80 +140,39 @@ def test_backups_of_another_kind_are_not_touched() -> None:
 # --- locks ------------------------------------------------------------------------------------------------
 
 
-def test_a_lock_ends_before_the_night_that_may_delete_what_it_protects() -> None:
-    """Otherwise every deletion would be refused, or somebody would have to be able to lift locks."""
-    rows = {row.id: row for row in [night(days) for days in range(400)]}
-    locks: dict[str, datetime] = {}
-    for later in range(400):
-        now = NOW + timedelta(days=later)
-        if later:
-            tonight = row_of(now - timedelta(hours=1))
-            rows[tonight.id] = tonight
-        found = plan(rows.values(), now)
-        for row in found.deleted:
-            assert locks.get(row.id, now) <= now, (row.id, now)
-            del rows[row.id]
-        locks |= {each.row.id: each.locked_until for each in found.kept}
+def test_all_that_stays_is_locked_beyond_the_next_night() -> None:
+    saved = [row_of(NOW - timedelta(days=8), series=series) for series in ("pre-restore", "staging")]
+    for newest in (0, 1):  # a good night, and a bad one
+        rows = [*saved, *(night(days) for days in range(newest, 400)), night(4000, "proven")]
+        assert all(each.locked_until >= NOW + timedelta(hours=36) for each in plan(rows).kept)
 
 
-def test_the_newest_backup_is_locked_for_the_whole_time_that_it_may_be_asked_for() -> None:
-    newest = plan([night(days) for days in range(400)]).kept[0]
-    assert timedelta(days=29) < newest.locked_until - NOW < timedelta(days=30)
+def test_a_day_is_locked_until_so_many_others_may_have_come() -> None:
+    found = kept(plan([night(days) for days in range(35)]))
+    locked = [found[night(days).id].locked_until - NOW for days in (0, 1, 15, 28, 29)]
+    assert locked == [
+        timedelta(days=30),
+        timedelta(days=29),
+        timedelta(days=15),
+        timedelta(days=2),
+        timedelta(hours=36),
+    ]
 
 
 def test_the_backup_of_a_month_is_locked_for_as_long_as_months_will_keep_it() -> None:
     first = next(each for each in plan([night(days) for days in range(60)]).kept if "month 1 of 12" in each.reasons)
-    assert first.locked_until - NOW > timedelta(days=300)
-
-
-def test_all_that_stays_is_locked_beyond_the_next_night_or_goes_that_night() -> None:
-    rows = [night(days) for days in range(400)]
-    for later in range(60):  # over the ends of months
-        now = NOW + timedelta(days=later)
-        rows.append(row_of(now - timedelta(hours=1)))
-        tomorrow = now + timedelta(days=1)
-        stays = kept(plan([*rows, row_of(tomorrow - timedelta(hours=1))], tomorrow))
-        for each in plan(rows, now).kept:
-            assert each.locked_until > tomorrow or each.row.id not in stays, (each, now)
-
-
-def test_a_days_lock_ends_when_the_day_begins_that_may_push_it_out() -> None:
-    """However late it is set: a second backup on a day locks all that stays anew."""
-    evening, rows = NOW.replace(hour=22), [night(days) for days in range(35)]
-    found = kept(plan([*rows, row_of(evening - timedelta(minutes=10))], evening))
-    locked = [found[night(days).id].locked_until for days in (0, 1, 15, 29)]
-    assert locked == [NOW.replace(hour=0) + timedelta(days=30 - days) for days in (0, 1, 15, 29)]
-
-
-def test_after_a_bad_night_the_backup_of_the_day_may_still_come() -> None:
-    days = {int(each.reasons[0].split()[1]): each for each in plan([night(days) for days in range(1, 35)]).kept}
-    midnight = NOW.replace(hour=0)
-    assert days[1].locked_until == midnight + timedelta(days=29)
-    assert days[29].locked_until == midnight + timedelta(days=1)
-    assert days[30].locked_until == NOW + timedelta(hours=1)
+    assert first.locked_until == datetime(2027, 11, 1, tzinfo=UTC)
 
 
 def test_the_newest_that_is_proven_is_locked_for_long_when_no_day_keeps_it() -> None:
     nights = [night(days) for days in range(1, 400)]
-    found = {each.row.id: each for each in plan([night(0, "proven"), *nights]).kept}
-    assert found[night(0).id].locked_until - NOW < timedelta(days=30)
     alone = kept(plan([night(0), *nights, night(4000, "proven")]))[night(4000).id]
     assert alone.locked_until == NOW + timedelta(days=30)
 
 
-@pytest.mark.parametrize("series", ["pre-restore", "staging"])
-def test_what_any_hour_may_push_out_is_locked_until_the_next_night_may_come(series: Series) -> None:
-    saved = row_of(NOW - timedelta(days=8), series=series)
-    assert kept(plan([saved, night(0)]))[saved.id].locked_until == NOW.replace(hour=0) + timedelta(days=1)
-    assert kept(plan([saved, night(1)]))[saved.id].locked_until == NOW + timedelta(hours=1)
-
-
-@pytest.mark.parametrize("minutes", [0, 29, 59])
-def test_a_lock_lies_ahead_when_it_is_asked_for(minutes: int) -> None:
-    late = NOW.replace(hour=23, minute=minutes)
-    saved = row_of(NOW - timedelta(days=8), series="staging")
-    locked = kept(plan([saved, night(0)], late))[saved.id].locked_until
-    assert late + timedelta(hours=1) <= locked < NOW + timedelta(days=1)
+def test_what_is_younger_than_a_week_is_locked_for_its_week() -> None:
+    (bad,) = plan([night(1, "stored")]).kept
+    assert bad.locked_until == NOW + timedelta(days=6, hours=-1)
 
 
 def test_what_is_proven_elsewhere_counts_as_proven() -> None:
@@ -222,7 +198,7 @@ class World:
     jumps: bool = False
     rows: dict[str, CatalogRow] = field(default_factory=dict)
     locks: dict[str, datetime] = field(default_factory=dict)
-    proven_alone: set[str] = field(default_factory=set)
+    kept: set[str] = field(default_factory=set)
     now: datetime = datetime(2026, 1, 28, 3, tzinfo=UTC)
 
     def __post_init__(self) -> None:
@@ -237,7 +213,7 @@ class World:
             self.now = night
             if self.random.random() > self.fail:
                 self.store("daily", self.random.choice(["stored", "intact", "intact"]))
-            self.retain(at_night=True)
+            self.retain()
             for hours, deed in self.deeds():
                 self.now = night + timedelta(hours=hours)
                 deed()
@@ -245,6 +221,8 @@ class World:
     def deeds(self) -> list[tuple[float, Callable[[], None]]]:
         """What is done between two nights, by the hour."""
         found = [(self.random.uniform(2, 22), deed) for deed in (self.by_hand, self.recover) if self.chance(0.06)]
+        if self.chance(0.02):
+            found.append((self.random.uniform(2, 22), self.prove_late))
         if (self.now.weekday() == 6 and not self.chance(0.1 + self.fail)) or self.chance(0.01):
             found.append((self.random.uniform(1, 2), self.test))
         return sorted(found, key=lambda each: each[0])
@@ -262,7 +240,7 @@ class World:
 
     def by_hand(self) -> None:
         self.store("daily", "intact")
-        self.retain(at_night=False)
+        self.retain()
 
     def recover(self) -> None:
         self.store("pre-restore", "intact")
@@ -272,50 +250,41 @@ class World:
         if good := self.good():
             self.rows[good[-1].id] = replace(good[-1], proof="proven")
 
-    def good(self) -> list[CatalogRow]:
-        """Oldest first."""
-        return sorted((row for row in self.rows.values() if row.is_good), key=lambda row: row.started_at)
+    def prove_late(self) -> None:
+        """Somebody restores a backup by hand that no night has proved."""
+        bad = [row for row in self.rows.values() if row.series == "daily" and not row.is_good]
+        if bad:
+            row = self.random.choice(bad)
+            self.rows[row.id] = replace(row, proof="proven")
 
-    def retain(self, *, at_night: bool) -> None:
+    def good(self) -> list[CatalogRow]:
+        """Oldest first, and none that is dated in the future."""
+        past = (row for row in self.rows.values() if row.started_at <= self.now.isoformat())
+        return sorted((row for row in past if row.is_good), key=lambda row: row.started_at)
+
+    def retain(self) -> None:
         before, good = dict(self.rows), self.good()
-        midnight = self.now.replace(hour=0, minute=0, second=0, microsecond=0)
-        tomorrow = max(midnight + timedelta(days=1), self.now + timedelta(hours=1))
-        had = bool(good) and good[-1].started_at >= midnight.isoformat()
-        least = tomorrow if had else self.now + timedelta(hours=1)
         retention = plan(self.rows.values(), self.now)
         for each in retention.kept:
-            assert each.locked_until >= least, each
+            if each.row.id in self.kept and not self.jumps:
+                assert self.locks[each.row.id] > self.now, f"{each} lay unlocked"
             self.lock(each.row.id, each.locked_until)
-            if each.reasons == ["the newest that is proven"]:
-                self.proven_alone.add(each.row.id)
+        self.kept = {each.row.id for each in retention.kept}
         for row in retention.deleted:
-            until = self.locks[row.id]
-            if until > self.now and not self.jumps:
-                # No night asks for what is locked; what is asked for by day, on the last day of a lock, waits for it.
-                assert row.id in self.proven_alone or (not at_night and until <= tomorrow), (row.id, until, self.now)
-            else:
+            if self.jumps or self.locks[row.id] <= self.now:
                 del self.rows[row.id]
         self.check(before, good)
-        if not self.jumps:
-            self.check_locks(good, midnight)
 
     def check(self, before: dict[str, CatalogRow], good: list[CatalogRow]) -> None:
         days, months = sorted({row.date for row in good}), sorted({row.date[:7] for row in good})
-        assert {row.id for row in good if row.date in days[-RULE.daily :]} <= self.rows.keys()
-        for month in months[-RULE.monthly :]:
-            assert next(row.id for row in good if row.date.startswith(month)) in self.rows
-        newest_first = sorted(before.values(), key=lambda row: row.started_at, reverse=True)
-        stay = [row for row in newest_first if row.series == "pre-restore"][: RULE.undo]
-        stay += [row for row in newest_first if row.series == "staging"][:1]
+        stay = [row for row in good if row.date in days[-RULE.daily :]]
+        stay += [next(row for row in good if row.date.startswith(month)) for month in months[-RULE.monthly :]]
         stay += [*good[-1:], *[row for row in good if row.proof == "proven"][-1:]]
-        assert {row.id for row in stay} <= self.rows.keys()
-
-    def check_locks(self, good: list[CatalogRow], midnight: datetime) -> None:
-        # A day's backup is locked until the first day begins that can push it out.
-        days = {day: place for place, day in enumerate(sorted({row.date for row in good}, reverse=True))}
-        for row in good:
-            left = RULE.daily - days[row.date] - 1
-            assert left <= 0 or self.locks[row.id] >= midnight + timedelta(days=left), (row.id, self.now)
+        ahead = [row for row in before.values() if row.started_at > self.now.isoformat()]
+        past = sorted((row for row in before.values() if row not in ahead), key=lambda row: row.started_at)
+        stay += [row for row in past if row.series == "pre-restore"][-RULE.undo :]
+        stay += [row for row in past if row.series == "staging"][-1:]
+        assert {row.id for row in [*stay, *ahead]} <= self.rows.keys()
 
 
 @settings(max_examples=5, deadline=None)
@@ -326,13 +295,12 @@ def test_in_three_years_of_failures_and_jumping_clocks_no_rule_is_ever_broken(se
 
 @settings(max_examples=5, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from([0.0, 0.1, 0.5, 0.95]))
-def test_in_three_years_of_failures_no_night_asks_for_what_is_locked(seed: int, fail: float) -> None:
+def test_in_three_years_of_failures_nothing_that_stays_is_ever_unlocked(seed: int, fail: float) -> None:
     world = World(seed, fail)
     world.live()
     for years in range(1, 10):  # when backups stop, deletion stops
-        assert not any(
-            row.is_good for row in plan(world.rows.values(), world.now + timedelta(days=365 * years)).deleted
-        )
+        deleted = plan(world.rows.values(), world.now + timedelta(days=365 * years)).deleted
+        assert not [row for row in deleted if row.is_good and row.id in world.kept]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -340,8 +308,11 @@ def test_three_years_without_a_failure_leave_no_more_than_was_asked_for(seed: in
     world = World(seed, 0.0)
     world.live()
     week_ago = (world.now - timedelta(days=RULE.evidence_days + 1)).isoformat()
-    old = [row for row in world.rows.values() if row.started_at < week_ago and row.id not in world.proven_alone]
-    assert len({row.date for row in old if row.is_good}) <= RULE.daily + RULE.monthly + 1
-    assert len([row for row in old if row.series == "pre-restore"]) <= RULE.undo
-    assert len([row for row in old if row.series == "staging"]) <= 1
-    assert not [row for row in old if row.series == "daily" and not row.is_good]
+    old = [row for row in world.rows.values() if row.started_at < week_ago]
+    waiting = [row for row in old if row.id not in world.kept]  # for a lock to end
+    assert len(waiting) <= 5
+    stay = [row for row in old if row.id in world.kept]
+    assert len({row.date for row in stay if row.is_good}) <= RULE.daily + RULE.monthly + 1
+    assert len([row for row in stay if row.series == "pre-restore"]) <= RULE.undo
+    assert len([row for row in stay if row.series == "staging"]) <= 1
+    assert not [row for row in stay if row.series == "daily" and not row.is_good]

@@ -10,7 +10,7 @@ import pytest
 
 from lab.aws import ROOT
 from lambdas.domain.audit import Event, encode_link
-from lambdas.domain.evidence import second_key
+from lambdas.domain.audit_bucket import second_key
 from tests.domain.trail import EVIDENCE, Key, a_trail, lay_out
 
 

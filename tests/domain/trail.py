@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from lambdas.domain.audit import EMPTY, GENESIS, End, Event, Link, encode_link, link
-from lambdas.domain.evidence import HEADS_FORMAT, Head, SignedHeads, event_key, heads_key, sha256_of
+from lambdas.domain.audit_bucket import event_key, heads_key
+from lambdas.domain.signed_heads import HEADS_FORMAT, Head, SignedHeads, sha256_of
 
 NIGHT = datetime(2026, 11, 22, 2, 5, tzinfo=UTC)
 

@@ -12,8 +12,9 @@ from lab.gate import Fault
 from lambdas.adapters.audit_trail import link_of
 from lambdas.adapters.tables import to_item
 from lambdas.domain.audit import encode_link
-from lambdas.domain.evidence import SignedHeads, event_key
+from lambdas.domain.audit_bucket import event_key
 from lambdas.domain.operation import execution_name
+from lambdas.domain.signed_heads import SignedHeads
 from tests.scenarios.commands import EXPORT, VERIFY_TRAIL, ended, run
 from tests.scenarios.house import Alert, House, failure
 
