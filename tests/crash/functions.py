@@ -9,11 +9,17 @@ import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+from lambdas.adapters.aws import forget_clients
 from tests.crash.calls import Call, Kill, Watch
+
+IDENTITY = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+"""Who calls the AWS of these tests."""
 
 
 class FunctionFailed(Exception):
@@ -46,9 +52,10 @@ class Functions:
 
         That is the name by which AWS Lambda reports it (Lambda guide, "Troubleshoot execution issues").
         """
-        here, there = _context().Pipe(duplex=False)
+        processes = _processes(self.endpoint)
+        here, there = processes.Pipe(duplex=False)
         settings = dict(environment) | {"AWS_ENDPOINT_URL": self.endpoint}
-        process = _context().Process(target=_main, args=(there, state, action, payload, settings, seconds, kill))
+        process = processes.Process(target=_main, args=(there, state, action, payload, settings, seconds, kill))
         process.start()
         there.close()
         with here, contextlib.suppress(EOFError):
@@ -66,10 +73,12 @@ class Functions:
 
 
 @cache
-def _context() -> Any:
-    """Processes are forked from one that has imported everything and has no threads."""
+def _processes(endpoint: str) -> Any:
+    """Processes are forked from one that has imported everything, has clients of this AWS, and no threads."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.crash.preloaded"])
+    with patch.dict(os.environ, IDENTITY | {"AWS_ENDPOINT_URL": endpoint}):
+        forkserver.ensure_running()
     return context
 
 
@@ -98,6 +107,9 @@ def _main(
     for name in [name for name in os.environ if name.startswith(("AWS_", "MAILARK_"))]:
         del os.environ[name]
     os.environ.update(environment)
+    preloaded = importlib.import_module("tests.crash.preloaded")  # by the process that this one was forked from
+    if environment["AWS_ENDPOINT_URL"] != preloaded.ENDPOINT:
+        forget_clients()
     watch = Watch(state, kill, [])
     handler = importlib.import_module(f"lambdas.actions.{action}").handler
     watch.begin()

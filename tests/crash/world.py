@@ -25,7 +25,7 @@ from lambdas.domain.orphans import SETTLED
 from lambdas.domain.scenarios import SCENARIOS
 from tests.actions.house import OTHER, House, bucket_name, environment_of, start_execution
 from tests.crash.calls import Call, Kill
-from tests.crash.functions import FunctionFailed, Functions
+from tests.crash.functions import IDENTITY, FunctionFailed, Functions
 from tests.crash.machine import Ended, Interpreter
 from tests.infra.asl import Machine, State
 from tests.servers.aws import ACCOUNT, PRIMARY, aws, lock_of
@@ -126,11 +126,8 @@ class World:
 
     def run(self, state: str, action: str, payload: Any, kill: Kill | None) -> Any:
         """Run one action with its own settings and time limit. Raises `FunctionFailed`."""
-        environment = environment_of(action, PRIMARY, self.house.keys) | {
-            "MAILARK_ESTATE_NAME": self.house.estate.name,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-        }
+        environment = environment_of(action, PRIMARY, self.house.keys) | IDENTITY
+        environment |= {"MAILARK_ESTATE_NAME": self.house.estate.name}
         seconds = min(float(ACTIONS[action].seconds), FUNCTION_SECONDS)
         return self.functions.run(state, action, payload, environment, seconds, kill)
 
