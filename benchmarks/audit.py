@@ -2,11 +2,12 @@
 
 import hashlib
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 
 from benchmarks.figures import Figure, figure, ratio
 from benchmarks.long_trail import LongTrail
@@ -20,6 +21,7 @@ from lambdas.verify_audit_trail import verify
 _WRITES = 200
 _WRITERS = 8
 _ROUNDS = 3
+_CROWD, _CROWD_WRITES = 50, 4
 EVENTS = 1_000_000
 
 
@@ -47,7 +49,27 @@ def writes(lab: Lab, progress: Progress) -> list[Figure]:
             count = _WRITES * writers
             rate = f"{count / median(appended):.0f} events/s, and {count / median(bare):.0f} bare `PutItem`/s"
             figures.append(ratio(f"Audit events: {chains}", appended, bare, f"{rate} of the lab's emulator"))
-        return figures
+        progress(f"Audit writes, one chain, {_CROWD} writers")
+        return [*figures, _crowd(append)]
+
+
+def _crowd(append: Callable[[str], None]) -> Figure:
+    """How long an event takes that many others are written beside, all to one chain."""
+    seconds: list[float] = []
+    begin = threading.Barrier(_CROWD)
+
+    def work(writer: int) -> None:
+        begin.wait(60)
+        for number in range(_CROWD_WRITES):
+            began = time.monotonic()
+            append(f"crowd/{writer}-{number}")
+            seconds.append(time.monotonic() - began)
+
+    with ThreadPoolExecutor(_CROWD) as pool:
+        list(pool.map(work, range(_CROWD)))
+    middle, slow = median(seconds), quantiles(seconds, n=20)[-1]
+    told = f"the slowest 5 % took {slow:.1f} s and more; a function that audits has 60 s"
+    return figure(f"Audit events: one chain, {_CROWD} writers at once, one event", middle, "s", told)
 
 
 def _timed(write: Callable[[str], None], prefix: str, writers: int) -> float:

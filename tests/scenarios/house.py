@@ -8,16 +8,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from lab.lab import Lab
 from lab.watching import Finished, executions, follow, start, wait_for_new
+from lambdas.adapters.audit_trail import AuditTrail, timestamp
 from lambdas.adapters.tables import from_item
 from lambdas.domain.audit import GENESIS, Event, Link, faults
-from lambdas.domain.backup import CatalogRow, Manifest, manifest_key
+from lambdas.domain.backup import BackupName, CatalogRow, Manifest, manifest_key
 from lambdas.domain.mailark_error import Failure
 from lambdas.domain.operation import execution_name, machine_name
 
@@ -130,6 +131,14 @@ class House:
         """Every alert that has come since the house stands, to anybody."""
         self._receive()
         return list(self.alerts)
+
+    def tell_of_restore_test(self, ended: datetime) -> None:
+        """Let the audit trail say that a fresh backup was restored as a test, which ended well at that time."""
+        details = {"backup_id": BackupName("vault", "daily", ended - timedelta(hours=2)).id}
+        name = f"restore-test-{ended:%Y%m%dT%H%M%S}"
+        event = Event(name, "vault_restore_test_completed", "system", timestamp(ended), "info", details)
+        with self.lab.as_root():
+            AuditTrail(self.lab.primary, "mailark-audit-events", "mailark-audit-heads").append("platform#vault", event)
 
     def _receive(self) -> None:
         for region, url in self._queues.items():

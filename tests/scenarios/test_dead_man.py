@@ -2,9 +2,10 @@
 
 import dataclasses
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,12 @@ import yaml
 
 from lab.watching import Finished
 from lambdas.adapters.tables import to_item
+from lambdas.domain.ages import TEST_LIMIT
 from lambdas.domain.backup import CatalogRow
 from tests.scenarios.house import House, backup_of, broken, failure
 from tests.servers.monitor import SECRET_PATH, Monitor
 
-TOO_OLD = "mailark-vault-backup-too-old"
+TOO_OLD, TEST_TOO_OLD = "mailark-vault-backup-too-old", "mailark-vault-restore-test-too-old"
 
 
 # --- ages, and the alarms that wait for them --------------------------------------------------------------
@@ -34,9 +36,9 @@ def _state(house: House, region: str, alarm: str = TOO_OLD) -> str:
     return str(found["StateValue"])
 
 
-def _told(house: House, region: str) -> list[str]:
-    """What the contacts were told, each time that the backups of a region were too old."""
-    subject = f'ALARM: "{TOO_OLD}" in {region}'
+def _told(house: House, region: str, alarm: str = TOO_OLD) -> list[str]:
+    """What the contacts were told, each time that the backups of a region, or their tests, were too old."""
+    subject = f'ALARM: "{alarm}" in {region}'
     return [
         str(json.loads(alert.body)["AlarmDescription"]) for alert in house.every_alert() if alert.subject == subject
     ]
@@ -121,6 +123,27 @@ def test_the_standby_goes_on_measuring_with_the_primary_gone(house: House, backu
     with house.lab.gate.without_region(house.lab.primary) as refused:
         _watch(house, house.lab.standby)
         assert refused == []
+
+
+def test_a_week_without_a_restore_test_alarms(house: House, backup_id: str) -> None:
+    assert backup_id
+    region = house.lab.primary
+    house.lab.aws.let_hours_pass(region, 4)  # nothing that was measured before counts
+    a_week = timedelta(seconds=TEST_LIMIT)
+    ended = datetime.now(UTC) - a_week + timedelta(seconds=90)
+    house.tell_of_restore_test(ended)
+    (young,) = _watch(house, region).output["details"]["ages"]
+    assert young["test_seconds"] <= TEST_LIMIT
+    assert _state(house, region, TEST_TOO_OLD) == "OK"
+    told = len(_told(house, region, TEST_TOO_OLD))
+
+    time.sleep(max(0.0, (ended + a_week - datetime.now(UTC)).total_seconds()) + 1)
+    finished = _watch(house, region)
+
+    assert "the newest restore test of a fresh vault backup is 169 h" in str(finished.output["details"]["problems"])
+    assert _state(house, region, TEST_TOO_OLD) == "ALARM"
+    assert len(_told(house, region, TEST_TOO_OLD)) == told + 1
+    assert _told(house, region, TEST_TOO_OLD)[-1].startswith("No fresh vault backup has been restored as a test")
 
 
 # --- the heartbeat ----------------------------------------------------------------------------------------

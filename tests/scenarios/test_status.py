@@ -12,10 +12,7 @@ from typing import Any
 import pytest
 
 from lab.aws import ROOT
-from lambdas.adapters.audit_trail import AuditTrail, timestamp
 from lambdas.adapters.tables import to_item
-from lambdas.domain.audit import Event
-from lambdas.domain.backup import BackupName
 from tests.scenarios.commands import STATUS, environment, run
 from tests.scenarios.house import House, paused
 
@@ -28,11 +25,7 @@ def _tested(house: House, backup_id: str) -> None:
     """A fresh backup, and a restore test that ended well an hour ago, as far as the audit trail says."""
     assert backup_id
     house.run_well("vault_backup", {"reason": "a fresh one"})
-    ended = datetime.now(UTC) - timedelta(hours=1)
-    details = {"backup_id": BackupName("vault", "daily", ended - timedelta(hours=2)).id}
-    event = Event("a-test", "vault_restore_test_completed", "system", timestamp(ended), "info", details)
-    with house.lab.as_root():
-        AuditTrail(house.lab.primary, "mailark-audit-events", "mailark-audit-heads").append("platform#vault", event)
+    house.tell_of_restore_test(datetime.now(UTC) - timedelta(hours=1))
 
 
 def _ask(house: House, *arguments: str, endpoint: str = "", **more: str) -> subprocess.CompletedProcess[str]:
