@@ -36,6 +36,11 @@ def _put(
     return row
 
 
+def _put_useless(house: House, region: str = PRIMARY, days_ago: int = 8) -> CatalogRow:
+    """A backup that no rule keeps: it was never proved, and its week is over."""
+    return _put(house, days_ago, "stored", region)
+
+
 def _apply(house: House, operation: Operation | None = None, **more: object) -> Any:
     event = {"operation": operation or house.operation("vault_backup"), "kind": "vault"}
     return house.run("apply_retention", event | more)
@@ -72,21 +77,11 @@ def test_when_backups_stop_deletion_stops(house: House, monkeypatch: pytest.Monk
     assert len(house.catalog().rows()) == len(rows)
 
 
-def test_what_a_lock_still_holds_is_shown_and_stays_whole(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    _at(monkeypatch, LATE)
-    for days in range(31):
-        _put(house, days, now=LATE)
-    old = _put(house, 45, now=LATE)
-    _put(house, 48, now=LATE)  # the first of its month
-    until = LATE + timedelta(days=1)
-    aws("s3").put_object_retention(
-        Bucket=bucket_name("backups", PRIMARY),
-        Key=old.key,
-        VersionId=old.version_id,
-        Retention={"Mode": "GOVERNANCE", "RetainUntilDate": until},
-    )
+def test_what_a_lock_still_holds_is_shown_and_stays_whole(house: House) -> None:
+    old = _put_useless(house)
+    BackupLocks(PRIMARY, bucket_name("backups", PRIMARY), "governance").lock_backup(old, NOW + timedelta(days=1))
     applied = _apply(house)
-    assert applied["still_locked"] == [old.id]
+    assert (applied["still_locked"], applied["deleted"]) == ([old.id], [])
     assert {old.key, manifest_key(old.key)} <= set(house.versions())
     assert house.catalog().get(old.id) == old
 
@@ -94,8 +89,8 @@ def test_what_a_lock_still_holds_is_shown_and_stays_whole(house: House, monkeypa
 @pytest.mark.parametrize("scenario", ["vault_restore", "vault_restore_test"])
 @pytest.mark.parametrize("region", [PRIMARY, STANDBY])
 def test_nothing_is_deleted_under_the_hands_of_who_restores_there(house: House, region: str, scenario: str) -> None:
-    for days in range(40):
-        _put(house, days, region=region)
+    _put(house, 0, region=region)
+    useless = _put_useless(house, region)
     before = house.versions(region)
     operation, target = house.operation("vault_backup"), SCENARIOS[scenario].target
     reader = execution_arn(scenario, "reader")
@@ -105,7 +100,8 @@ def test_nothing_is_deleted_under_the_hands_of_who_restores_there(house: House, 
     assert applied["kept"]
     assert house.versions(region) == before
     house.leases(region).release(target, reader)
-    assert _apply(house, operation, copies=region == STANDBY)["deferred_by"] is None
+    applied = _apply(house, operation, copies=region == STANDBY)
+    assert (applied["deferred_by"], applied["deleted"]) == (None, [useless.id])
 
 
 def test_a_reader_in_one_region_does_not_keep_the_other_from_its_deletions(house: House) -> None:
@@ -113,13 +109,12 @@ def test_a_reader_in_one_region_does_not_keep_the_other_from_its_deletions(house
     assert _apply(house, copies=True)["deferred_by"] is None
 
 
-def test_the_audit_trail_tells_of_each_deletion_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    _at(monkeypatch, LATE)
-    rows = [_put(house, days, now=LATE) for days in range(33)]
-    deleted = _apply(house)["deleted"]
+def test_the_audit_trail_tells_of_each_deletion_once(house: House) -> None:
+    rows = [_put_useless(house, days_ago=days) for days in (8, 9)]
+    assert len(_apply(house)["deleted"]) == 2
     _apply(house)
     told = [event.details["backup_id"] for event in house.events() if event.event == "backup_deleted"]
-    assert sorted(told) == sorted(deleted) == sorted(row.id for row in rows[30:32])
+    assert sorted(told) == sorted(row.id for row in rows)
 
 
 def test_the_copy_of_what_is_proven_here_stays_there(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,7 +184,7 @@ def test_a_backup_whose_writer_died_before_the_row_gets_it_two_days_later(
 
 
 def test_a_lost_catalog_deletes_nothing_that_has_a_manifest(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = [_put(house, days) for days in range(50)]
+    rows = [_put(house, 10 * days) for days in range(10)]
     before = house.versions()
     for row in rows:
         house.catalog().delete(row.id)
@@ -201,20 +196,18 @@ def test_a_lost_catalog_deletes_nothing_that_has_a_manifest(house: House, monkey
 
 @pytest.mark.parametrize("lost", [0, 1])
 @pytest.mark.parametrize("region", [PRIMARY, STANDBY])
-def test_a_backup_that_somebody_deleted_stops_deletion_and_no_lock(
-    region: str, lost: int, house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _at(monkeypatch, LATE)
-    rows = [_put(house, days, region=region, now=LATE) for days in range(40)]
-    key, version = rows[3].versions[lost]
+def test_a_backup_that_somebody_deleted_stops_deletion_and_no_lock(region: str, lost: int, house: House) -> None:
+    rows = [_put(house, days, region=region) for days in range(4)]
+    _put_useless(house, region)
+    key, version = rows[1].versions[lost]
     aws("s3", region).delete_object(Bucket=bucket_name("backups", region), Key=key, VersionId=version)
     before = house.versions(region)
-    with pytest.raises(BackupsVanished, match=f"first {rows[3].id}"):
+    with pytest.raises(BackupsVanished, match=f"first {rows[1].id}"):
         _apply(house, copies=region == STANDBY)
     assert house.versions(region) == before
     locks = BackupLocks(region, bucket_name("backups", region), "governance")
-    others = [row for row in rows[:31] if row is not rows[3]]  # the thirtieth is kept in its place
-    assert all(locks.is_locked(*version, LATE + timedelta(days=1)) for row in others for version in row.versions)
+    others = [row for row in rows if row is not rows[1]]
+    assert all(locks.is_locked(*version, NOW + timedelta(days=1)) for row in others for version in row.versions)
 
 
 @pytest.mark.parametrize("held", ["GOVERNANCE", "COMPLIANCE"])
@@ -234,16 +227,10 @@ def test_a_deletion_that_dies_on_its_way_is_ended_the_next_night(
     house: House, saved: SavedBackup, deletions: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The row goes first, then the manifest, then the object."""
-    row = saved.put(house)
+    row = dataclasses.replace(saved.put(house), proof="stored")
+    house.catalog().put(row)
     house.store().keep_status(row)
-    _at(monkeypatch, LATE)
-    for days in range(31):
-        _put(house, days, now=LATE)
-    _at(monkeypatch, after := LATE + timedelta(days=400))
-    for days in range(31):
-        _put(house, days, now=after)
-    for days in range(13):
-        _put(house, 31 * days, now=after)
+    _at(monkeypatch, NOW + timedelta(days=8))
     asked: list[str] = []
 
     def dies(request: Any) -> bool:
@@ -260,8 +247,8 @@ def test_a_deletion_that_dies_on_its_way_is_ended_the_next_night(
 
 
 def test_a_lock_that_cannot_be_set_stops_before_anything_is_deleted(house: House) -> None:
-    for days in range(40):
-        _put(house, days)
+    _put(house, 0)
+    _put_useless(house)
     before = house.versions()
     with refused(on_s3("PUT", "retention"), "AccessDenied", 403), pytest.raises(StorageRefused):
         _apply(house)
