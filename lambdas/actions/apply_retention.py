@@ -6,7 +6,7 @@ from datetime import datetime
 from lambdas.adapters.backup_locks import BackupLocks
 from lambdas.adapters.backup_store import BackupStore
 from lambdas.adapters.catalog import Catalog
-from lambdas.adapters.deletion_record import record_deletion
+from lambdas.adapters.deletion import delete_backup, gone
 from lambdas.adapters.estate_parameter import read_estate
 from lambdas.adapters.found_backups import find_backups
 from lambdas.adapters.lambda_handler import Run, action
@@ -15,8 +15,8 @@ from lambdas.adapters.signing import SigningKey
 from lambdas.domain.backup import reaches
 from lambdas.domain.errors import BackupsVanished
 from lambdas.domain.operation import Operation
-from lambdas.domain.orphans import SETTLED, not_there, orphans, unlisted
-from lambdas.domain.retention import RULES, plan_retention
+from lambdas.domain.orphans import SETTLED, orphans, unlisted
+from lambdas.domain.retention import RULES, first_lock, plan_retention
 from lambdas.domain.scenarios import SCENARIOS
 
 _READERS = {"vault": ("vault_restore", "vault_restore_test")}
@@ -25,11 +25,12 @@ _READERS = {"vault": ("vault_restore", "vault_restore_test")}
 
 @dataclass(frozen=True)
 class ApplyRetention:
-    """`copies` means the other region: its own catalog decides there."""
+    """`copies` means the other region: its own catalog decides there. With `lock_only`, nothing is deleted."""
 
     operation: Operation
     kind: str
     copies: bool = False
+    lock_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class RetentionApplied:
     """What was done in a region.
 
     `added` had a manifest and no row, and `unusable` says what is wrong with those that could not be added.
-    `still_locked` would have been deleted and waits for its lock to end; `deferred_by` has put all deletion off.
+    `still_locked` would have been deleted and waits for its lock to end; `deferred_by` is the execution that has put
+    all deletion off: a recovery, or this one, whose backup has failed.
     """
 
     region: str
@@ -62,7 +64,7 @@ class RetentionApplied:
 
 @action(ApplyRetention)
 def handler(request: ApplyRetention, run: Run) -> RetentionApplied:
-    settings, now = run.settings, run.now()
+    settings, now, rule = run.settings, run.now(), RULES[request.kind]
     estate = read_estate(settings.region)
     region, bucket = settings.region, settings["BACKUP_BUCKET"]
     if request.copies:
@@ -75,36 +77,35 @@ def handler(request: ApplyRetention, run: Run) -> RetentionApplied:
     with Leases(settings.region, settings["LEASES_TABLE"]).guard(request.operation, run.seconds_left()):
         # Before the catalog is read and after: who reads a backup now may prove it, and who begins chooses from it.
         holder = _holder(readers, request.kind)
-        rows, listed = catalog.rows(), store.versions(prefix)
-        vanished = not_there(listed, [row for row in rows if row.kind == request.kind])
+        rows = [row for row in catalog.rows() if row.kind == request.kind]
+        listed = store.versions(prefix)
+        came = {(each.key, each.id): each.written_at for each in listed}
+        begun, vanished = gone(run, region, listed, rows)
         found, unusable = find_backups(store, signer, unlisted(listed, rows, now))
         added = [row.id for row in found if catalog.add(row)]
         rows += [row for row in found if row.id in added]
-        whole = [row for row in rows if row not in vanished]  # what is gone takes no other's place
-        plan = plan_retention(whole, request.kind, RULES[request.kind], now, proven=_proven_here(run))
+        whole = [row for row in rows if row not in begun + vanished]  # what is gone takes no other's place
+        written = {row.id: came[row.versions[1]] for row in whole}
+        plan = plan_retention(whole, request.kind, rule, now, _proven_here(run), written)
         kept = [
             BackupKept(each.row.id, each.reasons, locks.lock_backup(each.row, each.locked_until)) for each in plan.kept
         ]
-        if vanished:  # all that is there is locked by now, and nothing more is to be lost
+        if vanished:  # all that is there is locked, and nothing more is to be lost
+            for key, version in [each for row in vanished for each in row.versions if each in came]:
+                locks.lock(key, version, first_lock(rule, now))
             raise BackupsVanished(count=len(vanished), bucket=bucket, first=vanished[0].id)
-        holder = holder or _holder(readers, request.kind)
+        own = request.operation.execution if request.lock_only else None
+        holder = holder or _holder(readers, request.kind) or own
+        applied = RetentionApplied(region, kept, added, unusable, deferred_by=holder)
         if holder is not None:
-            return RetentionApplied(region, kept, added, unusable, deferred_by=holder)
-        applied = RetentionApplied(region, kept, added, unusable)
-        for row in plan.deleted:
-            if any(locks.is_locked(key, version, now) for key, version in row.versions):
-                applied.still_locked.append(row.id)
-                continue
-            record_deletion(request.operation, run, region, row)
-            catalog.delete(row.id)  # first: no row names what is gone; what has a manifest gets its row again
-            for key, version in reversed(row.versions):  # an object without a manifest is an orphan, whatever dies here
-                locks.delete(key, version, now)
-            applied.deleted.append(row.id)
+            return applied
+        for row in [*begun, *plan.deleted]:
+            went = delete_backup(request.operation, run, region, row, locks, catalog)
+            (applied.deleted if went else applied.still_locked).append(row.id)
         for orphan in orphans(listed, rows, now):
             if locks.delete(orphan.key, orphan.id, now):
                 applied.orphans.append(orphan.key)
-        aborted = locks.abort_uploads(prefix, now - SETTLED)
-    return replace(applied, uploads_aborted=aborted)
+        return replace(applied, uploads_aborted=locks.abort_uploads(prefix, now - SETTLED))
 
 
 def _holder(leases: Leases, kind: str) -> str | None:

@@ -141,6 +141,11 @@ class AuditTrail:
         key = to_item({"scope": scope, "sequence": sequence})
         return "Item" in self._dynamo.get_item(TableName=self._events, Key=key, ConsistentRead=True)
 
+    def has_event(self, event_id: str) -> bool:
+        """Whether an event of this id was chained."""
+        key = to_item({"scope": f"{_ID}{event_id}"})
+        return "Item" in self._dynamo.get_item(TableName=self._heads, Key=key, ConsistentRead=True)
+
     def heads(self) -> dict[str, End]:
         """Where every chain ends."""
         rows = all_items(

@@ -31,9 +31,10 @@ class BackupLocks:
 
         Gives the moment until which both are locked. Raises `LockNotSet` when S3 does not show the lock.
         """
-        return min(self._lock(key, version, until) for key, version in row.versions)
+        return min(self.lock(key, version, until) for key, version in row.versions)
 
-    def _lock(self, key: str, version: str, until: datetime) -> datetime:
+    def lock(self, key: str, version: str, until: datetime) -> datetime:
+        """The same for one version."""
         wanted = until.astimezone(UTC).replace(microsecond=0)
         mode, held = self._lock_of(key, version) or (self._mode, None)
         if held is not None and held >= wanted:

@@ -61,7 +61,7 @@ class Catalog:
         return True
 
     def delete(self, backup_id: str) -> None:
-        """Forget a backup whose object is gone."""
+        """Forget a backup that is deleted."""
         self._dynamo.delete_item(TableName=self._table, Key=to_item({"id": backup_id}))
 
     def set_copy(self, backup_id: str, status: CopyStatus) -> CatalogRow:

@@ -327,7 +327,7 @@ class BackupsVanished(MailarkError):
     sentence = "Of backups in the catalog, {count} are no longer whole in {bucket}, first {first}."
     hint = (
         "Find out in CloudTrail who deleted them, and copy back what the other region's bucket still has. "
-        "Then delete their rows from the catalog and start catalog_rebuild; until then no backup is deleted."
+        "Then delete their rows from the catalog and start catalog_rebuild; until then nothing is deleted there."
     )
     tampering = True
 

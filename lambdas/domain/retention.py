@@ -4,9 +4,10 @@ What is counted cannot run out: when backups stop, or a clock jumps, the newest 
 with them. Sources: `credential-recovery.md` ("Retention": 30 daily, 12 monthly).
 """
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 from lambdas.domain.backup import CatalogRow, reaches
 
@@ -58,9 +59,17 @@ def first_lock(rule: RetentionRule, now: datetime) -> datetime:
 
 
 def plan_retention(
-    rows: Iterable[CatalogRow], kind: str, rule: RetentionRule, now: datetime, proven: Container[str] = ()
+    rows: Iterable[CatalogRow],
+    kind: str,
+    rule: RetentionRule,
+    now: datetime,
+    proven: Container[str] = (),
+    written: Mapping[str, datetime] = MappingProxyType({}),
 ) -> Retention:
-    """Decide for every backup of `kind`; `rows` in any order, `now` in UTC; `proven` are ids that are proven elsewhere.
+    """Decide for every backup of `kind`; `rows` in any order, `now` in UTC.
+
+    `proven` are ids that are proven elsewhere; `written` is when the manifest came, by id: what was brought back is
+    young again, and has its week to be proved.
 
     The newest proven backup and the newest good one always stay. What a clock set ahead has dated in the future stays
     until then, and takes no other's place. Everything that stays is locked for as long as it is sure to stay.
@@ -96,8 +105,8 @@ def plan_retention(
     for row in newest_first:
         if started[row.id] > now:
             keep(row, "dated in the future", now + young)
-        elif now - started[row.id] < young:
-            keep(row, f"younger than {rule.evidence_days} days", started[row.id] + young)
+        elif now - (came := max(started[row.id], written.get(row.id, started[row.id]))) < young:
+            keep(row, f"younger than {rule.evidence_days} days", min(came, now) + young)
     kept = [Kept(row, reasons[row.id], locks[row.id]) for row in newest_first if reasons[row.id]]
     return Retention(kept, [row for row in reversed(newest_first) if not reasons[row.id]])
 

@@ -36,9 +36,14 @@ def _put(
     return row
 
 
-def _put_useless(house: House, region: str = PRIMARY, days_ago: int = 8) -> CatalogRow:
-    """A backup that no rule keeps: it was never proved, and its week is over."""
-    return _put(house, days_ago, "stored", region)
+LATER = NOW + timedelta(days=8)
+
+
+def _put_useless(house: House, monkeypatch: pytest.MonkeyPatch, region: str = PRIMARY, days_ago: int = 0) -> CatalogRow:
+    """A backup that no rule keeps: it was never proved, and now its week is over."""
+    row = _put(house, days_ago, "stored", region)
+    _at(monkeypatch, LATER)
+    return row
 
 
 def _apply(house: House, operation: Operation | None = None, **more: object) -> Any:
@@ -77,9 +82,9 @@ def test_when_backups_stop_deletion_stops(house: House, monkeypatch: pytest.Monk
     assert len(house.catalog().rows()) == len(rows)
 
 
-def test_what_a_lock_still_holds_is_shown_and_stays_whole(house: House) -> None:
-    old = _put_useless(house)
-    BackupLocks(PRIMARY, bucket_name("backups", PRIMARY), "governance").lock_backup(old, NOW + timedelta(days=1))
+def test_what_a_lock_still_holds_is_shown_and_stays_whole(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = _put_useless(house, monkeypatch)
+    BackupLocks(PRIMARY, bucket_name("backups", PRIMARY), "governance").lock_backup(old, LATER + timedelta(days=1))
     applied = _apply(house)
     assert (applied["still_locked"], applied["deleted"]) == ([old.id], [])
     assert {old.key, manifest_key(old.key)} <= set(house.versions())
@@ -88,9 +93,11 @@ def test_what_a_lock_still_holds_is_shown_and_stays_whole(house: House) -> None:
 
 @pytest.mark.parametrize("scenario", ["vault_restore", "vault_restore_test"])
 @pytest.mark.parametrize("region", [PRIMARY, STANDBY])
-def test_nothing_is_deleted_under_the_hands_of_who_restores_there(house: House, region: str, scenario: str) -> None:
-    _put(house, 0, region=region)
-    useless = _put_useless(house, region)
+def test_nothing_is_deleted_under_the_hands_of_who_restores_there(
+    house: House, region: str, scenario: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _put(house, 1, region=region)
+    useless = _put_useless(house, monkeypatch, region)
     before = house.versions(region)
     operation, target = house.operation("vault_backup"), SCENARIOS[scenario].target
     reader = execution_arn(scenario, "reader")
@@ -109,8 +116,8 @@ def test_a_reader_in_one_region_does_not_keep_the_other_from_its_deletions(house
     assert _apply(house, copies=True)["deferred_by"] is None
 
 
-def test_the_audit_trail_tells_of_each_deletion_once(house: House) -> None:
-    rows = [_put_useless(house, days_ago=days) for days in (8, 9)]
+def test_the_audit_trail_tells_of_each_deletion_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [_put_useless(house, monkeypatch, days_ago=days) for days in (0, 1)]
     assert len(_apply(house)["deleted"]) == 2
     _apply(house)
     told = [event.details["backup_id"] for event in house.events() if event.event == "backup_deleted"]
@@ -196,9 +203,11 @@ def test_a_lost_catalog_deletes_nothing_that_has_a_manifest(house: House, monkey
 
 @pytest.mark.parametrize("lost", [0, 1])
 @pytest.mark.parametrize("region", [PRIMARY, STANDBY])
-def test_a_backup_that_somebody_deleted_stops_deletion_and_no_lock(region: str, lost: int, house: House) -> None:
-    rows = [_put(house, days, region=region) for days in range(4)]
-    _put_useless(house, region)
+def test_a_backup_that_somebody_deleted_stops_deletion_and_no_lock(
+    region: str, lost: int, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [_put(house, days, region=region) for days in range(1, 5)]
+    _put_useless(house, monkeypatch, region)
     key, version = rows[1].versions[lost]
     aws("s3", region).delete_object(Bucket=bucket_name("backups", region), Key=key, VersionId=version)
     before = house.versions(region)
@@ -206,8 +215,37 @@ def test_a_backup_that_somebody_deleted_stops_deletion_and_no_lock(region: str, 
         _apply(house, copies=region == STANDBY)
     assert house.versions(region) == before
     locks = BackupLocks(region, bucket_name("backups", region), "governance")
-    others = [row for row in rows if row is not rows[1]]
-    assert all(locks.is_locked(*version, NOW + timedelta(days=1)) for row in others for version in row.versions)
+    left = [version for row in rows for version in row.versions if version != (key, rows[1].versions[lost][1])]
+    assert all(locks.is_locked(*version, LATER + timedelta(hours=35)) for version in left)
+
+
+def test_what_was_deleted_by_the_trail_and_is_in_the_catalog_again_goes_from_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A catalog that was rewound, or rebuilt from what was listed before."""
+    row = _put_useless(house, monkeypatch)
+    assert _apply(house)["deleted"] == [row.id]
+    house.catalog().put(row)
+    assert _apply(house)["deleted"] == [row.id]
+    assert house.catalog().rows() == []
+
+
+def test_what_is_brought_back_has_a_week_to_be_proved(house: House) -> None:
+    _put(house, 20, "stored")
+    (kept,) = _apply(house)["kept"]
+    assert kept["reasons"] == ["younger than 7 days"]
+    assert datetime.fromisoformat(kept["locked_until"]) > NOW + timedelta(days=6)
+
+
+def test_after_a_backup_that_failed_all_that_stays_is_locked_and_nothing_goes(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stays, _ = _put(house, 1), _put_useless(house, monkeypatch)
+    before, operation = house.versions(), house.operation("vault_backup")
+    applied = _apply(house, operation, lock_only=True)
+    assert (applied["deleted"], applied["deferred_by"]) == ([], operation.execution)
+    assert [each["backup_id"] for each in applied["kept"]] == [stays.id]
+    assert house.versions() == before
 
 
 @pytest.mark.parametrize("held", ["GOVERNANCE", "COMPLIANCE"])
@@ -224,13 +262,10 @@ def test_a_lock_is_extended_in_the_mode_that_it_was_set_in(house: House, held: s
 
 @pytest.mark.parametrize("deletions", [1, 2])
 def test_a_deletion_that_dies_on_its_way_is_ended_the_next_night(
-    house: House, saved: SavedBackup, deletions: int, monkeypatch: pytest.MonkeyPatch
+    house: House, deletions: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The row goes first, then the manifest, then the object."""
-    row = dataclasses.replace(saved.put(house), proof="stored")
-    house.catalog().put(row)
-    house.store().keep_status(row)
-    _at(monkeypatch, NOW + timedelta(days=8))
+    """Nobody else is suspected of it."""
+    row = _put_useless(house, monkeypatch)
     asked: list[str] = []
 
     def dies(request: Any) -> bool:
@@ -246,9 +281,11 @@ def test_a_deletion_that_dies_on_its_way_is_ended_the_next_night(
     assert row.id not in {each.id for each in house.catalog().rows()}
 
 
-def test_a_lock_that_cannot_be_set_stops_before_anything_is_deleted(house: House) -> None:
-    _put(house, 0)
-    _put_useless(house)
+def test_a_lock_that_cannot_be_set_stops_before_anything_is_deleted(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _put(house, 1)
+    _put_useless(house, monkeypatch)
     before = house.versions()
     with refused(on_s3("PUT", "retention"), "AccessDenied", 403), pytest.raises(StorageRefused):
         _apply(house)

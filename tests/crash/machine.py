@@ -16,6 +16,7 @@ from tests.crash.functions import FunctionFailed
 from tests.infra.asl import Machine, State
 
 _EXPRESSION = re.compile(r"^\{%(.*)%\}$", re.DOTALL)
+_VARIABLE = re.compile(r"\$([a-z]\w*)\b(?!\()")
 
 Invoke = Callable[[State, Any], Any]
 """Runs the action of a task with a payload. Raises `FunctionFailed`."""
@@ -110,9 +111,12 @@ class Interpreter:
         if isinstance(template, str) and (match := _EXPRESSION.match(template.strip())):
             expression = Jsonata(match[1].strip())
             frame = expression.create_frame()
-            for name, value in {**self._variables, "states": states}.items():
+            bound = {**self._variables, "states": states}
+            assert (asked := set(_VARIABLE.findall(match[1]))) <= bound.keys(), f"unbound: {asked - bound.keys()}"
+            for name, value in bound.items():
                 frame.bind(name, value)
             return json.loads(json.dumps(expression.evaluate(None, frame)))
+        assert template is not None, "the CDK drops a null that is no expression"
         return template
 
 

@@ -355,7 +355,7 @@ TEXTS: list[tuple[MailarkError, str]] = [
         "backups-vanished: Of backups in the catalog, 2 are no longer whole in mailark-backups, first "
         "vault-snapshot-20261101T020000Z.\n"
         "Next: Find out in CloudTrail who deleted them, and copy back what the other region's bucket still has. "
-        "Then delete their rows from the catalog and start catalog_rebuild; until then no backup is deleted.",
+        "Then delete their rows from the catalog and start catalog_rebuild; until then nothing is deleted there.",
     ),
     (
         LockNotSet(key="vault/daily/2026-11-22/x.enc", bucket="mailark-backups"),

@@ -106,6 +106,13 @@ def test_each_good_one_of_a_day_is_that_days() -> None:
     assert bad.id not in found
 
 
+def test_what_was_brought_back_is_young_again() -> None:
+    old = night(20, "stored")
+    assert plan([old]).deleted == [old]
+    (back,) = plan_retention([old], "vault", RULE, NOW, written={old.id: NOW - timedelta(days=1)}).kept
+    assert (back.reasons, back.locked_until) == (["younger than 7 days"], NOW + timedelta(days=6))
+
+
 def test_what_was_saved_before_a_restore_stays_by_its_own_count() -> None:
     saved = [row_of(NOW - timedelta(days=days), series="pre-restore") for days in (40, 41, 42, 43)]
     found = kept(plan([*saved, *(night(days) for days in range(40))]))
@@ -213,9 +220,11 @@ class World:
             self.now = night
             if self.random.random() > self.fail:
                 self.store("daily", self.random.choice(["stored", "intact", "intact"]))
+            late = timedelta(hours=self.random.uniform(0, 11) if self.chance(0.05) else 0)
+            self.now = night + late
             self.retain()
             for hours, deed in self.deeds():
-                self.now = night + timedelta(hours=hours)
+                self.now = night + max(timedelta(hours=hours), late)
                 deed()
 
     def deeds(self) -> list[tuple[float, Callable[[], None]]]:
@@ -284,6 +293,8 @@ class World:
         past = sorted((row for row in before.values() if row not in ahead), key=lambda row: row.started_at)
         stay += [row for row in past if row.series == "pre-restore"][-RULE.undo :]
         stay += [row for row in past if row.series == "staging"][-1:]
+        week_ago = (self.now - timedelta(days=RULE.evidence_days)).isoformat()
+        stay += [row for row in past if row.started_at > week_ago]
         assert {row.id for row in [*stay, *ahead]} <= self.rows.keys()
 
 
