@@ -39,7 +39,7 @@ test: $(INSTALLED)
 	@.venv/bin/python -m pytest -n 3 --no-loadscope-reorder
 
 test-crash: $(INSTALLED)
-	@.venv/bin/python -m pytest -m crash -n 4 -vv --no-loadscope-reorder tests/crash tests/scenarios
+	@.venv/bin/python -m pytest -m crash -n 8 -vv --no-loadscope-reorder tests/crash tests/scenarios
 
 bench: $(INSTALLED)
 	@lab/check-tools.sh .venv/bin/python

@@ -3,14 +3,15 @@
 import base64
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from datetime import datetime, timedelta
 
 import pytest
 
 from lambdas.adapters.envelope import Envelope
-from lambdas.domain.backup import CatalogRow, manifest_key
+from lambdas.domain.backup import BackupName, CatalogRow, manifest_key
 from lambdas.domain.mailark_error import Failure
-from tests.scenarios.house import House, failure
+from tests.scenarios.house import House, broken, failure
 
 FRAME = 1024 * 1024
 
@@ -235,3 +236,36 @@ def test_an_object_that_is_gone_is_refused(house: House, victim: CatalogRow) -> 
 
     assert found.code == "backup-missing"
     assert found.sentence == f"The object of {victim.id} is not at {victim.key}."
+
+
+@pytest.fixture
+def vanished(house: House, backup_id: str) -> Iterator[str]:
+    """A backup that the catalog names, and of which somebody has left nothing."""
+    dynamo, row = house.lab.client("dynamodb"), house.catalog()[backup_id]
+    name = BackupName("vault", "daily", datetime.fromisoformat(row.started_at) - timedelta(days=1))
+    item = _item(house, row) | {
+        "id": {"S": name.id},
+        "key": {"S": name.key},
+        "started_at": {"S": name.started_at.isoformat()},
+    }
+    dynamo.put_item(TableName="mailark-catalog", Item=item)
+    yield name.id
+    dynamo.delete_item(TableName="mailark-catalog", Key={"id": {"S": name.id}})
+
+
+@pytest.mark.parametrize("also_broken", [None, "take_vault_snapshot"])
+def test_a_backup_that_vanished_is_told_before_anything_else_and_the_other_region_stays_locked(
+    house: House, vanished: str, also_broken: str | None
+) -> None:
+    with broken(house, also_broken) if also_broken else nullcontext():
+        finished = house.run("vault_backup", {"reason": "somebody deletes backups"})
+    found = failure(finished)
+    assert (found.code, found.sentence.endswith(f"first {vanished}.")) == ("backups-vanished", True)
+    assert "backups-vanished" in house.alert_of(finished.arn).subject
+    assert house.states_entered(finished.arn)[-3:] == ["ApplyRetentionCopiesAfterFailure", "FailOperation", "Failed"]
+    here, there = json.loads(house.operation(finished.arn)["outcome"])["details"]["retention"]
+    assert here is None
+    assert there["region"] == house.lab.standby
+    assert {kept["backup_id"] for kept in there["kept"]} == set(house.catalog(house.lab.standby))
+    assert (there["deleted"], there["deferred_by"]) == ([], finished.arn)
+    assert house.lease_is_free("backup#vault")
