@@ -75,7 +75,9 @@ class Deaths:
         """One death in each state that clears up after another one has failed."""
         for state in clearing_of(scenario):
             (way,) = self._ways(scenario, state)
-            own = [call for call in self._run(scenario, way) if call.state == state]
+            calls = [call for call in self._run(scenario, way) if call.state == state]
+            # An execution before has set the locks already: only what each makes is certain to be made.
+            own = [call for call in calls if call.number == 1 and "PutObjectRetention" not in call.name]
             yield *way, Kill(own[len(own) // 2], "before")
 
     def _steady(self, scenario: str, state: str, way: Death) -> list[Call]:
