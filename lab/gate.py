@@ -139,7 +139,10 @@ class Gate:
                 return web.Response(status=fault.status, text=fault.body, content_type="application/json")
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
         url = URL(self.aws.endpoint + request.raw_path, encoded=True)
-        given = await request.read()
+        try:
+            given = await request.read()
+        except ConnectionResetError:  # whoever asked has left: its time was up
+            return web.Response(status=499)
         async with session.request(
             request.method,
             url,

@@ -3,6 +3,8 @@
 import contextlib
 import hashlib
 import random
+import socket
+import ssl
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -128,6 +130,17 @@ def test_every_fault_counts_its_own_calls_anew(gate: Gate, client: Client) -> No
             with pytest.raises(_CUT):
                 sqs.list_queues()
             assert len(refused) == 1
+
+
+def test_whoever_leaves_while_asking_is_no_error(
+    gate: Gate, client: Client, authority: CertificateAuthority, caplog: pytest.LogCaptureFixture
+) -> None:
+    tls = ssl.create_default_context(cafile=str(authority.file))
+    with tls.wrap_socket(socket.create_connection(("127.0.0.1", gate.port), 10), server_hostname="127.0.0.1") as asking:
+        asking.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
+        asking.shutdown(socket.SHUT_RDWR)
+    client("s3", REGION).list_buckets()  # by now the gate has seen it
+    assert [record for record in caplog.records if record.name.startswith("aiohttp")] == []
 
 
 def test_a_gate_that_is_closed_takes_no_calls(emulator: Emulator, authority: CertificateAuthority) -> None:
