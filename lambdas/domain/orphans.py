@@ -1,4 +1,4 @@
-"""Where bucket and catalog differ: versions that belong to no backup, backups without a row, and rows without one."""
+"""Where bucket and catalog differ: versions of no backup, backups without a row, and rows without their backup."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -47,6 +47,6 @@ def unlisted(versions: Sequence[Version], rows: Iterable[CatalogRow], now: datet
 
 
 def not_there(versions: Sequence[Version], rows: Iterable[CatalogRow]) -> list[CatalogRow]:
-    """The backups of a catalog whose object or manifest is gone: somebody else than Mailark has deleted it."""
+    """The rows of a catalog whose object or manifest, in the very version that they name, is gone."""
     there = {(each.key, each.id) for each in versions}
     return [row for row in rows if not there.issuperset(row.versions)]

@@ -16,14 +16,7 @@ from lambdas.domain.audit_bucket import (
     place_of,
     second_key,
 )
-from tests.domain.trail import a_trail
-
-VAULT, TENANT = "platform#vault", "tenant#1/ä"
-
-
-def _said(findings: list[Finding]) -> list[str]:
-    return [str(finding) for finding in findings]
-
+from tests.domain.trail import VAULT, a_trail, said
 
 # --- where things lie -------------------------------------------------------------------------------------
 
@@ -60,7 +53,7 @@ def test_an_event_is_read_back_as_it_was_archived_and_in_no_other_spelling() -> 
 @pytest.mark.parametrize("key", ["heads/2026/11/22/020500Z.json", event_key(VAULT, 2)])
 def test_a_second_version_and_a_deletion_are_found(key: str) -> None:
     assert list(kept_findings([Kept(key, "v", "", 0, 0)])) == []
-    assert _said(list(kept_findings([Kept(key, "v", "", 2, 1), Kept(key, "", "", 0, 3)]))) == [
+    assert said(list(kept_findings([Kept(key, "v", "", 2, 1), Kept(key, "", "", 0, 3)]))) == [
         f"{key}: it was deleted; below the deletion marker, the lock keeps what lay there",
         f"{key}: it was put again; of its 3 versions, the oldest is believed",
         f"{key}: it was deleted; below the deletion marker, the lock keeps what lay there",
@@ -72,7 +65,7 @@ def test_a_second_event_lies_beside_the_first_and_where_no_event_belongs() -> No
     key = second_key(each)
     assert event_key(VAULT, 1) < key < event_key(VAULT, 3)
     assert place_of(key) is None
-    assert _said(list(kept_findings([Kept(key, "v", "", 0, 0)]))) == [f"{key}: {NO_PLACE}"]
+    assert said(list(kept_findings([Kept(key, "v", "", 0, 0)]))) == [f"{key}: {NO_PLACE}"]
 
 
 def test_the_error_names_the_first_findings_and_how_many_there_are() -> None:

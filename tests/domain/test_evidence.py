@@ -11,26 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambdas.domain.audit import EMPTY, End, Event, Link, encode_link, link, read_link, unreadable
-from lambdas.domain.audit_bucket import (
-    Finding,
-    event_key,
-    place_of,
-)
+from lambdas.domain.audit_bucket import Finding, event_key, place_of
 from lambdas.domain.evidence import Copy, _md5, chain_findings, news_findings, trail_findings
 from lambdas.verify_audit_trail import verify
-from tests.domain.trail import EVIDENCE, Trail, a_trail, lay_out
-
-VAULT, TENANT = "platform#vault", "tenant#1/ä"
-
-
-def _said(findings: list[Finding]) -> list[str]:
-    return [str(finding) for finding in findings]
+from tests.domain.trail import EVIDENCE, TENANT, VAULT, Trail, a_trail, lay_out, said
 
 
 def _found(files: dict[str, bytes]) -> list[str]:
     """What the command finds in a copy with these files."""
     with tempfile.TemporaryDirectory() as folder:
-        return _said(verify(lay_out(files, Path(folder)), EVIDENCE.pem).findings)
+        return said(verify(lay_out(files, Path(folder)), EVIDENCE.pem).findings)
 
 
 # --- a copy of the bucket: any single deed ----------------------------------------------------------------

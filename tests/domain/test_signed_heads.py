@@ -6,14 +6,9 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from lambdas.domain.audit_bucket import (
-    Finding,
-    Kept,
-)
+from lambdas.domain.audit_bucket import Kept
 from lambdas.domain.signed_heads import History, SignedHeads, newest_of_ours, verifier_of
-from tests.domain.trail import EVIDENCE, NIGHT, Key, Trail, a_trail
-
-VAULT, TENANT = "platform#vault", "tenant#1/ä"
+from tests.domain.trail import EVIDENCE, NIGHT, TENANT, VAULT, Key, Trail, a_trail, said
 
 
 def _history(documents: dict[str, bytes], key: Key = EVIDENCE) -> History:
@@ -21,10 +16,6 @@ def _history(documents: dict[str, bytes], key: Key = EVIDENCE) -> History:
     for place in sorted(documents):
         history.add(place, documents[place])
     return history
-
-
-def _said(findings: list[Finding]) -> list[str]:
-    return [str(finding) for finding in findings]
 
 
 # --- documents of signed heads ----------------------------------------------------------------------------
@@ -44,7 +35,7 @@ def test_a_document_of_another_key_is_not_believed() -> None:
     del trail.documents[place := list(trail.documents)[-1]]
     assert trail.sign(Key()) == place
     history = _history(trail.documents)
-    assert _said(history.findings) == [f"{place}: its signature does not match"]
+    assert said(history.findings) == [f"{place}: its signature does not match"]
     assert max(history.signed[VAULT]) == 4
 
 
@@ -62,7 +53,7 @@ def test_a_document_in_another_ones_place_is_found() -> None:
     documents = a_trail().documents
     places = list(documents)
     documents[places[1]] = documents[places[0]]
-    assert _said(_history(documents).findings) == [
+    assert said(_history(documents).findings) == [
         f"{places[1]}: it belongs at {places[0]}",
         f"{places[2]}: a document between it and the one before is missing, or changed",
     ]
@@ -71,7 +62,7 @@ def test_a_document_in_another_ones_place_is_found() -> None:
 def test_a_document_of_another_region_is_found() -> None:
     trail = a_trail()
     place = trail.sign(region="eu-west-1")
-    assert _said(_history(trail.documents).findings) == [
+    assert said(_history(trail.documents).findings) == [
         f"{place}: it is of the region eu-west-1, and those before it of eu-central-1"
     ]
 
@@ -83,7 +74,7 @@ def test_a_document_of_another_region_breaks_no_line_of_documents() -> None:
     foreign, trail.documents[place] = trail.documents[place], before
     trail.sign()
     trail.documents[place] = foreign
-    assert _said(_history(trail.documents).findings) == [
+    assert said(_history(trail.documents).findings) == [
         f"{place}: it is of the region eu-west-1, and those before it of eu-central-1"
     ]
 
@@ -102,7 +93,7 @@ def test_a_fault_that_was_signed_is_a_finding_for_ever() -> None:
     trail = a_trail()
     place = trail.sign(faults=["a", "b"])
     trail.sign()
-    assert _said(_history(trail.documents).findings) == [
+    assert said(_history(trail.documents).findings) == [
         f"{place}: when it was signed, this was found: {fault}" for fault in "ab"
     ]
 
@@ -115,7 +106,7 @@ def test_a_head_that_goes_back_or_changes_or_is_left_out_is_found() -> None:
     back = trail.sign()
     del trail.chains[TENANT]
     left_out = trail.sign()
-    assert _said(_history(trail.documents).findings) == [
+    assert said(_history(trail.documents).findings) == [
         f"{rewritten}: event 6 of {VAULT} is another one than was signed before",
         f"{back}: the head of {VAULT} went back from event 6 to event 5",
         f"{left_out}: {TENANT} is left out",
@@ -124,7 +115,7 @@ def test_a_head_that_goes_back_or_changes_or_is_left_out_is_found() -> None:
 
 @pytest.mark.parametrize("raw", [b"", b"{}", b"[]", b'{"format":"mailark-heads/1"}', b"\xff\xfe"])
 def test_what_is_no_document_is_said_to_be_none(raw: bytes) -> None:
-    assert _said(_history({"heads/2026/11/22/020500Z.json": raw}).findings) == [
+    assert said(_history({"heads/2026/11/22/020500Z.json": raw}).findings) == [
         "heads/2026/11/22/020500Z.json: it cannot be read as a document of signed heads"
     ]
 
@@ -133,7 +124,7 @@ def test_a_document_with_a_space_more_is_found() -> None:
     documents = a_trail().documents
     place = list(documents)[-1]
     documents[place] = msgspec.json.format(documents[place])
-    assert _said(_history(documents).findings) == [f"{place}: its text differs from what was signed"]
+    assert said(_history(documents).findings) == [f"{place}: its text differs from what was signed"]
 
 
 @pytest.mark.parametrize("pem", ["", "no key", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"])

@@ -2,7 +2,7 @@
 
 import base64
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from lambdas.domain.audit import EMPTY, GENESIS, End, Event, Link, encode_link, link
-from lambdas.domain.audit_bucket import event_key, heads_key
+from lambdas.domain.audit_bucket import Finding, event_key, heads_key
 from lambdas.domain.signed_heads import HEADS_FORMAT, Head, SignedHeads, sha256_of
 
 NIGHT = datetime(2026, 11, 22, 2, 5, tzinfo=UTC)
@@ -36,6 +36,15 @@ class Key:
 
 
 EVIDENCE = Key()
+
+
+VAULT, TENANT = "platform#vault", "tenant#1/ä"
+"""Two scopes: one of the platform, and one whose key has to be quoted."""
+
+
+def said(findings: Iterable[Finding]) -> list[str]:
+    """Findings as people read them."""
+    return [str(finding) for finding in findings]
 
 
 @dataclass
