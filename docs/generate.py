@@ -17,6 +17,7 @@ from infra.schedule import FOLLOWS, SCHEDULES
 from infra.uses import TableUse
 from lambdas.domain.errors import all_errors
 from lambdas.domain.mailark_error import MailarkError
+from lambdas.domain.objectives import Objective
 from lambdas.domain.operation import machine_name
 from lambdas.domain.scenarios import SCENARIOS, Scenario
 from lambdas.domain.timeline import expected_in_words, in_words
@@ -105,6 +106,12 @@ def scenario_picture(scenario: str) -> str:
     return "\n".join(lines)
 
 
+def _promise(objective: Objective) -> str:
+    """What is promised in words; of data nothing where the scenario brings none back."""
+    data = f", data at most {in_words(objective.rpo)} old" if objective.rpo else ""
+    return f"{in_words(objective.rto)} until done{data}"
+
+
 def runbook(scenario: Scenario) -> str:
     """The page that the on-call engineer opens."""
     plan = scenario.plan
@@ -119,7 +126,7 @@ def runbook(scenario: Scenario) -> str:
 | State machine | `{machine_name(scenario.name)}` |
 | Starts | {_starts(scenario)} |
 | Changes | `{scenario.target}`: one execution at a time |
-| Promise | {in_words(plan.objective.rto)} until done, data at most {in_words(plan.objective.rpo)} old |
+| Promise | {_promise(plan.objective)} |
 | Stopped after | {in_words(asl["TimeoutSeconds"])} |
 | In the audit trail | `{scenario.completed}`, or `{scenario.failed}` |
 

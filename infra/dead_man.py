@@ -36,7 +36,7 @@ class DeadMan(Construct):
             cure = (
                 f"start {backup} by hand, and follow it to its end"
                 if tested_here
-                else f"its copies have stopped to come: look at {backup} in {other_region}; if that region is dead, "
+                else f"no copies come any more: look at {backup} in {other_region}; if that region is dead, "
                 f"enable the rule {backup} in this one"
             )
             self._alarm(

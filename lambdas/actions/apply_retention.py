@@ -14,6 +14,7 @@ from lambdas.adapters.leases import Leases
 from lambdas.adapters.signing import SigningKey
 from lambdas.domain.backup import reaches
 from lambdas.domain.errors import BackupsVanished
+from lambdas.domain.estate import Estate
 from lambdas.domain.operation import Operation
 from lambdas.domain.orphans import SETTLED, orphans, unlisted
 from lambdas.domain.retention import RULES, first_lock, plan_retention
@@ -86,16 +87,15 @@ def handler(request: ApplyRetention, run: Run) -> RetentionApplied:
         rows += [row for row in found if row.id in added]
         whole = [row for row in rows if row not in begun + vanished]  # what is gone takes no other's place
         written = {row.id: came[row.versions[1]] for row in whole}
-        plan = plan_retention(whole, request.kind, rule, now, _proven_here(run), written)
-        kept = [
-            BackupKept(each.row.id, each.reasons, locks.lock_backup(each.row, each.locked_until)) for each in plan.kept
-        ]
+        plan = plan_retention(whole, request.kind, rule, now, _proven(run, request, estate), written)
+        kept = [BackupKept(one.row.id, one.reasons, locks.lock_backup(one.row, one.locked_until)) for one in plan.kept]
         if vanished:  # all that is there is locked, and nothing more is to be lost
             for key, version in [each for row in vanished for each in row.versions if each in came]:
                 locks.lock(key, version, first_lock(rule, now))
             raise BackupsVanished(count=len(vanished), bucket=bucket, first=vanished[0].id)
-        own = request.operation.execution if request.lock_only else None
-        holder = holder or _holder(readers, request.kind) or own
+        holder = (
+            holder or _holder(readers, request.kind) or (request.operation.execution if request.lock_only else None)
+        )
         applied = RetentionApplied(region, kept, added, unusable, deferred_by=holder)
         if holder is not None:
             return applied
@@ -114,7 +114,8 @@ def _holder(leases: Leases, kind: str) -> str | None:
     return next((holder for holder in holders if holder), None)
 
 
-def _proven_here(run: Run) -> set[str]:
-    """The backups that are proven in this region: their copies in the other one are as good."""
-    rows = Catalog(run.settings.region, run.settings["CATALOG_TABLE"]).rows()
+def _proven(run: Run, request: ApplyRetention, estate: Estate) -> set[str]:
+    """The backups that are proven in either region: a copy is as good. To lock, no dead region must be asked."""
+    regions = [run.settings.region] if request.lock_only else [estate.regions.primary, estate.regions.standby]
+    rows = (row for region in regions for row in Catalog(region, run.settings["CATALOG_TABLE"]).rows())
     return {row.id for row in rows if reaches(row.proof, "proven")}

@@ -11,6 +11,9 @@ from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.notifications import Topic
 from lambdas.domain.alert import TamperedEvent, tampered_event_message
 from lambdas.domain.audit import is_whole
+from lambdas.domain.audit_bucket import event_key
+
+_FORGED = "forged"
 
 
 class ArchiveAuditEvents(Struct, frozen=True):
@@ -35,7 +38,15 @@ def handler(request: ArchiveAuditEvents, run: Run) -> AuditEventsArchived:
             if deed := _deed(record, archive):
                 tampered += 1
                 link = record.link()
-                told = TamperedEvent(settings["ESTATE_NAME"], settings.region, link.scope, link.sequence, deed)
+                told = TamperedEvent(
+                    estate=settings["ESTATE_NAME"],
+                    region=settings.region,
+                    scope=link.scope,
+                    sequence=link.sequence,
+                    deed=deed,
+                    bucket=settings["AUDIT_BUCKET"],
+                    archived=None if deed == _FORGED else event_key(link.scope, link.sequence),
+                )
                 Topic(settings["SECURITY_TOPIC"]).publish(tampered_event_message(told))
             else:
                 archived += 1
@@ -52,5 +63,5 @@ def _deed(record: StreamRecord, archive: AuditArchive) -> str | None:
         return {"MODIFY": "changed", "REMOVE": "removed"}[record.deed]
     link = record.link()
     if not is_whole(link):
-        return "forged"
+        return _FORGED
     return None if archive.keep(link) else "written a second time"

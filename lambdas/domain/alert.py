@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from lambdas.domain.audit_bucket import event_key
 from lambdas.domain.mailark_error import Failure
 from lambdas.domain.operation import console_link
 
@@ -38,13 +37,18 @@ class FailedOperation:
 
 @dataclass(frozen=True)
 class TamperedEvent:
-    """An event of the audit trail that somebody did something to: it was `changed`, say."""
+    """An event of the audit trail that somebody did something to: it was `changed`, say.
+
+    `archived` is where in `bucket` the event lies as it was; None for one that was never archived.
+    """
 
     estate: str
     region: str
     scope: str
     sequence: int
     deed: str
+    bucket: str
+    archived: str | None
 
 
 _WORDS = {"FAILED": "failed", "TIMED_OUT": "ran out of time", "ABORTED": "was stopped"}
@@ -74,12 +78,17 @@ Execution:      {console_link(failed.execution)}
 def tampered_event_message(event: TamperedEvent) -> Message:
     """The alert of an event of the audit trail that did not stay as it was written."""
     what = f"event {event.sequence} of {event.scope} was {event.deed}"
+    original = (
+        f"The event as it was lies in the locked bucket {event.bucket}, at\n                {event.archived}."
+        if event.archived
+        else "Mailark never wrote this event, and has not archived it."
+    )
     body = f"""In the audit trail, {what}.
 
 What happened:  Somebody wrote to the table mailark-audit-events past Mailark, which never changes an event.
 What to do now: Treat it as an intrusion. Find in CloudTrail who wrote to that table at this time, and take the access
-                away. The event as it was lies at {event_key(event.scope, event.sequence)} in the locked bucket
-                mailark-audit. Then start mailark-audit-verification; docs/operating.md, "The audit trail", says more.
+                away. {original}
+                Then start mailark-audit-verification; docs/operating.md, "The audit trail", says more.
 
 On:             {event.scope} of {event.estate}, region {event.region}
 """

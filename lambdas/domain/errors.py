@@ -343,7 +343,7 @@ class StorageRefused(MailarkError):
     sentence = "S3 refused {request} in {bucket}: {problem}."
     hint = (
         "Check the bucket, its policy and the role of this function; then start the execution again. "
-        "No partial backup is left behind."
+        "Nothing half-written counts as a backup."
     )
     transient = True
 

@@ -182,7 +182,9 @@ class House:
 
     # --- looking around -----------------------------------------------------------------------------------
 
-    def operation(self, scenario: str, name: str = "op-1", started_at: str = STARTED) -> Operation:
+    def operation(
+        self, scenario: str, name: str = "op-1", started_at: str = STARTED, region: str = PRIMARY
+    ) -> Operation:
         """An operation that has begun: it holds the lease on its target."""
         execution = execution_arn(scenario, name)
         return Operation(
@@ -191,7 +193,7 @@ class House:
             execution=execution,
             mode=SCENARIOS[scenario].mode,
             started_at=started_at,
-            lease=self.leases().take(SCENARIOS[scenario].target, execution, lambda _: True),
+            lease=self.leases(region).take(SCENARIOS[scenario].target, execution, lambda _: True),
             reason="a test",
             user_id="jo",
             incident_id="INC-7",

@@ -46,9 +46,9 @@ def _put_useless(house: House, monkeypatch: pytest.MonkeyPatch, region: str = PR
     return row
 
 
-def _apply(house: House, operation: Operation | None = None, **more: object) -> Any:
-    event = {"operation": operation or house.operation("vault_backup"), "kind": "vault"}
-    return house.run("apply_retention", event | more)
+def _apply(house: House, operation: Operation | None = None, region: str = PRIMARY, **more: object) -> Any:
+    event = {"operation": operation or house.operation("vault_backup", region=region), "kind": "vault"}
+    return house.run("apply_retention", event | more, region=region)
 
 
 def _at(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
@@ -124,14 +124,23 @@ def test_the_audit_trail_tells_of_each_deletion_once(house: House, monkeypatch: 
     assert sorted(told) == sorted(row.id for row in rows)
 
 
-def test_the_copy_of_what_is_proven_here_stays_there(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("copies", [True, False], ids=["decided by the other region", "decided by its own"])
+def test_the_copy_of_what_is_proven_in_the_other_region_stays(
+    house: House, copies: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _at(monkeypatch, LATE)
-    _put(house, 45, "proven", now=LATE)
-    copies = [_put(house, days, region=STANDBY, now=LATE) for days in (*range(30), 45, 48)]
-    applied = _apply(house, copies=True)
+    _put(house, 45, "proven", region=PRIMARY, now=LATE)
+    rows = [_put(house, days, region=STANDBY, now=LATE) for days in (*range(30), 45, 48)]
+    applied = _apply(house, copies=copies, region=PRIMARY if copies else STANDBY)
     assert applied["deleted"] == []
     kept = {each["backup_id"]: each["reasons"] for each in applied["kept"]}
-    assert kept[copies[30].id] == ["the newest that is proven"]
+    assert kept[rows[30].id] == ["the newest that is proven"]
+
+
+def test_locks_are_set_though_the_other_region_does_not_answer(house: House) -> None:
+    row = _put(house, 0)
+    with refused(lambda request: STANDBY in request.url, "InternalServerError", 500):
+        assert [each["backup_id"] for each in _apply(house, lock_only=True)["kept"]] == [row.id]
 
 
 def test_an_upload_that_is_under_way_is_left_alone(house: House) -> None:

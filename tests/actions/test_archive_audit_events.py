@@ -10,7 +10,7 @@ from lambdas.adapters.tables import to_item
 from lambdas.domain.audit import encode_link
 from lambdas.domain.audit_bucket import event_key, second_key
 from lambdas.domain.errors import Unexpected
-from tests.actions.house import House
+from tests.actions.house import House, bucket_name
 from tests.actions.trail import VAULT, Trail
 from tests.servers.aws import ACCOUNT, PRIMARY, aws, refused
 
@@ -79,7 +79,8 @@ def test_an_event_that_was_changed_or_removed_is_told_to_security_and_the_archiv
     for line in (
         f"In the audit trail, event 2 of platform#vault was {word}.",
         "What to do now: Treat it as an intrusion.",
-        "events/platform%23vault/000000000002.json",
+        f"lies in the locked bucket {bucket_name('audit', PRIMARY)}, at\n",
+        "events/platform%23vault/000000000002.json.\n",
         "On:             platform#vault of example, region eu-central-1",
     ):
         assert line in body
@@ -97,8 +98,9 @@ def test_a_change_that_leaves_no_readable_event_is_told_all_the_same(trail: Trai
 def test_an_event_that_nobody_appended_is_told_and_not_archived(trail: Trail, inbox: str) -> None:
     forged = trail.item(2) | {"sequence": 3}
     assert _run(trail, _record("INSERT", None, forged)) == {"archived": 0, "tampered": 1}
-    ((subject, _),) = _alerts(inbox)
+    ((subject, body),) = _alerts(inbox)
     assert subject == "[example] audit trail: event 3 of platform#vault was forged"
+    assert "Mailark never wrote this event, and has not archived it." in body
     assert trail.objects() == {}
 
 

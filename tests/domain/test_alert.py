@@ -83,8 +83,19 @@ def test_a_letter_that_a_subject_cannot_hold_becomes_a_question_mark() -> None:
     assert message.subject == "[Z?rich?] vault_restore failed: vault-sealed"
 
 
+_TAMPERED = TamperedEvent(
+    estate="example",
+    region="eu-central-1",
+    scope="tenant#1",
+    sequence=7,
+    deed="changed",
+    bucket="mailark-audit-1-eu",
+    archived="events/tenant%231/000000000007.json",
+)
+
+
 def test_the_alert_of_an_event_that_was_changed_says_where_the_original_lies_and_what_to_do_now() -> None:
-    message = tampered_event_message(TamperedEvent("example", "eu-central-1", "tenant#1", 7, "changed"))
+    message = tampered_event_message(_TAMPERED)
     assert message.subject == "[example] audit trail: event 7 of tenant#1 was changed"
     assert (
         message.body
@@ -93,15 +104,25 @@ In the audit trail, event 7 of tenant#1 was changed.
 
 What happened:  Somebody wrote to the table mailark-audit-events past Mailark, which never changes an event.
 What to do now: Treat it as an intrusion. Find in CloudTrail who wrote to that table at this time, and take the access
-                away. The event as it was lies at events/tenant%231/000000000007.json in the locked bucket
-                mailark-audit. Then start mailark-audit-verification; docs/operating.md, "The audit trail", says more.
+                away. The event as it was lies in the locked bucket mailark-audit-1-eu, at
+                events/tenant%231/000000000007.json.
+                Then start mailark-audit-verification; docs/operating.md, "The audit trail", says more.
 
 On:             tenant#1 of example, region eu-central-1
 """
     )
 
 
+def test_the_alert_of_a_forged_event_sends_nobody_to_an_original_that_is_not_there() -> None:
+    body = tampered_event_message(dataclasses.replace(_TAMPERED, deed="forged", archived=None)).body
+    assert (
+        "                away. Mailark never wrote this event, and has not archived it.\n"
+        "                Then start mailark-audit-verification;" in body
+    )
+    assert "lies" not in body
+
+
 def test_the_subject_of_a_strange_chain_is_still_a_subject() -> None:
-    message = tampered_event_message(TamperedEvent("example", "eu-central-1", "ä\n" * 90, 7, "removed"))
+    message = tampered_event_message(dataclasses.replace(_TAMPERED, scope="ä\n" * 90))
     assert len(message.subject) == 100
     assert message.subject.startswith("[example] audit trail: event 7 of ????")

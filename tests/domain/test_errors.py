@@ -368,7 +368,7 @@ TEXTS: list[tuple[MailarkError, str]] = [
         StorageRefused(request="PutObject", bucket="mailark-backups", problem="AccessDenied"),
         "storage-refused: S3 refused PutObject in mailark-backups: AccessDenied.\n"
         "Next: Check the bucket, its policy and the role of this function; then start the execution again. "
-        "No partial backup is left behind.",
+        "Nothing half-written counts as a backup.",
     ),
     (
         CopyNotProved(

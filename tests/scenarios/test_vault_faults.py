@@ -33,7 +33,7 @@ HINTS = {
     ),
     "storage-refused": (
         "Check the bucket, its policy and the role of this function; then start the execution again. "
-        "No partial backup is left behind."
+        "Nothing half-written counts as a backup."
     ),
     "vault-sealed": (
         "Restart it, so that it unseals with its KMS-wrapped key, and check that its host may decrypt that key; "
