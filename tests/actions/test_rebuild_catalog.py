@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from lambdas.adapters.proof_record import record_proof
 from lambdas.domain.backup import manifest_key
 from lambdas.domain.errors import CatalogIncomplete, KeyUnusable, StorageRefused
 from lambdas.domain.mailark_error import MailarkError
@@ -20,11 +21,12 @@ def _rebuild(house: House, region: str = PRIMARY) -> dict[str, object]:
 
 @pytest.fixture
 def copied(house: House, saved: SavedBackup) -> dict[str, object]:
-    """A backup in both regions, proved here and there; the rows of both."""
+    """A backup in both regions, proven here and proved intact there; the rows of both."""
     saved.put(house)
     named = {"operation": house.operation("vault_backup"), "backup_id": saved.id}
     house.run("verify_backup", named)
     house.run("copy_backup", named)
+    record_proof(house.catalog(), house.store(), saved.id, "proven")
     return {region: house.catalog(region).rows() for region in (PRIMARY, STANDBY)}
 
 
