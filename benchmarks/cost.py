@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.figures import Figure, figure
+from benchmarks.grown import BACKUPS, Year, full_house
+from benchmarks.prices import PRICES, Units, usd
 from infra.permissions import ACTIONS
 from infra.scenario import definition
+from infra.schedule import SCHEDULES
 from lab.aws import ROOT
 from lab.gate import Call, Fault
 from lab.lab import Lab, Progress
@@ -19,33 +22,18 @@ from lambdas.domain.operation import machine_name
 _DOCUMENT = ROOT / "docs" / "cost.md"
 _TENANTS = 1000
 _DAYS, _WEEKS, _HOURS = 30.4, 4.35, 730
+_APPEND = "TransactWriteItems"
+"""What appends an event to the audit trail, and nothing else does."""
 _TRANSACTION = 9
 """Write units of one audit event: two for each of three items (DynamoDB guide, "Transactions"), and three indexes."""
-
-PRICES = {
-    "state transition": (0.025 / 1000, "Step Functions pricing, standard workflows"),
-    "GB-second of a function": (0.0000133334, "Lambda pricing, Arm"),
-    "request of a function": (0.20 / 1e6, "Lambda pricing"),
-    "KMS request": (0.03 / 10_000, "KMS pricing"),
-    "KMS signature": (0.15 / 10_000, "KMS pricing, ECC keys"),
-    "S3 write": (0.005 / 1000, "S3 pricing, PUT, COPY, POST and LIST"),
-    "S3 read": (0.0004 / 1000, "S3 pricing, GET and all others"),
-    "DynamoDB write unit": (0.625 / 1e6, "DynamoDB pricing, on demand"),
-    "DynamoDB read unit": (0.125 / 1e6, "DynamoDB pricing, on demand"),
-    "KMS key": (1.00, "KMS pricing, a month, in each region"),
-    "alarm": (0.10, "CloudWatch pricing, a month"),
-    "custom metric": (0.30, "CloudWatch pricing, a month"),
-    "GB in S3": (0.023, "S3 pricing, Standard, a month"),
-    "GB to the other region": (0.02, "EC2 pricing, data transfer between regions"),
-    "GB of logs": (0.50, "CloudWatch pricing"),
-}
-"""In USD, us-east-1, without free tiers; other regions are up to a quarter dearer."""
 
 _LOG_GB = 0.000_002
 """Two lines of a kilobyte for each run of a function, and what Lambda adds."""
 _KEYS, _ROTATED = 14, 6
-_METRICS = 4 + 5 * 2 * 2
-"""Two ages in two regions, and two figures of each scheduled scenario in two regions."""
+_METRICS = 2 + 1 + 4 + sum(2 * (2 if cron.in_both_regions else 1) for cron in SCHEDULES.values())
+"""The age of the backups in two regions, and that of the restore tests in the primary, since the standby runs none; the
+time and the point of recovery of a restore test, and whether each was missed; and two figures of each scheduled
+scenario, in the regions where it is on. Each is priced for the whole month."""
 _SECONDS = "GB-second of a function"
 
 
@@ -54,10 +42,15 @@ class _Used:
     """What one execution has used."""
 
     scenario: str
-    units: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    units: Units = field(default_factory=lambda: defaultdict(float))
+    events: int = 0
+
+    def add(self, units: Units) -> None:
+        for unit, count in units.items():
+            self.units[unit] += count
 
     def cost(self) -> float:
-        return sum(PRICES[unit][0] * count for unit, count in self.units.items())
+        return usd(self.units)
 
 
 def cost(lab: Lab, progress: Progress) -> list[Figure]:
@@ -69,10 +62,13 @@ def cost(lab: Lab, progress: Progress) -> list[Figure]:
     for scenario in _OFTEN:
         _run(lab, scenario)  # once before, so that connections and functions are warm, as they are not on AWS
         runs[scenario] = _run(lab, scenario)
-    size = _snapshot_bytes(lab)
-    lines = [*_scenario_lines(runs), *_standing_lines(lab, size)]
+    sizes, year = _snapshot_sizes(lab), _first_year(lab, runs)
+    runs["vault_backup"].add(full_house(len(sizes)))
+    runs["audit_signing"].add(year.signing())
+    runs["audit_verification"].add(year.verification())
+    lines = [*_scenario_lines(runs), *_standing_lines(lab, max(sizes)), *_recorded_lines(year)]
     total = sum(line.usd for line in lines)
-    _DOCUMENT.write_text(_text(runs, lines, size, total))
+    _DOCUMENT.write_text(_text(runs, lines, max(sizes), total, year))
     night = f"a night's backup: {runs['vault_backup'].cost():.4f} USD ([docs/cost.md](docs/cost.md))"
     return [figure("Cost of a month", total, "USD", night)]
 
@@ -94,6 +90,7 @@ def _run(lab: Lab, scenario: str) -> _Used:
     for call in calls:
         unit, count = _unit(call)
         used.units[unit] += count
+        used.events += call.target == _APPEND
     used.units.pop("", None)
     return used
 
@@ -122,10 +119,11 @@ def _unit(call: Call) -> tuple[str, int]:
     if call.service == "kms":
         return ("KMS signature" if call.target in ("Sign", "Verify", "GetPublicKey") else "KMS request"), 1
     if call.service == "s3":
-        writes = call.method in ("PUT", "POST") or "list-type" in call.query or "versions" in call.query
+        lists = any(word in call.query for word in ("list-type", "versions", "uploads"))
+        writes = call.method in ("PUT", "POST") or lists
         return ("S3 write" if writes else "S3 read"), 1
     if call.service == "dynamodb":
-        if call.target == "TransactWriteItems":
+        if call.target == _APPEND:
             return "DynamoDB write unit", _TRANSACTION
         writes = call.target in ("PutItem", "UpdateItem", "DeleteItem")
         return ("DynamoDB write unit" if writes else "DynamoDB read unit"), 1
@@ -151,21 +149,47 @@ _OFTEN = {
 }
 
 
+def _first_year(lab: Lab, runs: Mapping[str, _Used]) -> Year:
+    """What the primary has recorded when its first year ends, of such events and operations as the lab has recorded.
+
+    The standby has a little less: it makes no backups.
+    """
+    yearly = {each: 12 * times / (2 if SCHEDULES[each].in_both_regions else 1) for each, (_, times) in _OFTEN.items()}
+    return Year(
+        documents=yearly["audit_signing"],
+        events=sum(times * runs[scenario].events for scenario, times in yearly.items()),
+        operations=sum(yearly.values()),
+        event_bytes=_item_bytes(lab, "audit-events"),
+        id_bytes=_item_bytes(lab, "audit-heads"),
+        operation_bytes=_item_bytes(lab, "operations"),
+    )
+
+
+def _item_bytes(lab: Lab, table: str) -> float:
+    """How large an item of a table is: its names and values (DynamoDB guide, "Item sizes and formats")."""
+    items = lab.client("dynamodb").scan(TableName=f"mailark-{table}")["Items"]
+    return sum(len(name) + len(str(value)) for item in items for name, value in _plain(item)) / len(items)
+
+
+def _plain(item: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
+    for name, typed in item.items():
+        yield name, next(iter(typed.values()))
+
+
 def _scenario_lines(runs: dict[str, _Used]) -> Iterator[_Line]:
     for scenario, (words, times) in _OFTEN.items():
         yield _Line(f"`{machine_name(scenario)}`", words, runs[scenario].cost() * times)
 
 
 def _standing_lines(lab: Lab, size: int) -> Iterator[_Line]:
-    backups = 30 + 12
-    stored = size * backups * 2 / 1e9
+    stored = size * BACKUPS * 2 / 1e9
     sent = size * _DAYS / 1e9
     alarms = sum(len(_paged(lab, region)) for region in (lab.primary, lab.standby))
     yield _Line(f"{_KEYS} KMS keys", "seven in each region", _KEYS * PRICES["KMS key"][0])
     yield _Line("their rotation", "yearly, six keys: after the first year", _ROTATED * PRICES["KMS key"][0])
     yield _Line(f"{alarms} alarms", "in two regions", alarms * PRICES["alarm"][0])
     yield _Line(f"{_METRICS} metrics", "in two regions", _METRICS * PRICES["custom metric"][0])
-    yield _Line(f"{backups} backups of {size / 1e6:.1f} MB", "kept in two regions", stored * PRICES["GB in S3"][0])
+    yield _Line(f"{BACKUPS} backups of {size / 1e6:.1f} MB", "kept in two regions", stored * PRICES["GB in S3"][0])
     yield _Line("copies", "nightly", sent * PRICES["GB to the other region"][0])
 
 
@@ -174,9 +198,15 @@ def _paged(lab: Lab, region: str) -> list[Any]:
     return [alarm for page in pages for alarm in page["MetricAlarms"]]
 
 
-def _snapshot_bytes(lab: Lab) -> int:
+def _recorded_lines(year: Year) -> Iterator[_Line]:
+    what = f"{year.events:,.0f} events and {year.operations:,.0f} operations"
+    yield _Line(what, "recorded in each of two regions in the first year", 2 * usd(year.stored()))
+
+
+def _snapshot_sizes(lab: Lab) -> list[int]:
+    """The size of each nightly backup in the catalog."""
     rows = lab.client("dynamodb").scan(TableName="mailark-catalog")["Items"]
-    return max(int(row["size"]["N"]) for row in rows if row["series"]["S"] == "daily")
+    return [int(row["size"]["N"]) for row in rows if row["series"]["S"] == "daily"]
 
 
 _PAGE = """\
@@ -184,8 +214,8 @@ _PAGE = """\
 
 <!-- Written by `make bench`: change benchmarks/cost.py instead. -->
 
-The example estate, with {tenants:,} tenants and a snapshot of {size:.1f} MB, costs **{total:.2f} USD a month**, and a
-night's backup {night:.4f} USD, before any free tier. Most of it stands still: keys and alarms.
+The example estate, with {tenants:,} tenants and a snapshot of {size:.1f} MB, costs **{total:.2f} USD a month** when its
+first year ends, and a night's backup {night:.4f} USD, before any free tier. Most of it stands still: keys and metrics.
 
 | A month | How often | USD |
 | --- | --- | ---: |
@@ -194,13 +224,32 @@ night's backup {night:.4f} USD, before any free tier. Most of it stands still: k
 
 ## What one run uses
 
-Counted in the lab, where functions call AWS through a proxy. On AWS a function waits longer for the network and starts
-cold; a hundred times the seconds would add {hundred:.2f} USD a month. An event of the audit trail counts as nine write
-units: a transaction of three items, and three indexes.
+Counted in the lab, where functions call AWS through a proxy; what a young house does not ask for is added (below). On
+AWS a function waits longer for the network and starts cold; a hundred times the seconds would add {hundred:.2f} USD a
+month. An event of the audit trail counts as nine write units: a transaction of three items, and three indexes. Another
+read of DynamoDB counts as one unit; one of the full catalog needs more, which is less than a cent a month.
 
 | | {scenarios} | USD each |
 | --- |{right} ---: |
 {counted}
+
+## What grows with time
+
+The lab is some minutes old. To what was counted there, this is added ([formulas](../benchmarks/grown.py)), without the
+seconds that it takes:
+
+- `vault_backup`: a house that keeps {backups} backups. The locks of each are read every night, and those of the daily
+  ones set again on a night that comes later in the day than those before it: priced as if every night did. This is
+  full after a year, and grows no more.
+- `audit_signing` reads every row of the table of heads to find the few that are heads. When the first year ends,
+  {events:,.0f} events have left one each: {signing:.2f} USD of the month. It grows by as much every year.
+- `audit_verification` reads every signed document and every event, each day: {documents:,.0f} documents when the first
+  year ends, {verification:.2f} USD of the month. It grows by as much every year, and so does what it takes: a minute
+  more for each run is {minute:.2f} USD a month, and is not in it.
+- Events, operations and signed documents are never deleted: {recorded:.2f} USD of the month when the first year ends,
+  and as much more every year.
+
+With more tenants a snapshot grows, and what is stored and copied of it; a recovery adds to the audit trail what it did.
 
 ## Prices
 
@@ -213,8 +262,9 @@ CloudTrail's data events if you turn them on. E-mail and webhooks of SNS cost le
 """
 
 
-def _text(runs: dict[str, _Used], lines: Sequence[_Line], size: int, total: float) -> str:
+def _text(runs: dict[str, _Used], lines: Sequence[_Line], size: int, total: float, year: Year) -> str:
     seconds = sum(used.units[_SECONDS] * times for used, (_, times) in zip(runs.values(), _OFTEN.values(), strict=True))
+    minute = 60 * ACTIONS["verify_audit_trail"].memory / 1024 * PRICES[_SECONDS][0]
     return _PAGE.format(
         tenants=_TENANTS,
         size=size / 1e6,
@@ -225,6 +275,13 @@ def _text(runs: dict[str, _Used], lines: Sequence[_Line], size: int, total: floa
         scenarios=" | ".join(f"`{scenario}`" for scenario in runs),
         right=" ---: |" * len(runs),
         counted="\n".join(_row(unit, runs) for unit in PRICES if any(used.units[unit] for used in runs.values())),
+        backups=BACKUPS,
+        events=year.events,
+        documents=year.documents,
+        signing=usd(year.signing()) * _OFTEN["audit_signing"][1],
+        verification=usd(year.verification()) * _OFTEN["audit_verification"][1],
+        recorded=2 * usd(year.stored()),
+        minute=minute * _OFTEN["audit_verification"][1],
         prices="\n".join(f"- {unit}: {_exact(price)} USD ({source})" for unit, (price, source) in PRICES.items()),
     )
 

@@ -1,12 +1,15 @@
 """`apply_retention`: what is kept is locked, what is not goes by its version, and what crashes left is removed."""
 
 import dataclasses
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import Mock, patch
 
 import pytest
+from botocore.client import BaseClient
 
+from benchmarks.grown import full_house
 from lambdas.actions import apply_retention
 from lambdas.adapters.backup_locks import BackupLocks
 from lambdas.adapters.lambda_handler import Run
@@ -53,6 +56,32 @@ def _apply(house: House, operation: Operation | None = None, region: str = PRIMA
 
 def _at(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
     monkeypatch.setattr(Run, "now", staticmethod(lambda: now))
+
+
+def test_a_full_house_asks_of_s3_what_the_estimate_of_the_cost_says(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the 31st, when most is kept and most is locked again, and later in the day than the night before it."""
+    now = datetime(NOW.year + 1, 1, 31, 3, tzinfo=UTC)
+    firsts = [now.replace(day=1), *(datetime(NOW.year, month, 1, 3, tzinfo=UTC) for month in range(2, 13))]
+    for days in [*range(30), *((now - first).days for first in firsts)]:
+        _put(house, days, now=now)
+    operation = house.operation("vault_backup")
+    _at(monkeypatch, now)
+    assert len(_apply(house, operation)["kept"]) == 42
+    _at(monkeypatch, now + timedelta(minutes=1))
+    asked: Counter[str] = Counter()
+    call = BaseClient._make_api_call  # type: ignore[attr-defined]  # botocore's types leave it out
+
+    def count(self: BaseClient, name: str, arguments: Any) -> Any:
+        asked[name] += 1
+        return call(self, name, arguments)
+
+    with patch.object(BaseClient, "_make_api_call", count):
+        _apply(house, operation)
+    units = full_house(0)
+    assert asked["PutObjectRetention"] * 2 == units["S3 write"]
+    assert asked["GetObjectRetention"] * 2 == units["S3 read"]
 
 
 def test_thirty_days_stay_locked_and_what_is_older_goes_by_its_versions(
