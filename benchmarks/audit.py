@@ -101,7 +101,7 @@ def verification(folder: Path, progress: Progress) -> list[Figure]:
     speed = f"reading and hashing the files ({EVENTS / ours:,.0f} events/s)"
     largest = f"{trail.chains:,} chains: {trail.largest_document / 1e6:.2f} MB an hour"
     return [
-        ratio(f"`verify_audit_trail`, {EVENTS:,} events", [ours], [bare], speed),
+        ratio(f"The offline command `verify_audit_trail`, {EVENTS:,} events", [ours], [bare], speed),
         figure("A signed document of heads", trail.largest_document / trail.chains, "bytes a chain", largest),
     ]
 
