@@ -32,7 +32,7 @@ from lambdas.adapters.sealed_keys import MASTER_KEY, SealedKeys, seal_key_name
 from lambdas.adapters.work_store import WorkStore
 from lambdas.domain.audit import Event, faults
 from lambdas.domain.backup import CatalogRow, Manifest, manifest_key
-from lambdas.domain.estate import Estate, Vault, parse_estate
+from lambdas.domain.estate import Estate, Heartbeat, Vault, parse_estate
 from lambdas.domain.operation import Operation, machine_name
 from lambdas.domain.scenarios import SCENARIOS
 from tests.domain.builders import ESTATE
@@ -85,6 +85,7 @@ class House:
     vault: Vault
     master_key: bytes
     seal_key: bytes
+    heartbeat: Heartbeat | None = None
     secrets: set[str] = field(default_factory=set)
     log: str = ""
 
@@ -127,7 +128,8 @@ class House:
         )
 
     def estate_text(self, vault: Vault) -> str:
-        estate = msgspec.structs.replace(parse_estate(ESTATE), vault=vault, offline_public_key=self.keys.offline_public)
+        own = {"vault": vault, "offline_public_key": self.keys.offline_public, "heartbeat": self.heartbeat}
+        estate = msgspec.structs.replace(parse_estate(ESTATE), **own)
         return json.dumps(_without_blanks(msgspec.to_builtins(estate)))
 
     @property

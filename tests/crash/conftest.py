@@ -10,6 +10,7 @@ import pytest
 
 from lab.estate import make_offline_key
 from lambdas.adapters.signing import SigningKey
+from lambdas.domain.estate import Heartbeat
 from lambdas.domain.vault_duties import DUTIES
 from tests.actions.conftest import MASTER_KEY, SEAL_KEY, SECRETS
 from tests.actions.house import OTHER, House, Keys, SavedBackup, make_backup
@@ -18,6 +19,7 @@ from tests.crash.functions import Functions
 from tests.crash.stories import Contents
 from tests.crash.world import World, served_aws
 from tests.servers.aws import forget, mocked_aws
+from tests.servers.monitor import Monitor
 from tests.servers.vault import Vaults, VaultServer, contents, empty, started, write
 
 FIRST_AT = (datetime.now(UTC) - timedelta(hours=6)).replace(microsecond=0)
@@ -58,6 +60,13 @@ def staging(vaults: Vaults) -> VaultServer:
 
 
 @pytest.fixture(scope="package")
+def monitor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitor]:
+    """Who expects a call after each good night."""
+    with Monitor.open(tmp_path_factory.mktemp("monitor")) as monitor:
+        yield monitor
+
+
+@pytest.fixture(scope="package")
 def saved(keys: Keys, vaults: Vaults, server: VaultServer) -> SavedBackup:
     """A backup of the Vault, made the day before."""
     house = House(keys, vaults.estate(server), MASTER_KEY, SEAL_KEY)
@@ -82,6 +91,7 @@ def new_world(
     vaults: Vaults,
     server: VaultServer,
     staging: VaultServer,
+    monitor: Monitor,
     saved: SavedBackup,
     backed_up: Contents,
     endpoint: str,
@@ -90,7 +100,8 @@ def new_world(
 
     @contextmanager
     def make() -> Iterator[World]:
-        house = House(keys, vaults.estate(server, staging=staging), MASTER_KEY, SEAL_KEY)
+        watched = Heartbeat(monitor.url, monitor.ca)
+        house = House(keys, vaults.estate(server, staging=staging), MASTER_KEY, SEAL_KEY, watched)
         for region in OTHER:
             saved.put(house, region)
         try:
