@@ -28,7 +28,8 @@ from lambdas.domain.errors import EstateInvalid, VaultUnreachable
 from lambdas.domain.estate import Estate, Vault, parse_estate
 from lambdas.domain.failure import as_failure
 from lambdas.domain.mailark_error import MailarkError
-from lambdas.domain.status import EXIT_CODES, Facts, Unanswered, VaultFacts, report
+from lambdas.domain.status import EXIT_CODES, report
+from lambdas.domain.status_facts import Facts, Unanswered, VaultFacts
 from lambdas.domain.status_text import as_data, as_text
 
 

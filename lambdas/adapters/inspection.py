@@ -25,7 +25,7 @@ from lambdas.domain.failure import as_failure, recorded_failure
 from lambdas.domain.mailark_error import MailarkError
 from lambdas.domain.operation import execution_name, machine_name
 from lambdas.domain.scenarios import SCENARIOS
-from lambdas.domain.status import Key, Ran, RegionFacts, RestoreTested, Subscription, Unanswered
+from lambdas.domain.status_facts import Key, Ran, RegionFacts, RestoreTested, Subscription, Unanswered
 from lambdas.domain.timeline import Reached
 from lambdas.domain.vault_duties import DUTIES
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import msgspec
 
-from lambdas.domain.status import Check, Ran, Report, Verdict
+from lambdas.domain.status import Report
+from lambdas.domain.status_checks import Check, Verdict
+from lambdas.domain.status_facts import Ran
 from lambdas.domain.timeline import in_words
 
 _WORDS: dict[Verdict, str] = {"good": "GOOD", "not good": "NOT GOOD", "unknown": "UNKNOWN", "skipped": "SKIPPED"}

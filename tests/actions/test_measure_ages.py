@@ -11,7 +11,7 @@ from lambdas.adapters.aws import brief_calls
 from lambdas.adapters.inspection import Inspection
 from lambdas.domain.audit import Event
 from lambdas.domain.backup import BackupName
-from lambdas.domain.status import RestoreTested
+from lambdas.domain.status_facts import RestoreTested
 from tests.actions.house import House
 from tests.domain.builders import row_of
 from tests.servers.aws import ACCOUNT, PRIMARY, STANDBY, aws, forget

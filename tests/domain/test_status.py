@@ -11,21 +11,17 @@ from lambdas.domain.estate import parse_estate
 from lambdas.domain.lease import LeaseRow
 from lambdas.domain.operation import machine_name
 from lambdas.domain.scenarios import SCENARIOS, ScheduledInput
-from lambdas.domain.status import (
-    EXIT_CODES,
-    FAILURE_RULE,
-    IN_BOTH_REGIONS,
-    Check,
+from lambdas.domain.status import EXIT_CODES, Report, report
+from lambdas.domain.status_checks import FAILURE_RULE, IN_BOTH_REGIONS, Check
+from lambdas.domain.status_facts import (
     Facts,
     Key,
     Ran,
     RegionFacts,
-    Report,
     RestoreTested,
     Subscription,
     Unanswered,
     VaultFacts,
-    report,
 )
 from lambdas.domain.status_text import as_data, as_text
 from lambdas.domain.timeline import Reached

@@ -6,7 +6,7 @@ from infra.schedule import FOLLOWS, SCHEDULES
 from lambdas.adapters.inspection import SEALING_KEYS, SIGNING_KEYS, TOPICS
 from lambdas.domain.operation import machine_name
 from lambdas.domain.scenarios import SCENARIOS, ScheduledInput
-from lambdas.domain.status import FAILURE_RULE, IN_BOTH_REGIONS
+from lambdas.domain.status_checks import FAILURE_RULE, IN_BOTH_REGIONS
 from tests.infra.templates import APP_STACKS, House
 
 

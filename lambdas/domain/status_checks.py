@@ -1,0 +1,232 @@
+"""What would fail now: each check of the status, judged from the facts.
+
+The check of a fact that could not be had is UNKNOWN: it never passes, and neither does one that was skipped.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Literal, TypeVar
+
+from lambdas.domain.ages import BACKUP_LIMIT, TEST_EVENTS, TEST_LIMIT, ages_of, newest_good
+from lambdas.domain.backup import CatalogRow
+from lambdas.domain.operation import machine_name
+from lambdas.domain.scenarios import SCENARIOS, ScheduledInput
+from lambdas.domain.status_facts import (
+    Facts,
+    Key,
+    Ran,
+    RegionFacts,
+    RestoreTested,
+    Subscription,
+    Unanswered,
+    VaultFacts,
+    known,
+)
+from lambdas.domain.timeline import in_words
+
+T = TypeVar("T")
+
+Verdict = Literal["good", "not good", "unknown", "skipped"]
+
+FAILURE_RULE = "mailark-failed-executions"
+IN_BOTH_REGIONS = {"staging_emptying", "backup_watch", "audit_signing", "audit_verification"}
+"""What starts by itself in the standby too."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check: a stable name, the region it is of, the verdict, a sentence, and what to do about it."""
+
+    name: str
+    region: str | None
+    verdict: Verdict
+    said: str
+    hint: str | None = None
+
+
+_REFUSED = "Run this with credentials that may read what is named here."
+_SILENT = "Ask again; health.aws.amazon.com tells whether AWS has a problem there."
+
+
+def checks(facts: Facts, now: datetime) -> Iterator[Check]:
+    """Every check of a house: what is true of it whole, then each region that answered, and its Vault."""
+    estate = facts.estate
+    for region, why in facts.silent.items():
+        hint = f"If it stays so, recover from the other region. {_SILENT}"
+        yield Check("region", region, "unknown", f"The region does not answer: {why}.", hint)
+    if not facts.same_estate:
+        hint = "Make them equal: `cdk deploy --all` with the right estate.yaml writes both."
+        yield Check("estate", None, "not good", "The two regions have different estates.", hint)
+    newest: CatalogRow | None = None
+    for each in facts.regions:
+        primary = each.region == estate.regions.primary
+        for kind in TEST_EVENTS:
+            yield from _of(each, "backup-age", each.catalog, partial(_backup_age, kind=kind, now=now))
+        yield from _of(each, "backup-stored", each.stored, _stored)
+        if primary:
+            newest = newest_good(known(each.catalog, []), now)
+            yield from _of(each, "restore-test-age", each.tested, partial(_test_age, now=now))
+            yield from _of(each, "last-run", each.ran, _last_runs)
+        elif newest:
+            yield from _of(each, "backup-copied", each.catalog, partial(_copied, newest=newest.id))
+        yield from _of(each, "schedules", each.rules, partial(_rules, region=each.region, primary=primary))
+        yield from _of(each, "functions", each.functions, _functions)
+        yield from _of(each, "alarms", each.alarms, _alarms)
+        yield from _of(each, "contacts", each.contacts, _contacts)
+        yield from _of(each, "keys", each.keys, _keys)
+    yield _vault(facts.vault, in_network=estate.network is not None)
+
+
+Found = tuple[Verdict, str, str | None]
+
+
+def _of(region: RegionFacts, name: str, fact: T | Unanswered, judge: Callable[[T], Iterable[Found]]) -> Iterator[Check]:
+    if isinstance(fact, Unanswered):
+        hint = _REFUSED if fact.refused else _SILENT
+        yield Check(name, region.region, "unknown", f"It could not be told: {fact.why}.", hint)
+        return
+    for verdict, said, cure in judge(fact):
+        yield Check(name, region.region, verdict, said, cure)
+
+
+def _good(said: str) -> Found:
+    return "good", said, None
+
+
+def _backup_age(rows: Sequence[CatalogRow], kind: str, now: datetime) -> Iterator[Found]:
+    ages, machine = ages_of(kind, rows, None, now), machine_name(f"{kind}_backup")
+    hint = f"Start {machine} by hand in the primary region; its alert or its record says why the last one failed."
+    for backup_id in ages.dated_ahead:
+        cure = "Until then name another backup in a recovery, with backup_id; and find out whose clock was wrong."
+        yield "not good", f"{backup_id} is dated in the future, and a recovery takes it for the newest.", cure
+    if ages.backup_seconds is None:
+        yield "not good", f"There is no good {kind} backup.", hint
+        return
+    said = f"The newest good {kind} backup, {ages.backup_id}, is {in_words(ages.backup_seconds)} old"
+    if ages.backup_seconds > BACKUP_LIMIT:
+        yield "not good", f"{said}, and at most {in_words(BACKUP_LIMIT)} are good.", hint
+    else:
+        yield _good(f"{said}.")
+
+
+def _stored(problem: str) -> Iterator[Found]:
+    if problem:
+        yield "not good", f"{problem}.", "Restore another backup if you must now; then start mailark-vault-backup."
+    else:
+        yield _good("The newest good backup and its manifest lie in S3, in their version and size.")
+
+
+def _copied(rows: Sequence[CatalogRow], newest: str) -> Iterator[Found]:
+    if any(row.id == newest and row.is_good for row in rows):
+        yield _good(f"The newest good backup, {newest}, is copied here and proved.")
+    else:
+        hint = "Read the last mailark-vault-backup: its copy failed, or it runs still. Start it again."
+        yield "not good", f"The newest good backup, {newest}, has no good copy here.", hint
+
+
+def _test_age(tested: RestoreTested | None, now: datetime) -> Iterator[Found]:
+    hint = (
+        "Start the restore test by hand, without a backup_id; "
+        "until it is green, nobody knows that a backup can be restored."
+    )
+    if tested is None:
+        yield "not good", "No fresh backup has been restored as a test.", hint
+        return
+    seconds = (now - tested.ended_at).total_seconds()
+    said = f"The newest restore test of a fresh backup is {in_words(seconds)} old"
+    if seconds > TEST_LIMIT:
+        yield "not good", f"{said}, and a week is good.", hint
+    else:
+        yield _good(f"{said}.")
+
+
+def _last_runs(ran: Sequence[Ran]) -> Iterator[Found]:
+    """Of what starts by itself: a recovery that failed once is history, a night that failed is what holds now."""
+    mine = [each for each in ran if issubclass(SCENARIOS[each.scenario].input, ScheduledInput)]
+    failed = [each for each in mine if each.status not in ("running", "succeeded")]
+    for each in failed:
+        why = f": {each.code}" if each.code else ""
+        yield "not good", f"The last {each.scenario} {each.status.replace('_', ' ')}{why}.", each.hint
+    if not failed:
+        yield _good(f"The last run of each that starts by itself was good ({len(mine)} have run).")
+
+
+def _rules(rules: Mapping[str, bool], region: str, primary: bool) -> Iterator[Found]:
+    scheduled = [name for name, scenario in SCENARIOS.items() if issubclass(scenario.input, ScheduledInput)]
+    wanted = [machine_name(name) for name in scheduled if primary or name in IN_BOTH_REGIONS] + [FAILURE_RULE]
+    for name in wanted:
+        if name not in rules:
+            yield "not good", f"The rule {name} does not exist.", "Run `cdk deploy --all`."
+        elif not rules[name]:
+            hint = f"Turn it on: aws events enable-rule --region {region} --name {name}"
+            yield "not good", f"The rule {name} is off.", hint
+    if all(rules.get(name) for name in wanted):
+        yield _good(f"What starts by itself is on ({', '.join(wanted)}).")
+
+
+def _functions(states: Mapping[str, str]) -> Iterator[Found]:
+    """`states` by action; an empty text is a function that can run."""
+    broken = {action: state for action, state in states.items() if state}
+    for action, state in broken.items():
+        yield (
+            "not good",
+            f"The function of {action} cannot run: {state}.",
+            "Run `cdk deploy --all`, and read its output.",
+        )
+    if not broken:
+        yield _good(f"All {len(states)} functions can run.")
+
+
+def _alarms(alarms: Mapping[str, bool]) -> Iterator[Found]:
+    """`alarms` by name: whether they tell anybody."""
+    silenced = [name for name, speaks in alarms.items() if not speaks]
+    for name in silenced:
+        yield "not good", f"The alarm {name} tells nobody: its actions are off.", "Turn its actions on in CloudWatch."
+    if not alarms:
+        yield "not good", "There are no alarms.", "Run `cdk deploy --all`."
+    elif not silenced:
+        yield _good(f"All {len(alarms)} alarms tell the contacts.")
+
+
+def _contacts(topics: Mapping[str, Sequence[Subscription]]) -> Iterator[Found]:
+    good = True
+    for topic, subscriptions in topics.items():
+        for each in subscriptions:
+            if not each.confirmed:
+                good = False
+                said = f"{each.protocol} {each.endpoint} on {topic} is not confirmed, and hears nothing."
+                yield "not good", said, "Follow the link in the message of SNS, or deploy again to have it sent again."
+        if not subscriptions:
+            good = False
+            yield "not good", f"Nobody is subscribed to {topic}.", "Run `cdk deploy --all`."
+    if good:
+        yield _good(f"All {sum(map(len, topics.values()))} contacts are confirmed.")
+
+
+def _keys(keys: Mapping[str, Key]) -> Iterator[Found]:
+    unusable = {name: key for name, key in keys.items() if key.state != "Enabled" or key.used is False}
+    for name, key in unusable.items():
+        problem = "refuses to work" if key.state == "Enabled" else f"is {key.state}"
+        hint = "Enable it, or cancel its deletion, at once. Without KMS: docs/break-glass.md."
+        yield "not good", f"The key {name} {problem}.", hint
+    used = [name for name, key in keys.items() if key.used is True and name not in unusable]
+    if used:
+        yield _good(f"These keys are enabled and work: {', '.join(used)}.")
+    skipped = {name: key.used for name, key in keys.items() if isinstance(key.used, Unanswered)}
+    left = [name for name in skipped if name not in unusable]
+    if left:
+        why = next(use.why for use in skipped.values() if isinstance(use, Unanswered))
+        yield "skipped", f"These keys are enabled; whether they work was not tried: {', '.join(left)} ({why}).", None
+
+
+def _vault(vault: VaultFacts, in_network: bool) -> Check:
+    if vault.problem:
+        return Check("vault", None, "not good", vault.problem, vault.hint)
+    if vault.leader:
+        return Check("vault", None, "good", f"Vault is unsealed, and {vault.leader} leads.")
+    said = f"Vault was not reached from this machine: {vault.unreached}."
+    if in_network:  # the functions reach it over a network that this machine need not be in
+        return Check("vault", None, "skipped", said, "mailark-vault-backup reaches it from the estate's network.")
+    return Check("vault", None, "not good", said, "If the server is lost, see docs/runbooks/vault_restore.md.")

@@ -1,0 +1,111 @@
+"""The facts that the status is answered from, as `adapters/inspection.py` has them.
+
+A fact that could not be had is `Unanswered`, and says why.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from lambdas.domain.backup import CatalogRow
+from lambdas.domain.estate import Estate
+from lambdas.domain.lease import LeaseRow
+from lambdas.domain.timeline import Reached
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Unanswered:
+    """Why a fact is not known, in words that end a sentence. `refused`: AWS answered that these credentials may not."""
+
+    why: str
+    refused: bool = False
+
+
+@dataclass(frozen=True)
+class Key:
+    """A KMS key: its state as KMS says it, and whether it does its work when these credentials ask for it."""
+
+    state: str
+    used: bool | Unanswered
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """A contact on a topic; one that never confirmed hears nothing."""
+
+    protocol: str
+    endpoint: str
+    confirmed: bool
+
+
+@dataclass(frozen=True)
+class Ran:
+    """The newest execution of a scenario; times are RFC 3339. A failed one has a code, a sentence and a hint."""
+
+    scenario: str
+    id: str
+    status: str
+    started_at: str
+    ended_at: str | None
+    reason: str = ""
+    user_id: str = ""
+    code: str | None = None
+    sentence: str | None = None
+    hint: str | None = None
+
+
+@dataclass(frozen=True)
+class RestoreTested:
+    """The newest restore test that counts (`ages.newest_test`), with its times where the record has them."""
+
+    ended_at: datetime
+    operation_id: str | None
+    rto: Reached | None = None
+    rpo: Reached | None = None
+
+
+@dataclass(frozen=True)
+class RegionFacts:
+    """What one region answered. `stored` is what is wrong with the newest good backup in S3; nothing is right."""
+
+    region: str
+    catalog: list[CatalogRow] | Unanswered
+    stored: str | Unanswered
+    tested: RestoreTested | Unanswered | None
+    ran: list[Ran] | Unanswered
+    leases: list[LeaseRow] | Unanswered
+    rules: Mapping[str, bool] | Unanswered
+    functions: Mapping[str, str] | Unanswered
+    alarms: Mapping[str, bool] | Unanswered
+    contacts: Mapping[str, Sequence[Subscription]] | Unanswered
+    keys: Mapping[str, Key] | Unanswered
+
+
+@dataclass(frozen=True)
+class VaultFacts:
+    """What the nodes of Vault said without a login: `problem` with a hint, or who leads, or why nobody was reached."""
+
+    leader: str | None = None
+    problem: str | None = None
+    hint: str | None = None
+    unreached: str | None = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that was asked. `silent` are the regions that did not answer, and why; `read_from` gave the estate."""
+
+    estate: Estate
+    read_from: str
+    same_estate: bool
+    regions: list[RegionFacts]
+    silent: Mapping[str, str]
+    vault: VaultFacts
+
+
+def known(fact: T | Unanswered, otherwise: T) -> T:
+    """A fact, or something else where it was not had."""
+    return otherwise if isinstance(fact, Unanswered) else fact
