@@ -68,9 +68,9 @@ def checks(facts: Facts, now: datetime) -> Iterator[Check]:
         if primary:
             newest = newest_good(known(each.catalog, []), now)
             yield from _of(each, "restore-test-age", each.tested, partial(_test_age, now=now))
-            yield from _of(each, "last-run", each.ran, _last_runs)
         elif newest:
             yield from _of(each, "backup-copied", each.catalog, partial(_copied, newest=newest.id))
+        yield from _of(each, "last-run", each.ran, partial(_last_runs, primary=primary))
         yield from _of(each, "schedules", each.rules, partial(_rules, region=each.region, primary=primary))
         yield from _of(each, "functions", each.functions, _functions)
         yield from _of(each, "alarms", each.alarms, _alarms)
@@ -142,9 +142,15 @@ def _test_age(tested: RestoreTested | None, now: datetime) -> Iterator[Found]:
         yield _good(f"{said}.")
 
 
-def _last_runs(ran: Sequence[Ran]) -> Iterator[Found]:
-    """Of what starts by itself: a recovery that failed once is history, a night that failed is what holds now."""
-    mine = [each for each in ran if issubclass(SCENARIOS[each.scenario].input, ScheduledInput)]
+def _by_itself(primary: bool) -> list[str]:
+    """The scenarios that start by themselves in a region."""
+    scheduled = [name for name, scenario in SCENARIOS.items() if issubclass(scenario.input, ScheduledInput)]
+    return [name for name in scheduled if primary or name in IN_BOTH_REGIONS]
+
+
+def _last_runs(ran: Sequence[Ran], primary: bool) -> Iterator[Found]:
+    """Of what starts by itself there: a recovery that failed once is history, a night that failed is what holds now."""
+    mine = [each for each in ran if each.scenario in _by_itself(primary)]
     failed = [each for each in mine if each.status not in ("running", "succeeded")]
     for each in failed:
         why = f": {each.code}" if each.code else ""
@@ -154,8 +160,7 @@ def _last_runs(ran: Sequence[Ran]) -> Iterator[Found]:
 
 
 def _rules(rules: Mapping[str, bool], region: str, primary: bool) -> Iterator[Found]:
-    scheduled = [name for name, scenario in SCENARIOS.items() if issubclass(scenario.input, ScheduledInput)]
-    wanted = [machine_name(name) for name in scheduled if primary or name in IN_BOTH_REGIONS] + [FAILURE_RULE]
+    wanted = [machine_name(name) for name in _by_itself(primary)] + [FAILURE_RULE]
     for name in wanted:
         if name not in rules:
             yield "not good", f"The rule {name} does not exist.", "Run `cdk deploy --all`."

@@ -179,6 +179,20 @@ def test_a_night_that_failed_is_not_good_and_says_what_to_do() -> None:
     assert (check.said, check.hint) == ("The last vault_backup failed: vault-sealed.", "Restart it.")
 
 
+@pytest.mark.parametrize("scenario", sorted(IN_BOTH_REGIONS))
+def test_what_starts_by_itself_in_the_standby_too_and_failed_there_is_not_good(scenario: str) -> None:
+    failed = dataclasses.replace(RAN, scenario=scenario, status="failed", code="c", hint="Look into it.")
+    (check,) = bad(report(house(region(), region(STANDBY, ran=[failed])), NOW))
+    assert (check.name, check.region, check.verdict) == ("last-run", STANDBY, "not good")
+    assert (check.said, check.hint) == (f"The last {scenario} failed: c.", "Look into it.")
+
+
+@pytest.mark.parametrize("scenario", sorted(SCENARIOS.keys() - IN_BOTH_REGIONS))
+def test_what_somebody_once_started_in_the_standby_is_history_there(scenario: str) -> None:
+    failed = dataclasses.replace(RAN, scenario=scenario, status="failed", code="c")
+    assert report(house(region(), region(STANDBY, ran=[failed])), NOW).verdict == "good"
+
+
 def test_a_recovery_that_failed_is_history() -> None:
     failed = dataclasses.replace(RAN, scenario="vault_restore", status="failed", code="no-backup-on-date")
     assert judged(ran=[failed]).verdict == "good"

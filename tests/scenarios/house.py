@@ -238,9 +238,9 @@ class House:
 
 
 @contextmanager
-def broken(house: House, action: str) -> Iterator[None]:
+def broken(house: House, action: str, region: str | None = None) -> Iterator[None]:
     """A deployment went wrong: the function of an action cannot start."""
-    functions = house.lab.client("lambda")
+    functions = house.lab.client("lambda", region)
     name = f"mailark-{action.replace('_', '-')}"
     functions.update_function_configuration(FunctionName=name, Handler="lambdas.actions.not_there.handler")
     try:

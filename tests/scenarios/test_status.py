@@ -14,7 +14,7 @@ import pytest
 from lab.aws import ROOT
 from lambdas.adapters.tables import to_item
 from tests.scenarios.commands import STATUS, environment, run
-from tests.scenarios.house import House, paused
+from tests.scenarios.house import House, broken, paused
 
 SECONDS = 60
 """Far more than it takes, and far less than the limits of the functions: two cores share it with a whole house."""
@@ -146,6 +146,19 @@ def test_what_failed_last_is_shown_with_what_to_do(house: House) -> None:
     done = _ask(house)
     assert done.returncode == 0, "a recovery that was mistyped does not make the house bad"
     assert "no-backup-on-date: There is no vault backup of 2020-02-29." in done.stdout
+
+
+def test_a_standby_that_is_red_is_found(house: House) -> None:
+    region = house.lab.standby
+    with broken(house, "measure_ages", region):
+        assert house.run("backup_watch", {"reason": "its function is broken"}, region).status == "FAILED"
+    try:
+        code, data = _data(house)
+    finally:
+        house.run_well("backup_watch", {"reason": "its function is whole again"}, region)
+    (check,) = [each for each in data["checks"] if each["verdict"] != "good"]
+    assert (code, check["verdict"], check["name"], check["region"]) == (1, "not good", "last-run", region)
+    assert check["said"].startswith("The last backup_watch failed")
 
 
 def test_with_the_primary_gone_the_standby_answers_within_seconds(house: House) -> None:
