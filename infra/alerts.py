@@ -18,6 +18,7 @@ from infra.action import Action
 from infra.nag import acknowledge
 from infra.names import Names
 from infra.scenario import Scenario
+from lambdas.domain.alarms import UNDELIVERED_ALARM
 from lambdas.domain.estate import Contacts, Estate
 
 _REPORT_WITHIN = Duration.hours(6)
@@ -125,7 +126,7 @@ class UndeliveredEvents(Construct):
         alarm = cloudwatch.Alarm(
             self,
             "Alarm",
-            alarm_name="mailark-undelivered-events",
+            alarm_name=UNDELIVERED_ALARM,
             alarm_description=(
                 "A schedule, a failure report or events of the audit trail could not be delivered. Look into the "
                 "queue mailark-undelivered-events, start by hand what was missed (for events of the audit trail: "

@@ -12,6 +12,7 @@ from infra.names import PREFIX
 from infra.schedule import SCHEDULES
 from lambdas.adapters.metrics import BACKUP_AGE, KIND, NAMESPACE, TEST_AGE
 from lambdas.domain.ages import BACKUP_LIMIT, TEST_EVENTS, TEST_LIMIT
+from lambdas.domain.alarms import backup_alarm, restore_test_alarm
 from lambdas.domain.operation import machine_name
 from lambdas.domain.timeline import in_words
 
@@ -40,7 +41,7 @@ class DeadMan(Construct):
                 f"enable the rule {backup} in this one"
             )
             self._alarm(
-                f"{PREFIX}-{kind}-backup-too-old",
+                backup_alarm(kind),
                 BACKUP_AGE,
                 kind,
                 BACKUP_LIMIT,
@@ -49,7 +50,7 @@ class DeadMan(Construct):
             )
             if tested_here:
                 self._alarm(
-                    f"{PREFIX}-{kind}-restore-test-too-old",
+                    restore_test_alarm(kind),
                     TEST_AGE,
                     kind,
                     TEST_LIMIT,

@@ -25,7 +25,7 @@ from lambdas.domain.failure import as_failure, recorded_failure
 from lambdas.domain.mailark_error import MailarkError
 from lambdas.domain.operation import execution_name, machine_name
 from lambdas.domain.scenarios import SCENARIOS
-from lambdas.domain.status_facts import Key, Ran, RegionFacts, RestoreTested, Subscription, Unanswered
+from lambdas.domain.status_facts import Alarm, Key, Ran, RegionFacts, RestoreTested, Subscription, Unanswered
 from lambdas.domain.timeline import Reached
 from lambdas.domain.vault_duties import DUTIES
 
@@ -190,9 +190,10 @@ class Inspection:
             return str(found.get("LastUpdateStatusReason", "its last update failed"))
         return ""
 
-    def _alarms(self) -> dict[str, bool]:
+    def _alarms(self) -> dict[str, Alarm]:
         pages = self._clients["cloudwatch"].get_paginator("describe_alarms").paginate(AlarmNamePrefix=_PREFIX)
-        return {alarm["AlarmName"]: alarm["ActionsEnabled"] for page in pages for alarm in page["MetricAlarms"]}
+        found = (alarm for page in pages for alarm in page["MetricAlarms"])
+        return {each["AlarmName"]: Alarm(each["StateValue"], each["ActionsEnabled"]) for each in found}
 
     def _contacts(self) -> dict[str, list[Subscription]]:
         return {topic: self._subscriptions(topic) for topic in TOPICS}

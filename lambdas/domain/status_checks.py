@@ -10,10 +10,12 @@ from functools import partial
 from typing import Literal, TypeVar
 
 from lambdas.domain.ages import BACKUP_LIMIT, TEST_EVENTS, TEST_LIMIT, ages_of, newest_good
+from lambdas.domain.alarms import expected_alarms
 from lambdas.domain.backup import CatalogRow
 from lambdas.domain.operation import machine_name
 from lambdas.domain.scenarios import SCENARIOS, ScheduledInput
 from lambdas.domain.status_facts import (
+    Alarm,
     Facts,
     Key,
     Ran,
@@ -73,7 +75,7 @@ def checks(facts: Facts, now: datetime) -> Iterator[Check]:
         yield from _of(each, "last-run", each.ran, partial(_last_runs, primary=primary))
         yield from _of(each, "schedules", each.rules, partial(_rules, region=each.region, primary=primary))
         yield from _of(each, "functions", each.functions, _functions)
-        yield from _of(each, "alarms", each.alarms, _alarms)
+        yield from _of(each, "alarms", each.alarms, partial(_alarms, primary=primary))
         yield from _of(each, "contacts", each.contacts, _contacts)
         yield from _of(each, "keys", each.keys, _keys)
     yield _vault(facts.vault, in_network=estate.network is not None)
@@ -184,15 +186,28 @@ def _functions(states: Mapping[str, str]) -> Iterator[Found]:
         yield _good(f"All {len(states)} functions can run.")
 
 
-def _alarms(alarms: Mapping[str, bool]) -> Iterator[Found]:
-    """`alarms` by name: whether they tell anybody."""
-    silenced = [name for name, speaks in alarms.items() if not speaks]
-    for name in silenced:
-        yield "not good", f"The alarm {name} tells nobody: its actions are off.", "Turn its actions on in CloudWatch."
-    if not alarms:
-        yield "not good", "There are no alarms.", "Run `cdk deploy --all`."
-    elif not silenced:
-        yield _good(f"All {len(alarms)} alarms tell the contacts.")
+def _alarms(alarms: Mapping[str, Alarm], primary: bool) -> Iterator[Found]:
+    """Those that the region must have, and no others.
+
+    One that has judged nothing yet is unknown: it is so for some minutes after a deployment, and since every one of
+    them takes missing data for good or for bad, none stays so.
+    """
+    expected = expected_alarms(tested_here=primary)
+    for name, cure in expected.items():
+        alarm = alarms.get(name)
+        if alarm is None:
+            yield "not good", f"There is no alarm {name}.", "Run `cdk deploy --all`."
+            continue
+        if not alarm.speaks:
+            hint = "Turn its actions on in CloudWatch."
+            yield "not good", f"The alarm {name} tells nobody: its actions are off.", hint
+        if alarm.state == "ALARM":
+            yield "not good", f"The alarm {name} rings.", cure
+        elif alarm.state != "OK":
+            hint = "It is so for some minutes after a deployment. If it stays so, run `cdk deploy --all`."
+            yield "unknown", f"The alarm {name} has judged nothing yet.", hint
+    if all(alarms.get(name) == Alarm("OK", speaks=True) for name in expected):
+        yield _good(f"All {len(expected)} alarms are there, none rings, and each tells the contacts.")
 
 
 def _contacts(topics: Mapping[str, Sequence[Subscription]]) -> Iterator[Found]:

@@ -42,6 +42,14 @@ class Subscription:
 
 
 @dataclass(frozen=True)
+class Alarm:
+    """An alarm: its state as CloudWatch says it, and whether its actions are on."""
+
+    state: str
+    speaks: bool
+
+
+@dataclass(frozen=True)
 class Ran:
     """The newest execution of a scenario; times are RFC 3339. A failed one has a code, a sentence and a hint."""
 
@@ -79,7 +87,7 @@ class RegionFacts:
     leases: list[LeaseRow] | Unanswered
     rules: Mapping[str, bool] | Unanswered
     functions: Mapping[str, str] | Unanswered
-    alarms: Mapping[str, bool] | Unanswered
+    alarms: Mapping[str, Alarm] | Unanswered
     contacts: Mapping[str, Sequence[Subscription]] | Unanswered
     keys: Mapping[str, Key] | Unanswered
 

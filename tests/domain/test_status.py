@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lambdas.domain.alarms import UNDELIVERED_ALARM, backup_alarm, expected_alarms, restore_test_alarm
 from lambdas.domain.estate import parse_estate
 from lambdas.domain.lease import LeaseRow
 from lambdas.domain.operation import machine_name
@@ -14,6 +15,7 @@ from lambdas.domain.scenarios import SCENARIOS, ScheduledInput
 from lambdas.domain.status import EXIT_CODES, Report, report
 from lambdas.domain.status_checks import FAILURE_RULE, IN_BOTH_REGIONS, Check
 from lambdas.domain.status_facts import (
+    Alarm,
     Facts,
     Key,
     Ran,
@@ -33,6 +35,7 @@ PRIMARY, STANDBY = "eu-central-1", "eu-west-1"
 SCHEDULED = {name for name, scenario in SCENARIOS.items() if issubclass(scenario.input, ScheduledInput)}
 RULES = {machine_name(name): True for name in SCHEDULED} | {FAILURE_RULE: True}
 OFF_IN_STANDBY = {machine_name(name): False for name in SCHEDULED - IN_BOTH_REGIONS}
+STILL, RINGING = Alarm("OK", speaks=True), Alarm("ALARM", speaks=True)
 REFUSED = Unanswered("these credentials may not call Scan", refused=True)
 RAN = Ran("vault_backup", "op-1", "succeeded", "2026-11-22T02:00:00+00:00", "2026-11-22T02:00:09+00:00", "night", "jo")
 
@@ -48,7 +51,7 @@ def region(name: str = PRIMARY, **changes: Any) -> RegionFacts:
         leases=[],
         rules=RULES if name == PRIMARY else RULES | OFF_IN_STANDBY,
         functions={"verify_backup": ""},
-        alarms={"mailark-vault-backup-too-old": True},
+        alarms=dict.fromkeys(expected_alarms(tested_here=name == PRIMARY), STILL),
         contacts={"operations": [Subscription("email", "oncall@example.net", confirmed=True)]},
         keys={"backup": Key("Enabled", used=True)},
     )
@@ -222,12 +225,85 @@ def test_an_address_that_never_confirmed_is_not_good() -> None:
     assert check.said == "Nobody is subscribed to security."
 
 
-def test_a_function_that_cannot_run_and_an_alarm_that_is_silenced_are_not_good() -> None:
+def test_a_function_that_cannot_run_is_not_good() -> None:
     (check,) = bad(judged(functions={"verify_backup": "it does not exist", "copy_backup": ""}))
     assert check.said == "The function of verify_backup cannot run: it does not exist."
-    (check,) = bad(judged(alarms={"mailark-a": False, "mailark-b": True}))
-    assert check.said == "The alarm mailark-a tells nobody: its actions are off."
-    assert [each.said for each in bad(judged(alarms={}))] == ["There are no alarms."]
+
+
+# --- the alarms -------------------------------------------------------------------------------------------
+
+BACKUPS, TESTS = backup_alarm("vault"), restore_test_alarm("vault")
+
+
+def with_alarm(name: str, alarm: Alarm | None, region_name: str = PRIMARY) -> list[Check]:
+    """What is bad when one alarm of a region is another, or is not there."""
+    there = region(region_name)
+    assert not isinstance(there.alarms, Unanswered)
+    others = {each: found for each, found in there.alarms.items() if each != name}
+    changed = dataclasses.replace(there, alarms=others | ({name: alarm} if alarm else {}))
+    return bad(report(house(changed, region(STANDBY)) if region_name == PRIMARY else house(region(), changed), NOW))
+
+
+@pytest.mark.parametrize(
+    ("name", "where", "cure"),
+    [
+        (BACKUPS, PRIMARY, "If backup-age is not good either, do what it says."),
+        (BACKUPS, STANDBY, "If backup-age is not good either, do what it says."),
+        (TESTS, PRIMARY, "If restore-test-age is not good either, do what it says."),
+        (UNDELIVERED_ALARM, STANDBY, "Look into the queue mailark-undelivered-events"),
+    ],
+)
+def test_an_alarm_that_rings_is_not_good_and_says_what_to_do(name: str, where: str, cure: str) -> None:
+    (check,) = with_alarm(name, RINGING, where)
+    assert (check.name, check.region, check.verdict) == ("alarms", where, "not good")
+    assert check.said == f"The alarm {name} rings."
+    assert (check.hint or "").startswith(cure)
+
+
+def test_an_alarm_that_still_rings_after_the_cure_tells_so() -> None:
+    (check,) = with_alarm(BACKUPS, RINGING)
+    assert "it rings for up to three hours after the cure" in (check.hint or "")
+    assert "mailark-backup-watch" in (check.hint or "")
+
+
+def test_an_alarm_that_is_not_there_is_not_good_however_many_others_there_are() -> None:
+    (check,) = with_alarm(BACKUPS, None, STANDBY)
+    assert (check.region, check.verdict) == (STANDBY, "not good")
+    assert (check.said, check.hint) == (f"There is no alarm {BACKUPS}.", "Run `cdk deploy --all`.")
+    assert [each.said for each in bad(judged(alarms={}))] == [
+        f"There is no alarm {name}." for name in (BACKUPS, TESTS, UNDELIVERED_ALARM)
+    ]
+
+
+def test_the_age_of_restore_tests_is_asked_of_no_alarm_in_the_standby() -> None:
+    assert TESTS in expected_alarms(tested_here=True)
+    assert TESTS not in expected_alarms(tested_here=False)
+
+
+def test_an_alarm_that_is_silenced_is_not_good() -> None:
+    (check,) = with_alarm(BACKUPS, Alarm("OK", speaks=False))
+    assert check.said == f"The alarm {BACKUPS} tells nobody: its actions are off."
+
+
+def test_an_alarm_that_is_silenced_while_it_rings_is_told_as_both() -> None:
+    assert [check.said for check in with_alarm(BACKUPS, Alarm("ALARM", speaks=False))] == [
+        f"The alarm {BACKUPS} tells nobody: its actions are off.",
+        f"The alarm {BACKUPS} rings.",
+    ]
+
+
+def test_an_alarm_that_has_judged_nothing_yet_never_passes_and_is_not_called_bad() -> None:
+    (check,) = with_alarm(UNDELIVERED_ALARM, Alarm("INSUFFICIENT_DATA", speaks=True))
+    assert check.verdict == "unknown"
+    assert check.said == f"The alarm {UNDELIVERED_ALARM} has judged nothing yet."
+    assert "some minutes after a deployment" in (check.hint or "")
+
+
+def test_an_alarm_of_somebody_else_is_not_judged() -> None:
+    assert with_alarm("mailark-of-our-own", RINGING) == []
+
+
+# --- keys and Vault ---------------------------------------------------------------------------------------
 
 
 def test_a_key_that_is_to_be_deleted_or_refuses_is_not_good() -> None:

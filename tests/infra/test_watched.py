@@ -4,6 +4,7 @@ from infra.names import KEYS
 from infra.names import SIGNING_KEYS as SIGNING
 from infra.schedule import FOLLOWS, SCHEDULES
 from lambdas.adapters.inspection import SEALING_KEYS, SIGNING_KEYS, TOPICS
+from lambdas.domain.alarms import expected_alarms
 from lambdas.domain.operation import machine_name
 from lambdas.domain.scenarios import SCENARIOS, ScheduledInput
 from lambdas.domain.status_checks import FAILURE_RULE, IN_BOTH_REGIONS
@@ -27,12 +28,23 @@ def test_it_expects_on_what_is_deployed_on() -> None:
     assert {*FOLLOWS, *(name for name, cron in SCHEDULES.items() if cron.in_both_regions)} == IN_BOTH_REGIONS
 
 
-def test_the_rules_topics_and_alarms_that_it_asks_for_have_the_names_that_are_deployed(house: House) -> None:
+def test_the_alarms_that_it_expects_in_a_region_are_those_that_are_deployed_there(house: House) -> None:
+    for stack in APP_STACKS:
+        deployed = {each["AlarmName"] for each in house.stacks[stack].properties("AWS::CloudWatch::Alarm").values()}
+        assert deployed == expected_alarms(tested_here=stack == "MailarkPrimary").keys()
+
+
+def test_no_alarm_stays_without_a_judgement_for_want_of_data(house: House) -> None:
+    """So one without is of a fresh deployment, which the status says."""
+    for stack in APP_STACKS:
+        for alarm in house.stacks[stack].properties("AWS::CloudWatch::Alarm").values():
+            assert alarm["TreatMissingData"] in ("breaching", "notBreaching")
+
+
+def test_the_rules_and_topics_that_it_asks_for_have_the_names_that_are_deployed(house: House) -> None:
     for stack in APP_STACKS:
         template = house.stacks[stack]
         rules = {rule["Name"] for rule in template.properties("AWS::Events::Rule").values()}
         assert rules == {FAILURE_RULE, *(machine_name(name) for name in (*SCHEDULES, *FOLLOWS))}
         topics = {topic["TopicName"] for topic in template.properties("AWS::SNS::Topic").values()}
         assert topics == {f"mailark-{topic}" for topic in TOPICS}
-        for alarm in template.properties("AWS::CloudWatch::Alarm").values():
-            assert alarm["AlarmName"].startswith("mailark-")

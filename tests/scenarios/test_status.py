@@ -22,10 +22,13 @@ SECONDS = 60
 
 @pytest.fixture(scope="module", autouse=True)
 def _tested(house: House, backup_id: str) -> None:
-    """A fresh backup, and a restore test that ended well an hour ago, as far as the audit trail says."""
+    """A fresh backup, and a restore test that ended well an hour ago, as the audit trail has it; no alarm rings."""
     assert backup_id
     house.run_well("vault_backup", {"reason": "a fresh one"})
     house.tell_of_restore_test(datetime.now(UTC) - timedelta(hours=1))
+    for region in (house.lab.primary, house.lab.standby):
+        house.lab.aws.let_hours_pass(region, 4)  # no age that was measured before counts
+        house.run_well("backup_watch", {"reason": "how old is it now?"}, region)
 
 
 def _ask(house: House, *arguments: str, endpoint: str = "", **more: str) -> subprocess.CompletedProcess[str]:
@@ -117,6 +120,17 @@ def test_an_object_that_is_gone_is_found(house: House) -> None:
         item = to_item(dataclasses.asdict(dataclasses.replace(row, version_id=version)))
         house.lab.client("dynamodb", house.lab.standby).put_item(TableName="mailark-catalog", Item=item)
     assert (code, _bad(data)) == (1, [("not good", "backup-stored", f"{row.key} is not in {bucket}.")])
+
+
+def test_an_alarm_that_rings_is_found(house: House) -> None:
+    region, alarm = house.lab.standby, "mailark-vault-backup-too-old"
+    house.lab.aws.let_hours_pass(region, 4)  # nobody has said for so long how old the backup is
+    try:
+        code, data = _data(house)
+    finally:
+        house.run_well("backup_watch", {"reason": "so let it be said"}, region)
+    assert (code, _bad(data)) == (1, [("not good", "alarms", f"The alarm {alarm} rings.")])
+    assert _data(house)[0] == 0
 
 
 def test_a_key_that_is_disabled_is_found(house: House) -> None:
