@@ -19,7 +19,6 @@ from lambdas.adapters.executions import Executions
 from lambdas.adapters.leases import Leases
 from lambdas.adapters.operations import Operations
 from lambdas.domain.ages import TEST_EVENTS, newest_good, newest_test
-from lambdas.domain.backup import manifest_key
 from lambdas.domain.errors import OperationUnknown
 from lambdas.domain.failure import as_failure, recorded_failure
 from lambdas.domain.mailark_error import MailarkError
@@ -100,19 +99,19 @@ class Inspection:
     # --- backups and operations ---------------------------------------------------------------------------
 
     def _stored(self) -> str:
-        """What is wrong with the newest good backup in S3: nothing, one hopes."""
+        """What is wrong with the newest good backup, in the versions that a recovery reads: nothing, one hopes."""
         row = newest_good(self._catalog.rows(), datetime.now(UTC))
         if row is None:
             return "There is no good backup that could lie in S3"
         s3, bucket = self._clients["s3"], f"{_PREFIX}backups-{self._account}-{self.region}"
-        for key, version in ((row.key, {"VersionId": row.version_id}), (manifest_key(row.key), {})):
+        for key, version in row.versions:
             try:
-                head = s3.head_object(Bucket=bucket, Key=key, **version)
+                head = s3.head_object(Bucket=bucket, Key=key, VersionId=version)
             except ClientError as error:
                 if error_code(error) in ("404", "NoSuchKey", "NoSuchVersion"):
-                    return f"{key} is not in {bucket}"
+                    return f"{key} is not in {bucket} in the version that the catalog names"
                 raise
-            if version and head["ContentLength"] != row.size:
+            if key == row.key and head["ContentLength"] != row.size:
                 return f"{key} in {bucket} has {head['ContentLength']} bytes, and its row says {row.size}"
         return ""
 

@@ -117,7 +117,7 @@ def _stored(problem: str) -> Iterator[Found]:
     if problem:
         yield "not good", f"{problem}.", "Restore another backup if you must now; then start mailark-vault-backup."
     else:
-        yield _good("The newest good backup and its manifest lie in S3, in their version and size.")
+        yield _good("The newest good backup lies in S3 in its version and size, and its manifest in its version.")
 
 
 def _copied(rows: Sequence[CatalogRow], newest: str) -> Iterator[Found]:

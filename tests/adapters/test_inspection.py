@@ -1,14 +1,23 @@
 """What a deployed region answers when the status asks it."""
 
+import dataclasses
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from lambdas.adapters.aws import brief_calls
+from lambdas.adapters.backup_store import BackupStore
+from lambdas.adapters.catalog import Catalog
 from lambdas.adapters.inspection import Inspection
 from lambdas.domain.alarms import backup_alarm, restore_test_alarm
-from lambdas.domain.status_facts import Alarm, RegionFacts
-from tests.servers.aws import ACCOUNT, PRIMARY, aws, forget
+from lambdas.domain.backup import CatalogRow, manifest_key
+from lambdas.domain.status_facts import Alarm, RegionFacts, Unanswered
+from tests.domain.builders import row_of
+from tests.servers.aws import ACCOUNT, PRIMARY, aws, forget, refused
+from tests.servers.buckets import make_bucket, put
+from tests.servers.tables import make_tables
 
 pytestmark = pytest.mark.usefixtures("_clean", "_no_alarms")
 
@@ -22,6 +31,74 @@ def _no_alarms() -> Iterator[None]:
 def _facts() -> RegionFacts:
     with brief_calls():
         return Inspection(PRIMARY, ACCOUNT, "aws", []).facts()
+
+
+# --- the newest good backup in S3 -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A good backup: its bucket, and its row in the catalog."""
+
+    store: BackupStore
+    row: CatalogRow
+
+    def lose(self, key: str, version: str) -> None:
+        """Delete a version for good, past its lock."""
+        s3 = aws("s3")
+        s3.delete_object(Bucket=self.store.bucket, Key=key, VersionId=version, BypassGovernanceRetention=True)
+
+    def mark_deleted(self, key: str) -> None:
+        """Put a deletion marker over all versions, as whoever deletes without naming one does."""
+        aws("s3").delete_object(Bucket=self.store.bucket, Key=key)
+
+
+@pytest.fixture
+def kept() -> _Kept:
+    make_tables()
+    store = make_bucket(name=f"mailark-backups-{ACCOUNT}")
+    row = row_of(datetime.now(UTC) - timedelta(hours=1))
+    versions = {
+        "version_id": put(store, row.key, b"sealed"),
+        "manifest_version": put(store, manifest_key(row.key), b"{}"),
+    }
+    row = dataclasses.replace(row, size=len(b"sealed"), **versions)  # type: ignore[arg-type]  # both are text
+    Catalog(PRIMARY, "mailark-catalog").put(row)
+    return _Kept(store, row)
+
+
+def test_a_backup_that_lies_where_its_row_says_is_in_order(kept: _Kept) -> None:
+    assert _facts().stored == ""
+
+
+def test_an_object_or_a_manifest_whose_version_is_gone_is_told(kept: _Kept) -> None:
+    for key, version in reversed(kept.row.versions):
+        kept.lose(key, version)
+        assert _facts().stored == f"{key} is not in {kept.store.bucket} in the version that the catalog names"
+
+
+def test_another_version_does_not_stand_in_for_one_that_is_gone(kept: _Kept) -> None:
+    """A recovery reads the version of the row: somebody else's manifest at its place is of no use to it."""
+    (_, (key, version)) = kept.row.versions
+    kept.lose(key, version)
+    put(kept.store, key, b"{}")
+    assert _facts().stored == f"{key} is not in {kept.store.bucket} in the version that the catalog names"
+
+
+def test_a_deletion_marker_above_the_versions_is_no_loss(kept: _Kept) -> None:
+    for key, _ in kept.row.versions:
+        kept.mark_deleted(key)
+    assert _facts().stored == ""
+
+
+def test_an_object_of_another_size_is_told(kept: _Kept) -> None:
+    Catalog(PRIMARY, "mailark-catalog").put(dataclasses.replace(kept.row, size=7))
+    assert _facts().stored == f"{kept.row.key} in {kept.store.bucket} has 6 bytes, and its row says 7"
+
+
+def test_a_bucket_that_may_not_be_read_is_not_taken_for_an_empty_one(kept: _Kept) -> None:
+    with refused(lambda request: request.method == "HEAD", "403", 403):
+        assert _facts().stored == Unanswered("these credentials may not call HeadObject", refused=True)
 
 
 # --- alarms -----------------------------------------------------------------------------------------------

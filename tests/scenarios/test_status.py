@@ -119,7 +119,8 @@ def test_an_object_that_is_gone_is_found(house: House) -> None:
         version = s3.put_object(Bucket=bucket, Key=row.key, Body=body)["VersionId"]
         item = to_item(dataclasses.asdict(dataclasses.replace(row, version_id=version)))
         house.lab.client("dynamodb", house.lab.standby).put_item(TableName="mailark-catalog", Item=item)
-    assert (code, _bad(data)) == (1, [("not good", "backup-stored", f"{row.key} is not in {bucket}.")])
+    told = f"{row.key} is not in {bucket} in the version that the catalog names."
+    assert (code, _bad(data)) == (1, [("not good", "backup-stored", told)])
 
 
 def test_an_alarm_that_rings_is_found(house: House) -> None:
