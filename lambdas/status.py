@@ -100,11 +100,18 @@ def _facts(given: argparse.Namespace) -> Facts:
     partition = identity["Arn"].split(":")[1]
     functions = [module.name for module in pkgutil.iter_modules(actions.__path__)]
     inspections = [Inspection(region, identity["Account"], partition, functions) for region in answering]
-    with ThreadPoolExecutor(len(regions) + 1, thread_name_prefix="region") as pool:
+    with ThreadPoolExecutor(len(regions) + 2, thread_name_prefix="region") as pool:
         asked = [pool.submit(copy_context().run, each.facts) for each in inspections]
-        vault = pool.submit(_vault, read.estate.vault)
-        found = [each.result() for each in asked]
-        return Facts(read.estate, read.region, same, found, silent, vault.result())
+        vault, staging = (pool.submit(_vault, each) for each in (read.estate.vault, read.estate.vault.stand_in))
+        return Facts(
+            estate=read.estate,
+            read_from=read.region,
+            same_estate=same,
+            regions=[each.result() for each in asked],
+            silent=silent,
+            vault=vault.result(),
+            staging=staging.result(),
+        )
 
 
 def _candidates(given: argparse.Namespace) -> list[str]:

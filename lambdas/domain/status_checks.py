@@ -53,7 +53,7 @@ _SILENT = "Ask again; health.aws.amazon.com tells whether AWS has a problem ther
 
 
 def checks(facts: Facts, now: datetime) -> Iterator[Check]:
-    """Every check of a house: what is true of it whole, then each region that answered, and its Vault."""
+    """Every check of a house: what is true of it whole, then each region that answered, and its two Vaults."""
     estate = facts.estate
     for region, why in facts.silent.items():
         hint = f"If it stays so, recover from the other region. {_SILENT}"
@@ -79,6 +79,7 @@ def checks(facts: Facts, now: datetime) -> Iterator[Check]:
         yield from _of(each, "contacts", each.contacts, _contacts)
         yield from _of(each, "keys", each.keys, _keys)
     yield _vault(facts.vault, in_network=estate.network is not None)
+    yield _staging(facts.staging, in_network=estate.network is not None)
 
 
 Found = tuple[Verdict, str, str | None]
@@ -242,11 +243,27 @@ def _keys(keys: Mapping[str, Key]) -> Iterator[Found]:
 
 
 def _vault(vault: VaultFacts, in_network: bool) -> Check:
+    way = "mailark-vault-backup reaches it from the estate's network."
+    lost = "If the server is lost, see docs/runbooks/vault_restore.md."
+    return _asked("vault", "Vault", vault, way if in_network else None, lost)
+
+
+def _staging(vault: VaultFacts, in_network: bool) -> Check:
+    way = "mailark-vault-restore-test reaches it from the estate's network."
+    lost = (
+        "Start it; until it leads, no restore can be tested. If the server is lost, start a new one that holds "
+        "nothing: docs/operating.md, The staging Vault."
+    )
+    return _asked("staging-vault", "The staging Vault", vault, way if in_network else None, lost)
+
+
+def _asked(check: str, name: str, vault: VaultFacts, another_way: str | None, lost: str) -> Check:
+    """A Vault by what it said; the functions may reach it over a network that this machine need not be in."""
     if vault.problem:
-        return Check("vault", None, "not good", vault.problem, vault.hint)
+        return Check(check, None, "not good", vault.problem, vault.hint)
     if vault.leader:
-        return Check("vault", None, "good", f"Vault is unsealed, and {vault.leader} leads.")
-    said = f"Vault was not reached from this machine: {vault.unreached}."
-    if in_network:  # the functions reach it over a network that this machine need not be in
-        return Check("vault", None, "skipped", said, "mailark-vault-backup reaches it from the estate's network.")
-    return Check("vault", None, "not good", said, "If the server is lost, see docs/runbooks/vault_restore.md.")
+        return Check(check, None, "good", f"{name} is unsealed, and {vault.leader} leads.")
+    said = f"{name} was not reached from this machine: {vault.unreached}."
+    if another_way:
+        return Check(check, None, "skipped", said, another_way)
+    return Check(check, None, "not good", said, lost)

@@ -94,7 +94,7 @@ class RegionFacts:
 
 @dataclass(frozen=True)
 class VaultFacts:
-    """What the nodes of Vault said without a login: `problem` with a hint, or who leads, or why nobody was reached."""
+    """What the nodes of a Vault said without a login: a problem with a hint, or who leads, or why none was reached."""
 
     leader: str | None = None
     problem: str | None = None
@@ -112,6 +112,7 @@ class Facts:
     regions: list[RegionFacts]
     silent: Mapping[str, str]
     vault: VaultFacts
+    staging: VaultFacts
 
 
 def known(fact: T | Unanswered, otherwise: T) -> T:

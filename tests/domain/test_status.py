@@ -61,7 +61,15 @@ def region(name: str = PRIMARY, **changes: Any) -> RegionFacts:
 def house(*regions: RegionFacts, **changes: Any) -> Facts:
     """A house in which all is well."""
     known = list(regions) or [region(), region(STANDBY)]
-    facts = Facts(parse_estate(ESTATE), PRIMARY, True, known, {}, VaultFacts(leader="https://vault.example.org:8200"))
+    facts = Facts(
+        estate=parse_estate(ESTATE),
+        read_from=PRIMARY,
+        same_estate=True,
+        regions=known,
+        silent={},
+        vault=VaultFacts(leader="https://vault.example.org:8200"),
+        staging=VaultFacts(leader="https://staging.example.net"),
+    )
     return dataclasses.replace(facts, **changes)
 
 
@@ -83,7 +91,7 @@ def test_a_house_in_which_all_is_well_is_good() -> None:
     assert (found.verdict, EXIT_CODES[found.verdict]) == ("good", 0)
     assert {check.name for check in found.checks} == {
         *("backup-age", "backup-stored", "backup-copied", "restore-test-age", "last-run", "schedules", "functions"),
-        *("alarms", "contacts", "keys", "vault"),
+        *("alarms", "contacts", "keys", "vault", "staging-vault"),
     }
 
 
@@ -341,6 +349,25 @@ def test_a_vault_out_of_reach_is_skipped_where_it_is_in_a_network_and_not_good_w
     assert check.verdict == "not good"
     facts = house(vault=vault, estate=parse_estate(ESTATE + NETWORK))
     assert [(c.verdict, report(facts, NOW).verdict) for c in bad(report(facts, NOW))] == [("skipped", "good")]
+
+
+def test_a_staging_vault_that_is_sealed_or_has_no_leader_is_not_good() -> None:
+    facts = house(staging=VaultFacts(problem="Vault at https://s is sealed.", hint="Restart it."))
+    (check,) = bad(report(facts, NOW))
+    assert (check.name, check.region, check.verdict) == ("staging-vault", None, "not good")
+    assert (check.said, check.hint) == ("Vault at https://s is sealed.", "Restart it.")
+
+
+def test_a_staging_vault_out_of_reach_is_judged_as_the_live_one_is() -> None:
+    staging = VaultFacts(unreached="Vault at https://s does not answer")
+    (check,) = bad(report(house(staging=staging), NOW))
+    assert (check.name, check.verdict) == ("staging-vault", "not good")
+    assert check.said == "The staging Vault was not reached from this machine: Vault at https://s does not answer."
+    assert "no restore can be tested" in (check.hint or "")
+    facts = house(staging=staging, estate=parse_estate(ESTATE + NETWORK))
+    (check,) = bad(report(facts, NOW))
+    assert (check.verdict, report(facts, NOW).verdict) == ("skipped", "good")
+    assert check.hint == "mailark-vault-restore-test reaches it from the estate's network."
 
 
 def test_two_estates_are_one_too_many() -> None:

@@ -155,6 +155,15 @@ def test_a_vault_that_does_not_answer_is_found(house: House) -> None:
     )
 
 
+def test_a_staging_vault_that_does_not_answer_is_found(house: House) -> None:
+    with paused(house.lab.staging_vault.pid):
+        code, data = _data(house)
+    ((verdict, name, said),) = _bad(data)
+    assert (code, verdict, name) == (1, "not good", "staging-vault")
+    address = house.lab.staging_vault.address
+    assert said.startswith(f"The staging Vault was not reached from this machine: Vault at {address} does not answer")
+
+
 def test_what_failed_last_is_shown_with_what_to_do(house: House) -> None:
     finished = house.run("vault_restore", {"reason": "a wrong date", "backup_date": "2020-02-29"})
     assert finished.status == "FAILED"
