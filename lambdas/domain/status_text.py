@@ -60,7 +60,7 @@ def _lines(report: Report, every_backup: bool, colour: bool) -> Iterator[str]:
         rto, rpo = report.tested.rto, report.tested.rpo
         yield (
             f"  The last restore test of a fresh backup took {in_words(rto.measured)} of {in_words(rto.objective)}, "
-            f"and its data was {in_words(rpo.measured)} of {in_words(rpo.objective)} old."
+            f"and its data was {in_words(rpo.measured)} old ({in_words(rpo.objective)} promised)."
         )
     yield ""
     yield f"Running now in {report.region}"

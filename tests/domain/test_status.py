@@ -414,7 +414,7 @@ Last runs in eu-central-1
   vault_restore        failed, ended 59 min 51 s ago (night, jo)
                        c: S.
                        Next: H.
-  The last restore test of a fresh backup took 12 s of 30 min, and its data was 1 h of 24 h old.
+  The last restore test of a fresh backup took 12 s of 30 min, and its data was 1 h old (24 h promised).
 
 Running now in eu-central-1
   vault, since 5 min: arn:execution
