@@ -66,8 +66,8 @@ class TableUse:
 
 @dataclass(frozen=True)
 class ObjectUse:
-    """Use of objects by a pattern of keys. `missing` lets S3 list the keys before its first `*`, and so say that one
-    is missing instead of refusing."""
+    """Use of objects by a pattern of keys. `missing` lets S3 say that one is missing instead of refusing: the role may
+    then list the keys under what stands before the first `*`, and all of them where a request names no prefix."""
 
     bucket: str
     operations: Sequence[str]
