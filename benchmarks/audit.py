@@ -15,7 +15,7 @@ from lab.lab import Lab, Progress
 from lambdas.adapters.audit_trail import AuditTrail
 from lambdas.adapters.aws import client
 from lambdas.adapters.tables import to_item
-from lambdas.domain.audit import Event
+from lambdas.domain.audit import Event, faults
 from lambdas.verify_audit_trail import verify
 
 _WRITES = 200
@@ -50,11 +50,11 @@ def writes(lab: Lab, progress: Progress) -> list[Figure]:
             rate = f"{count / median(appended):.0f} events/s, and {count / median(bare):.0f} bare `PutItem`/s"
             figures.append(ratio(f"Audit events: {chains}", appended, bare, f"{rate} of the lab's emulator"))
         progress(f"Audit writes, one chain, {_CROWD} writers")
-        return [*figures, _crowd(append)]
+        return [*figures, _crowd(append, trail)]
 
 
-def _crowd(append: Callable[[str], None]) -> Figure:
-    """How long an event takes that many others are written beside, all to one chain."""
+def _crowd(append: Callable[[str], None], trail: AuditTrail) -> Figure:
+    """How long an event takes that many others are written beside, all to one chain, which holds each of them once."""
     seconds: list[float] = []
     begin = threading.Barrier(_CROWD)
 
@@ -67,6 +67,11 @@ def _crowd(append: Callable[[str], None]) -> Figure:
 
     with ThreadPoolExecutor(_CROWD) as pool:
         list(pool.map(work, range(_CROWD)))
+    links, head = list(trail.chain("bench#crowd")), trail.head("bench#crowd")
+    if found := faults(links, head):
+        raise RuntimeError(f"the chain of {_CROWD} writers is not sound: {found}")
+    if len({link.event.id for link in links}) != _CROWD * _CROWD_WRITES:
+        raise RuntimeError(f"{_CROWD * _CROWD_WRITES} events were written, and {len(links)} are there")
     middle, slow = median(seconds), quantiles(seconds, n=20)[-1]
     told = f"the slowest 5 % took {slow:.1f} s and more; a function that audits has 60 s"
     return figure(f"Audit events: one chain, {_CROWD} writers at once, one event", middle, "s", told)
