@@ -209,6 +209,7 @@ class World:
         with patch.object(Run, "now", staticmethod(lambda: night)):
             for copies in (False, True):
                 self.house.run("apply_retention", {"operation": operation, "kind": "vault", "copies": copies})
+        self.house.leases().release(operation.lease.target, operation.execution)
         assert orphans(self.house) == []
         self._assert_no_backup_is_lost()
 
