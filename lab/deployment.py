@@ -23,6 +23,7 @@ def cdk_environment(aws: Aws, region: str) -> dict[str, str]:
             "AWS_REGION": region,
             "AWS_DEFAULT_REGION": region,
             "CDK_DISABLE_VERSION_CHECK": "1",
+            "CDK_DISABLE_CLI_TELEMETRY": "true",
             "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
             "CI": "true",
         }

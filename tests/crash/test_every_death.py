@@ -1,6 +1,6 @@
 """A function dies before and after each call that it makes; started again, the same input ends well, and all is kept.
 
-These take more than an hour: `make test-crash`.
+These take most of two hours: `make test-crash`.
 """
 
 import time

@@ -20,7 +20,10 @@ RECOVER = (
     ':stateMachine:mailark-vault-restore"'
     """ --input '{"reason": "Vault lost its disk"}'"""
 )
-ENABLE = 'aws events enable-rule --region "$STANDBY_REGION" --name mailark-vault-backup'
+ENABLE = {
+    rule: f'aws events enable-rule --region "$STANDBY_REGION" --name {rule}'
+    for rule in ("mailark-vault-backup", "mailark-vault-restore-test")
+}
 STATUS = ".venv/bin/python -m lambdas.status"
 CONFIGURE = ".venv/bin/python -m lambdas.vault_configuration"
 IMPORT = f"{CONFIGURE} --seal-key-file seal.key"
@@ -62,7 +65,7 @@ VERIFY = (
 RECOVERY_KEY = "bao write sys/rotate/recovery/init secret_shares=1 secret_threshold=1"
 
 COMMANDS = (
-    *(RECOVER, ENABLE, STATUS, CONFIGURE, IMPORT, EVIDENCE, RECOVERY_KEY),
+    *(RECOVER, *ENABLE.values(), STATUS, CONFIGURE, IMPORT, EVIDENCE, RECOVERY_KEY),
     *(*INSTALL, INSPECT, START, LOGIN, LIST, PASSWORD, OPEN),
     *VERIFY,
     *(*EXPORT, VERIFY_TRAIL),

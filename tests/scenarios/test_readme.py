@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from lab.tenants import Tenant
 from tests.scenarios.commands import ENABLE, RECOVER, run
 from tests.scenarios.house import House
@@ -19,10 +21,11 @@ def test_the_recovery_from_a_terminal(house: House, tenants: list[Tenant], backu
     assert house.lab.platform().wrong(tenants) == []
 
 
-def test_the_standby_is_told_to_make_the_backups(house: House, checkout: Path) -> None:
+@pytest.mark.parametrize("rule", ENABLE)
+def test_the_standby_is_told_to_make_the_backups_and_to_test_them(rule: str, house: House, checkout: Path) -> None:
     events = house.lab.client("events", house.lab.standby)
-    run(house, ENABLE, checkout)
-    assert events.describe_rule(Name="mailark-vault-backup")["State"] == "ENABLED"
+    run(house, ENABLE[rule], checkout)
+    assert events.describe_rule(Name=rule)["State"] == "ENABLED"
 
-    run(house, ENABLE.replace("enable", "disable"), checkout)
-    assert events.describe_rule(Name="mailark-vault-backup")["State"] == "DISABLED"
+    run(house, ENABLE[rule].replace("enable", "disable"), checkout)
+    assert events.describe_rule(Name=rule)["State"] == "DISABLED"
