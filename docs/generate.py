@@ -93,9 +93,10 @@ def scenario_picture(scenario: str) -> str:
         label = f"<b>{name}</b>" + (f"<br/>{state['Comment']}" if "Comment" in state else "")
         shape = {"Choice": f'{name}{{"{label}"}}', "Fail": f'{name}(["red"])'}.get(state["Type"], f'{name}["{label}"]')
         lines.append(f"  {shape}")
-        lines += [f"  {name} -- yes --> {choice['Next']}" for choice in state.get("Choices", [])]
+        choices = state.get("Choices", [])
+        lines += [f'  {name} -- "if {_condition(choice)}" --> {choice["Next"]}' for choice in choices]
         if "Default" in state:
-            lines.append(f"  {name} -- no --> {state['Default']}")
+            lines.append(f"  {name} -- otherwise --> {state['Default']}")
         if "Next" in state:
             lines.append(f"  {name} --> {state['Next']}")
         if state.get("End"):
@@ -104,6 +105,11 @@ def scenario_picture(scenario: str) -> str:
         lines += [f'  {name} -. "if it fails, too" .-> {leg}' for leg in legs]
     lines.append("  any(any step fails) -.-> FailOperation")
     return "\n".join(lines)
+
+
+def _condition(choice: dict[str, Any]) -> str:
+    """The condition of a choice as it stands in the state machine, without the marks around it."""
+    return str(choice["Condition"]).removeprefix("{%").removesuffix("%}").strip().replace('"', "'")
 
 
 def _promise(objective: Objective) -> str:
@@ -155,7 +161,8 @@ In the console: Step Functions, `{machine_name(scenario.name)}`, *Start executio
 ## When it fails
 
 The execution ends red, an alert says what happened and what to do, and the lease is free. Do what the alert says,
-then start it again with the same input: every step finds what is done already. All errors: [errors.md](../errors.md).
+then start it again: with the same input, unless that cure asks for another. What is done already may be done twice.
+All errors: [errors.md](../errors.md).
 """
 
 

@@ -144,7 +144,10 @@ def _read_estate(regions: Sequence[str]) -> _Read:
             continue
         return _Read(region, text, parse_estate(text, f"SSM parameter {PARAMETER} in {region}"))
     fact = f"No region gave the estate: {', '.join(problems)}."
-    cure = "Name the other region with --region; without any, docs/break-glass.md opens a backup without AWS."
+    cure = (
+        "Check this machine's network; if another region is meant, name it with --region. "
+        "Without AWS, docs/break-glass.md opens a backup."
+    )
     raise _Untold(fact, cure)
 
 

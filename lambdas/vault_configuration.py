@@ -70,7 +70,8 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
 
 _WRITTEN = """Written to {folder}:
   mailark.hcl      seal, and the setup of a new Vault: put it beside the server's own configuration
-  start-vault.sh   starts the server with its seal key, which KMS opens
+  start-vault.sh   starts the server with its seal key, which KMS opens: it needs the file *.sealed beside it, and the
+                   AWS CLI on that host
   apply.sh         gives a Vault that runs already the same logins and policies
   policies/        the policies by themselves, to read"""
 

@@ -132,7 +132,7 @@ def _copied(rows: Sequence[CatalogRow], newest: str) -> Iterator[Found]:
 def _test_age(tested: RestoreTested | None, now: datetime) -> Iterator[Found]:
     hint = (
         "Start the restore test by hand, without a backup_id; "
-        "until it is green, nobody knows that a backup can be restored."
+        "only a green one shows that fresh backups can be restored."
     )
     if tested is None:
         yield "not good", "No fresh backup has been restored as a test.", hint
