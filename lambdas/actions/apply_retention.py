@@ -93,9 +93,8 @@ def handler(request: ApplyRetention, run: Run) -> RetentionApplied:
             for key, version in [each for row in vanished for each in row.versions if each in came]:
                 locks.lock(key, version, first_lock(rule, now))
             raise BackupsVanished(count=len(vanished), bucket=bucket, first=vanished[0].id)
-        holder = (
-            holder or _holder(readers, request.kind) or (request.operation.execution if request.lock_only else None)
-        )
+        own = request.operation.execution if request.lock_only else None
+        holder = holder or _holder(readers, request.kind) or own
         applied = RetentionApplied(region, kept, added, unusable, deferred_by=holder)
         if holder is not None:
             return applied
