@@ -161,7 +161,7 @@ In the console: Step Functions, `{machine_name(scenario.name)}`, *Start executio
 ## When it fails
 
 The execution ends red, an alert says what happened and what to do, and the lease is free. Do what the alert says,
-then start it again: with the same input, unless that cure asks for another. What is done already may be done twice.
+then start it again: with the same input, unless that cure asks for another. Doing again what is done does no harm.
 All errors: [errors.md](../errors.md).
 """
 
