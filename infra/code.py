@@ -4,7 +4,6 @@ import hashlib
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +11,9 @@ from pathlib import Path
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-_ROOT = Path(__file__).resolve().parent.parent
-_BUILD = _ROOT / ".build"
-_REQUIREMENTS = _ROOT / "lambdas" / "requirements.txt"
-_PLATFORMS = {"arm64": "aarch64-manylinux_2_34", "x86_64": "x86_64-manylinux_2_34"}
-"""Amazon Linux 2023, on which Lambda's Python 3.12 and later run, has glibc 2.34."""
+from infra.build import ROOT, UV_PLATFORMS, built
+
+_REQUIREMENTS = ROOT / "lambdas" / "requirements.txt"
 
 
 @dataclass(frozen=True)
@@ -40,7 +37,7 @@ def own_code(platform: Platform) -> lambda_.AssetCode:
 
     Its folder is named after its content and never written again: another synth may be reading it.
     """
-    source = _ROOT / "lambdas"
+    source = ROOT / "lambdas"
     files = sorted(path for path in source.rglob("*") if path.is_file() and path.suffix != ".pyc")
     content = hashlib.sha256()
     for file in files:
@@ -69,7 +66,7 @@ def _third_party(platform: Platform) -> lambda_.AssetCode:
     def install(folder: Path) -> None:
         command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-compile-bytecode"]
         command += ["--target", str(folder / "python"), "--requirements", str(_REQUIREMENTS)]
-        command += ["--python-version", platform.python, "--python-platform", _PLATFORMS[platform.architecture]]
+        command += ["--python-version", platform.python, "--python-platform", UV_PLATFORMS[platform.architecture]]
         command += ["--only-binary", ":all:"]
         subprocess.run(command, check=True)  # noqa: S603  # our own arguments
         _compile(folder, platform, "/opt")
@@ -82,7 +79,7 @@ def _asset(name: str, content: str, platform: Platform, fill: Callable[[Path], N
     compiled = "compiled" if _is_own(platform) else ""
     recipe = f"{platform.python}|{platform.architecture}|{compiled}|{content}"
     digest = hashlib.sha256(recipe.encode()).hexdigest()
-    return lambda_.Code.from_asset(str(_built(f"{name}-{digest[:16]}", fill)), asset_hash=digest)
+    return lambda_.Code.from_asset(str(built(f"{name}-{digest[:16]}", fill)), asset_hash=digest)
 
 
 def _is_own(platform: Platform) -> bool:
@@ -97,20 +94,3 @@ def _compile(folder: Path, platform: Platform, deployed: str) -> None:
         command = [sys.executable, "-I", "-m", "compileall", "-q", "-q", "--invalidation-mode", "unchecked-hash"]
         command += ["-s", str(folder), "-p", deployed, str(folder)]
         subprocess.run(command, check=False)  # noqa: S603  # a file for another version of Python stays as it is
-
-
-def _built(name: str, fill: Callable[[Path], None]) -> Path:
-    """A folder that `fill` has filled, whole or not there at all, whoever else is building it."""
-    target = _BUILD / name
-    if not target.exists():
-        _BUILD.mkdir(exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(dir=_BUILD))
-        try:
-            fill(unfinished)
-            unfinished.rename(target)
-        except OSError:
-            if not target.exists():  # otherwise another synth was faster
-                raise
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
-    return target

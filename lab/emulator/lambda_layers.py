@@ -1,7 +1,7 @@
 """A layer is unpacked once, not once a worker: thirty functions would unpack 60 MB each, and compile it each.
 
-Not a difference from AWS that a test could see, only time: the layer's zip is replaced by one whose `.pth` file
-points to the shared, unpacked copy.
+The layer's zip is replaced by one whose `.pth` file points to the shared, unpacked copy. That is only time; what a
+test could see is that programs in it can be run, as on AWS: the emulator's own unpacking drops the files' modes.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ def _unpacked(content: bytes) -> Path:
     if not target.exists():
         unfinished = Path(tempfile.mkdtemp(dir=target.parent))
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            archive.extractall(unfinished)
+            lambda_svc._extract_zip_preserving_mode(archive, str(unfinished))
         unfinished.rename(target)
     return target
 

@@ -36,3 +36,20 @@ def folders_of_one_layer_in_two_functions(aws: Aws, folder: Path) -> Any:
     code = "import of_the_layer\ndef handler(event, context): return [of_the_layer.VALUE, of_the_layer.__file__]"
     answers = [invoke(aws, function(aws, code, [shared])) for _ in range(2)]
     return {value for value, _ in answers}, len({file for _, file in answers})
+
+
+_USING_TWO_LAYERS = """
+import subprocess, sys
+from pathlib import Path
+import of_the_first
+
+def handler(event, context):
+    program = next(Path(folder, "tools", "say") for folder in sys.path if Path(folder, "tools", "say").exists())
+    return [of_the_first.VALUE, subprocess.run([program], capture_output=True, text=True, timeout=10).stdout]
+"""
+
+
+def module_of_one_layer_and_program_of_another(aws: Aws, folder: Path) -> Any:
+    first = layer(aws, {"of_the_first.py": "VALUE = 'imported'"})
+    second = layer(aws, {"tools/say": "#!/bin/sh\necho run"})
+    return invoke(aws, function(aws, _USING_TWO_LAYERS, [first, second]))

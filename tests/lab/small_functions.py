@@ -24,11 +24,13 @@ def document(*statements: Mapping[str, Any]) -> str:
 
 
 def zipped(files: Mapping[str, str]) -> bytes:
-    """A zip archive of text files."""
+    """A zip archive of text files, each of which may be run."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, text in files.items():
-            archive.writestr(name, text)
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = 0o755 << 16
+            archive.writestr(entry, text)
     return buffer.getvalue()
 
 
@@ -57,7 +59,7 @@ def function(aws: Aws, code: str, layers: Sequence[str] = ()) -> str:
 
 
 def layer(aws: Aws, files: Mapping[str, str]) -> str:
-    """The ARN of a layer with these modules."""
+    """The ARN of a layer with these modules and programs."""
     made = aws.client("lambda", REGION).publish_layer_version(
         LayerName=unique("layer"),
         Content={"ZipFile": zipped({f"python/{name}": text for name, text in files.items()})},

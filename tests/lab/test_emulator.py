@@ -30,6 +30,7 @@ from tests.lab.alarm_looks import (
     publish,
     state_of,
 )
+from tests.lab.caller_looks import ADA, ROOT_USER, starter_of_an_execution, writer_of_a_parameter
 from tests.lab.emulator import Emulator
 from tests.lab.execution_looks import (
     make_queue,
@@ -41,6 +42,7 @@ from tests.lab.function_looks import (
     calls_counted_across_a_failure,
     error_of_a_function,
     folders_of_one_layer_in_two_functions,
+    module_of_one_layer_and_program_of_another,
 )
 from tests.lab.key_looks import (
     OTHER_REGION,
@@ -58,6 +60,11 @@ from tests.lab.s3_looks import (
 )
 from tests.lab.small_functions import REGION, document, function, invoke, unique
 from tests.lab.stacks import deploy
+from tests.lab.token_looks import (
+    tasks_that_one_may_wake,
+    waiting_as_long_as_an_expression_says,
+    waiting_for_a_function_that_fails,
+)
 from tests.lab.waiting import until
 
 
@@ -197,6 +204,12 @@ BEHAVIOURS = [
         ({"from the layer"}, 1),
     ),
     Behaviour(
+        "lambda_layers",
+        "a function imports from one of its layers and runs a program of another",
+        module_of_one_layer_and_program_of_another,
+        ["imported", "run\n"],
+    ),
+    Behaviour(
         "executions",
         "an execution that is stopped in an attempt stays stopped and makes no other",
         stopped_in_an_attempt,
@@ -213,6 +226,36 @@ BEHAVIOURS = [
         "a machine's time limit ends an execution and the event says so",
         running_past_the_time_limit,
         ("TIMED_OUT", ["TIMED_OUT"]),
+    ),
+    Behaviour(
+        "task_tokens",
+        "a task waits for its token as long as an expression says",
+        waiting_as_long_as_an_expression_says,
+        ("FAILED", "States.Timeout"),
+    ),
+    Behaviour(
+        "task_tokens",
+        "a task that waits for its token fails with the function that was to hand it on",
+        waiting_for_a_function_that_fails,
+        ("FAILED", "RuntimeError"),
+    ),
+    Behaviour(
+        "task_tokens",
+        "the right to wake a task is a right on its state machine",
+        tasks_that_one_may_wake,
+        ["woken", "AccessDeniedException"],
+    ),
+    Behaviour(
+        "parameter_writers",
+        "each version of a parameter says who wrote it",
+        writer_of_a_parameter,
+        [ADA, ROOT_USER],
+    ),
+    Behaviour(
+        "starts_in_cloudtrail",
+        "the event history says who has started an execution",
+        starter_of_an_execution,
+        [ADA],
     ),
     Behaviour(
         "cross_region_outputs",
