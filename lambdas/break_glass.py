@@ -20,6 +20,7 @@ from lambdas.adapters.envelope import OfflineEnvelope
 from lambdas.adapters.local_vault import LocalVault, free_ports_from, make_root_token
 from lambdas.adapters.offline_backup import OfflineBackup
 from lambdas.adapters.sealed_keys import MASTER_KEY, seal_key_name
+from lambdas.domain.database_manifest import GLOBALS, DatabaseManifest
 from lambdas.domain.mailark_error import MailarkError
 from lambdas.domain.refusal import Refused
 from lambdas.domain.tenant_password import decrypt_password
@@ -54,7 +55,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     token.add_argument("address", metavar="ADDRESS", help="of the OpenBao that `start` runs, as it says")
     for run, deed in (
         (_inspect, "say what a backup is; needs its manifest alone"),
-        (_open, "prove a backup, and write Vault's snapshot, which is still sealed"),
+        (_open, "prove a backup, and write what is inside: a snapshot, still sealed, or a dump as SQL"),
         (_start, "the same, and start an OpenBao on this machine that serves it"),
         (_password, "decrypt one tenant's password, which it reads as Vault holds it"),
     ):
@@ -67,7 +68,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
         if run is not _inspect:
             command.add_argument("--key", type=Path, required=True, help="the operator's offline key, private, in PEM")
         if run is _open:
-            command.add_argument("--output", type=Path, default=Path("snapshot.gz"), help="where the snapshot goes")
+            command.add_argument("--output", type=Path, help="where it goes [snapshot.gz, or the dump's own name]")
             command.add_argument("--show-keys", action="store_true", help="print the keys inside, in the clear")
         if run is _start:
             command.add_argument("--folder", type=Path, default=Path("break-glass-vault"), help="where OpenBao lives")
@@ -88,16 +89,25 @@ def _open(given: argparse.Namespace) -> None:
     backup = OfflineBackup.read(given.backup, given.evidence_key)
     envelope, keys = _opened(backup, given.key)
     _say(f"Signature: {backup.signed}.")
-    backup.write_snapshot(envelope, given.output, _progress)
+    if isinstance(backup.manifest, DatabaseManifest):
+        target = given.output or Path(backup.manifest.backup_id.removesuffix(".gz"))
+        roles = target.with_name(target.name + ".roles")
+        backup.write_contents(envelope, target, _progress)
+        roles.write_bytes(keys[GLOBALS])
+        _say(f"Proved, and written to {target}; the roles of its server to {roles}, which psql must be given first.")
+        return
+    target = given.output or Path("snapshot.gz")
+    backup.write_contents(envelope, target, _progress)
     if given.show_keys:
         for name, key in keys.items():
             _show(f"{name} {base64.b64encode(key).decode()}")
-    _say(f"Proved, and written to {given.output}. It is sealed still: only Vault opens it, under its seal key.")
+    _say(f"Proved, and written to {target}. It is sealed still: only Vault opens it, under its seal key.")
 
 
 def _start(given: argparse.Namespace) -> None:
     backup = OfflineBackup.read(given.backup, given.evidence_key)
-    source = backup.manifest.source
+    manifest = backup.of_vault
+    source = manifest.source
     if source.seal_type != "static":
         fact = f"This backup was taken under a seal of the type {source.seal_type}, whose key is in no backup."
         raise Refused(fact, _OTHER_SEAL)
@@ -108,7 +118,7 @@ def _start(given: argparse.Namespace) -> None:
     vault = LocalVault(given.folder, port, source.seal_key_id, backup.manifest.backup_id)
     snapshot, restored = given.folder / "snapshot.gz", vault.prepare()
     if not restored:
-        backup.write_snapshot(envelope, snapshot, _progress)
+        backup.write_contents(envelope, snapshot, _progress)
     # A window that is closed must not leave a server behind that nobody sees.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
@@ -117,7 +127,7 @@ def _start(given: argparse.Namespace) -> None:
             _say("Proved. Restoring it into an OpenBao of its own.")
             vault.restore(snapshot)
         vault.await_serving()
-        mount = backup.manifest.contents.mounts[0]
+        mount = manifest.contents.mounts[0]
         told = {"backup_id": backup.manifest.backup_id, "address": vault.address, "mount": mount}
         _show(_SERVING.format(**told, python=sys.executable))
         vault.wait()

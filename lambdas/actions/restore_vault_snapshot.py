@@ -14,12 +14,13 @@ from lambdas.adapters.proof_record import record_proof
 from lambdas.adapters.signing import SigningKey
 from lambdas.adapters.vault import VaultClient, await_restored
 from lambdas.adapters.vault_target import vault_target
-from lambdas.domain.backup import Source
 from lambdas.domain.errors import SealMismatch, UnsealKeysNeeded
 from lambdas.domain.estate import Vault
+from lambdas.domain.manifest import of_kind
 from lambdas.domain.operation import Operation
 from lambdas.domain.proof import plaintext_of
 from lambdas.domain.vault_duties import Duty
+from lambdas.domain.vault_manifest import Source, VaultManifest
 
 _READY_SECONDS = 300.0
 _MARGIN_SECONDS = 20.0
@@ -45,7 +46,8 @@ def handler(request: RestoreVaultSnapshot, run: Run) -> SnapshotRestored:
     catalog = Catalog(settings.region, settings["CATALOG_TABLE"])
     row = catalog.get(request.backup_id)
     store = BackupStore(settings.region, settings["BACKUP_BUCKET"])
-    manifest = store.signed_manifest(row.id, row.key, SigningKey(settings["EVIDENCE_KEY"]), row.manifest_version)
+    signed = store.signed_manifest(row.id, row.key, SigningKey(settings["EVIDENCE_KEY"]), row.manifest_version)
+    manifest = of_kind(signed, VaultManifest)
     envelope = Envelope(settings["BACKUP_KEY"])
 
     if leader.seal_type != manifest.source.seal_type:

@@ -10,11 +10,12 @@ from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.signing import SigningKey
 from lambdas.adapters.vault import VaultClient
 from lambdas.adapters.vault_target import vault_target
-from lambdas.domain.backup import BackupName, Encryption, Series, Source, StoredObject
+from lambdas.domain.backup import BackupName, Encryption, Series, StoredObject
 from lambdas.domain.operation import Operation
 from lambdas.domain.proof import Measured
 from lambdas.domain.snapshot import SnapshotFacts, SnapshotVerifier
 from lambdas.domain.vault_duties import Duty
+from lambdas.domain.vault_manifest import Source
 
 
 @dataclass(frozen=True)

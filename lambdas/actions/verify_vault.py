@@ -10,13 +10,14 @@ from lambdas.adapters.proof_record import record_proof
 from lambdas.adapters.signing import SigningKey
 from lambdas.adapters.vault import VaultClient
 from lambdas.adapters.vault_target import vault_target
-from lambdas.domain.backup import Contents
 from lambdas.domain.errors import RestoreNotProved, VaultNodeBehind
 from lambdas.domain.estate import Vault
 from lambdas.domain.inventory import Restored, compare, digest_of
 from lambdas.domain.mailark_error import MailarkError
+from lambdas.domain.manifest import of_kind
 from lambdas.domain.operation import Operation
 from lambdas.domain.vault_duties import Duty
+from lambdas.domain.vault_manifest import Contents, VaultManifest
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ def handler(request: VerifyVault, run: Run) -> VaultVerified:
     catalog = Catalog(settings.region, settings["CATALOG_TABLE"])
     row = catalog.get(request.backup_id)
     store = BackupStore(settings.region, settings["BACKUP_BUCKET"])
-    manifest = store.signed_manifest(row.id, row.key, SigningKey(settings["EVIDENCE_KEY"]), row.manifest_version)
+    signed = store.signed_manifest(row.id, row.key, SigningKey(settings["EVIDENCE_KEY"]), row.manifest_version)
+    manifest = of_kind(signed, VaultManifest)
     key = SigningKey(settings["VAULT_INVENTORY_KEY"])
     contents = manifest.contents
 

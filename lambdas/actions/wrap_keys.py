@@ -6,8 +6,9 @@ from lambdas.adapters.envelope import Envelope
 from lambdas.adapters.estate_parameter import read_estate
 from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.sealed_keys import MASTER_KEY, SealedKeys, seal_key_name
-from lambdas.domain.backup import Source, WrappedKey, wrapping_context
+from lambdas.domain.backup import WrappedKey, wrapping_context
 from lambdas.domain.operation import Operation
+from lambdas.domain.vault_manifest import Source
 
 
 @dataclass(frozen=True)

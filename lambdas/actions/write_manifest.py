@@ -1,28 +1,13 @@
 """Write the signed manifest beside a stored backup, and its row in the catalog at the level `stored`."""
 
-import base64
 from dataclasses import dataclass
 
-from lambdas.adapters.backup_store import BackupStore
-from lambdas.adapters.catalog import Catalog
 from lambdas.adapters.lambda_handler import Run, action
-from lambdas.adapters.signing import ALGORITHM, SigningKey
+from lambdas.adapters.signed_manifest import put_signed
 from lambdas.adapters.work_store import WorkStore
-from lambdas.domain.backup import (
-    MANIFEST_FORMAT,
-    Bytes,
-    Contents,
-    Encryption,
-    Maker,
-    Manifest,
-    Series,
-    Signature,
-    Source,
-    StoredObject,
-    WrappedKey,
-    row_of_manifest,
-)
+from lambdas.domain.backup import MANIFEST_FORMAT, Bytes, Encryption, Maker, Series, StoredObject, WrappedKey
 from lambdas.domain.operation import Operation
+from lambdas.domain.vault_manifest import Contents, Source, VaultManifest
 
 
 @dataclass(frozen=True)
@@ -51,9 +36,8 @@ class ManifestWritten:
 def handler(request: WriteManifest, run: Run) -> ManifestWritten:
     settings = run.settings
     contents = WorkStore(settings.region, settings["WORK_BUCKET"]).get(request.contents, Contents)
-    signer = SigningKey(settings["EVIDENCE_KEY"])
     stored = request.stored
-    unsigned = Manifest(
+    unsigned = VaultManifest(
         format=MANIFEST_FORMAT,
         backup_id=request.backup_id,
         kind="vault",
@@ -69,9 +53,5 @@ def handler(request: WriteManifest, run: Run) -> ManifestWritten:
         made_by=Maker(request.operation.id, request.operation.execution, settings.region),
         contents=contents,
     )
-    value = base64.b64encode(signer.sign(unsigned.signed_bytes())).decode()
-    manifest = unsigned.with_signature(Signature(signer.arn, ALGORITHM, value))
-    version = BackupStore(settings.region, stored.bucket).put_manifest(manifest)
-    row = row_of_manifest(manifest, stored.version_id, version)
-    Catalog(settings.region, settings["CATALOG_TABLE"]).put(row)
+    row = put_signed(settings, unsigned, stored)
     return ManifestWritten(row.id, row.date)

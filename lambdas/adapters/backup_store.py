@@ -13,16 +13,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.adapters.aws import AWS_ERRORS, client, error_code
 from lambdas.adapters.signing import ALGORITHM, SigningKey, key_id
-from lambdas.domain.backup import (
-    CONTENT_TYPE,
-    CatalogRow,
-    Manifest,
-    Series,
-    manifest_key,
-    read_backup_id,
-    read_manifest,
-)
+from lambdas.domain.backup import CONTENT_TYPE, CatalogRow, Series, manifest_key, read_backup_id
 from lambdas.domain.errors import BackupMissing, ManifestInvalid, ManifestMissing, StorageRefused
+from lambdas.domain.manifest import Manifest, read_manifest
 from lambdas.domain.orphans import Version
 
 PART_BYTES = 8 * 1024 * 1024

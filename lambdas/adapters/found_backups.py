@@ -6,18 +6,11 @@ from dataclasses import replace
 
 from lambdas.adapters.backup_store import BackupStore
 from lambdas.adapters.signing import SigningKey
-from lambdas.domain.backup import (
-    COPY_STATUSES,
-    MANIFEST_SUFFIX,
-    OBJECT_SUFFIX,
-    PROOF_LEVELS,
-    CatalogRow,
-    Manifest,
-    row_of_manifest,
-)
+from lambdas.domain.backup import COPY_STATUSES, MANIFEST_SUFFIX, OBJECT_SUFFIX, PROOF_LEVELS, CatalogRow
 from lambdas.domain.errors import BackupMisplaced, BackupMissing, ManifestInvalid, ManifestMissing
 from lambdas.domain.failure import as_failure
 from lambdas.domain.mailark_error import MailarkError
+from lambdas.domain.manifest import Manifest, row_of_manifest
 from lambdas.domain.orphans import Version
 from lambdas.domain.proof import Measured
 

@@ -13,18 +13,13 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from lambdas.adapters.envelope import OfflineEnvelope, claimed_context
 from lambdas.adapters.signing import ALGORITHM
-from lambdas.domain.backup import (
-    MANIFEST_FORMAT,
-    MANIFEST_SUFFIX,
-    OBJECT_SUFFIX,
-    Manifest,
-    format_of,
-    read_lone_manifest,
-    wrapping_context,
-)
+from lambdas.domain.backup import MANIFEST_FORMAT, MANIFEST_SUFFIX, OBJECT_SUFFIX, WrappedKey, wrapping_context
+from lambdas.domain.database_manifest import DatabaseManifest
 from lambdas.domain.errors import ManifestInvalid
-from lambdas.domain.proof import CiphertextDamaged, proved_snapshot
+from lambdas.domain.manifest import Manifest, format_of, read_lone_manifest
+from lambdas.domain.proof import CiphertextDamaged, proved_contents
 from lambdas.domain.refusal import Refused
+from lambdas.domain.vault_manifest import VaultManifest
 
 _PIECE = 1024 * 1024
 
@@ -55,26 +50,37 @@ class OfflineBackup:
     @property
     def described(self) -> str:
         """What the manifest says of it."""
-        manifest, source, contents = self.manifest, self.manifest.source, self.manifest.contents
+        manifest = self.manifest
         told = {
             "Backup": f"{manifest.backup_id} ({manifest.series})",
             "Taken": f"{manifest.started_at} to {manifest.finished_at}",
             "Made by": manifest.made_by.execution,
-            "Vault": f"{source.product_version}, cluster {source.cluster_name} ({source.cluster_id})",
-            "Seal": f"{source.seal_type} {source.seal_key_id}".strip(),
-            "Secrets": f"{contents.secret_count} in {', '.join(contents.mounts)}, {contents.live_count} readable, "
-            f"and {len(contents.written_meanwhile)} written meanwhile",
+            **(_of_vault(manifest) if isinstance(manifest, VaultManifest) else _of_database(manifest)),
             "Object": f"{manifest.ciphertext.size} bytes, SHA-256 {manifest.ciphertext.sha256}",
-            "Snapshot": f"{manifest.plaintext.size} bytes, SHA-256 {manifest.plaintext.sha256}",
-            "Keys": ", ".join(key.name for key in manifest.keys),
+            "Inside": f"{manifest.plaintext.size} bytes, SHA-256 {manifest.plaintext.sha256}",
+            "Keys": ", ".join(key.name for key in self._sealed),
             "Signature": self.signed,
         }
         return "\n".join(f"{name + ':':<11}{text}" for name, text in told.items())
 
+    @property
+    def of_vault(self) -> VaultManifest:
+        """The manifest of a snapshot. Raises `Refused` for another kind of backup."""
+        if not isinstance(self.manifest, VaultManifest):
+            raise Refused(f"{self.manifest.backup_id} is a dump of a database.", "`open` writes its SQL, for psql.")
+        return self.manifest
+
+    @property
+    def _sealed(self) -> list[WrappedKey]:
+        """What lies sealed in the manifest: keys of a snapshot; of a dump, the roles of its server, as SQL."""
+        if isinstance(self.manifest, VaultManifest):
+            return self.manifest.keys
+        return [self.manifest.contents.globals]
+
     def keys(self, envelope: OfflineEnvelope, key_file: Path) -> dict[str, bytes]:
         """The keys inside, in the clear, by name. Raises `Refused` for another offline key, and a changed manifest."""
         opened: dict[str, bytes] = {}
-        for key in self.manifest.keys:
+        for key in self._sealed:
             context = wrapping_context("backup-key", key.name, self.manifest.backup_id)
             try:
                 opened[key.name] = envelope.unwrap(key.message, context)
@@ -87,8 +93,8 @@ class OfflineBackup:
                 raise Refused(fact, cure) from None
         return opened
 
-    def write_snapshot(self, envelope: OfflineEnvelope, target: Path, progress: Callable[[int, int], None]) -> None:
-        """Prove the backup, all of it, and write its snapshot: whole or not at all.
+    def write_contents(self, envelope: OfflineEnvelope, target: Path, progress: Callable[[int, int], None]) -> None:
+        """Prove the backup, all of it, and write what is inside, a snapshot or SQL: whole or not at all.
 
         `progress` is told how many bytes of how many are done. Raises `Refused` and `BackupDamaged`.
         """
@@ -98,7 +104,7 @@ class OfflineBackup:
         try:
             with part.open("wb") as file:
                 sealed = _pieces(self.object_file, progress)
-                for piece in proved_snapshot(self.manifest, sealed, lambda each: envelope.open(each, context)):
+                for piece in proved_contents(self.manifest, sealed, lambda each: envelope.open(each, context)):
                     file.write(piece)
                 file.flush()
                 os.fsync(file.fileno())
@@ -117,6 +123,25 @@ class OfflineBackup:
         if size != manifest.ciphertext.size:
             fact = f"{file} has {size} bytes, and its manifest says {manifest.ciphertext.size}."
             raise Refused(fact, "Copy it again, whole; a nightly backup lies in the other region's bucket too.")
+
+
+def _of_vault(manifest: VaultManifest) -> dict[str, str]:
+    source, contents = manifest.source, manifest.contents
+    return {
+        "Vault": f"{source.product_version}, cluster {source.cluster_name} ({source.cluster_id})",
+        "Seal": f"{source.seal_type} {source.seal_key_id}".strip(),
+        "Secrets": f"{contents.secret_count} in {', '.join(contents.mounts)}, {contents.live_count} readable, "
+        f"and {len(contents.written_meanwhile)} written meanwhile",
+    }
+
+
+def _of_database(manifest: DatabaseManifest) -> dict[str, str]:
+    source, contents = manifest.source, manifest.contents
+    return {
+        "Database": f"{source.database} of PostgreSQL {source.server_version} ({source.system_identifier})",
+        "Schema": f"Alembic revision {contents.alembic}" if contents.alembic else "of no known Alembic revision",
+        "Tables": f"{len(contents.tables)} with {contents.rows} rows, {contents.sql.size} bytes of SQL",
+    }
 
 
 def _manifest(file: Path) -> Manifest:

@@ -3,14 +3,12 @@
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import msgspec
 from msgspec import Struct
 
 from lambdas.domain.canonical import canonical_json
-from lambdas.domain.errors import BackupMisplaced, ManifestInvalid
-from lambdas.domain.inventory import Inventory, SecretDigest, Window
 
 ProofLevel = Literal["stored", "intact", "restorable", "proven"]
 PROOF_LEVELS: tuple[ProofLevel, ...] = ("stored", "intact", "restorable", "proven")
@@ -23,15 +21,17 @@ recovery was about to overwrite, `staging` the empty staging Vault that a restor
 
 CopyStatus = Literal["pending", "intact", "failed", "none"]
 COPY_STATUSES: tuple[CopyStatus, ...] = ("pending", "intact", "failed", "none")
-"""Of the copy in the other region; `none` for what stays in one region."""
+"""Of the copy in the other region, and of the one in a second store; `none` for what has no such copy."""
 
 MANIFEST_FORMAT = "mailark-backup/1"
 CONTENT_TYPE = "application/octet-stream"
 OBJECT_SUFFIX, MANIFEST_SUFFIX = ".enc", ".manifest.json"
 
 _SERIES_WORDS: dict[str, Series] = {"snapshot": "daily", "pre-restore": "pre-restore", "staging": "staging"}
-"""The series of a backup by the word for it in its id."""
-_ID = re.compile(rf"(.+)-({'|'.join(_SERIES_WORDS)})-([0-9]{{8}}T[0-9]{{6}}Z)")
+"""The series of a snapshot by the word for it in its id."""
+_SNAPSHOT = re.compile(rf"(?P<kind>vault)-(?P<word>{'|'.join(_SERIES_WORDS)})-(?P<at>[0-9]{{8}}T[0-9]{{6}}Z)")
+_DUMP = re.compile(r"(?P<of>[A-Za-z_][A-Za-z0-9_]*?)(?P<word>-pre-restore)?_(?P<at>[0-9]{8}_[0-9]{6})\.sql\.gz")
+_SNAPSHOT_TIME, _DUMP_TIME = "%Y%m%dT%H%M%SZ", "%Y%m%d_%H%M%S"
 
 
 def reaches(level: ProofLevel, wanted: ProofLevel) -> bool:
@@ -41,16 +41,24 @@ def reaches(level: ProofLevel, wanted: ProofLevel) -> bool:
 
 @dataclass(frozen=True)
 class BackupName:
-    """The identity of a backup. `started_at` has whole seconds, in UTC."""
+    """The identity of a backup. `started_at` has whole seconds, in UTC; `of` is the database that a dump is of.
+
+    A snapshot is `vault-snapshot-20261122T020000Z`; a dump has the name that service-recovery-plan.md ("Automated Daily
+    Backups") gives its file: `smtpy_20261122_030000.sql.gz`.
+    """
 
     kind: str
     series: Series
     started_at: datetime
+    of: str = ""
 
     @property
     def id(self) -> str:
+        if self.kind == "database":
+            word = "" if self.series == "daily" else f"-{self.series}"
+            return f"{self.of}{word}_{self.started_at:{_DUMP_TIME}}.sql.gz"
         word = next(word for word, series in _SERIES_WORDS.items() if series == self.series)
-        return f"{self.kind}-{word}-{self.started_at:%Y%m%dT%H%M%SZ}"
+        return f"{self.kind}-{word}-{self.started_at:{_SNAPSHOT_TIME}}"
 
     @property
     def date(self) -> str:
@@ -69,14 +77,19 @@ class BackupName:
 
 def read_backup_id(backup_id: str) -> BackupName | None:
     """The backup that an id names; None for a text that is no id."""
-    match = _ID.fullmatch(backup_id)
-    if match is None:
-        return None
-    kind, word, started = match.groups()
     try:
-        return BackupName(kind, _SERIES_WORDS[word], datetime.strptime(started, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC))
+        if match := _SNAPSHOT.fullmatch(backup_id):
+            return BackupName("vault", _SERIES_WORDS[match["word"]], _moment(match["at"], _SNAPSHOT_TIME))
+        if match := _DUMP.fullmatch(backup_id):
+            series: Series = "pre-restore" if match["word"] else "daily"
+            return BackupName("database", series, _moment(match["at"], _DUMP_TIME), match["of"])
     except ValueError:  # such as the 31st of February
         return None
+    return None
+
+
+def _moment(text: str, form: str) -> datetime:
+    return datetime.strptime(text, form).replace(tzinfo=UTC)
 
 
 def manifest_key(object_key: str) -> str:
@@ -109,18 +122,6 @@ class Bytes(Struct, frozen=True, forbid_unknown_fields=True):
     sha256: str
 
 
-class Source(Struct, frozen=True, forbid_unknown_fields=True):
-    """The Vault that a snapshot comes from."""
-
-    product_version: str
-    cluster_id: str
-    cluster_name: str
-    seal_type: str
-    seal_key_id: str
-    raft_index: int
-    raft_term: int
-
-
 class Encryption(Struct, frozen=True, forbid_unknown_fields=True):
     """How the object was encrypted; `format` and `algorithm` are those of the AWS Encryption SDK."""
 
@@ -139,30 +140,6 @@ class WrappedKey(Struct, frozen=True, forbid_unknown_fields=True):
     message: str
 
 
-class Contents(Struct, frozen=True, forbid_unknown_fields=True):
-    """What the source held: `secret_count` secrets that are certain, and `live_count` that could be read.
-
-    `digest_key` opens the digests (`inventory.py`).
-
-    `canary_names` is the backup that the secret at `canary` named: this very one in a nightly backup, an earlier one
-    or none in one that was saved before a restore.
-    """
-
-    mounts: list[str]
-    canary: str
-    canary_names: str | None
-    secret_count: int
-    live_count: int
-    digest_key: WrappedKey
-    secrets: list[SecretDigest]
-    written_meanwhile: list[str]
-    window: Window
-
-    @property
-    def inventory(self) -> Inventory:
-        return Inventory(self.secrets, self.written_meanwhile)
-
-
 class Maker(Struct, frozen=True, forbid_unknown_fields=True):
     """The operation that made a backup, and where."""
 
@@ -179,8 +156,8 @@ class Signature(Struct, frozen=True, forbid_unknown_fields=True):
     value: str
 
 
-class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
-    """What lies beside a backup. Holds names, sizes, hashes and wrapped keys, and nothing in the clear."""
+class SignedManifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What lies beside a backup of any kind. Holds names, sizes, hashes and sealed keys, and nothing in the clear."""
 
     format: str
     backup_id: str
@@ -189,13 +166,10 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
     key: str
     started_at: str
     finished_at: str
-    source: Source
     plaintext: Bytes
     ciphertext: Bytes
     encryption: Encryption
-    keys: list[WrappedKey]
     made_by: Maker
-    contents: Contents
     signature: Signature | None = None
 
     def signed_bytes(self) -> bytes:
@@ -204,7 +178,7 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
         plain.pop("signature")
         return canonical_json(plain)
 
-    def with_signature(self, signature: Signature) -> "Manifest":
+    def with_signature(self, signature: Signature) -> Self:
         return msgspec.structs.replace(self, signature=signature)
 
     def encode(self) -> bytes:
@@ -213,62 +187,6 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def started(self) -> datetime:
         return datetime.fromisoformat(self.started_at)
-
-    @property
-    def name(self) -> BackupName:
-        return BackupName(self.kind, self.series, self.started)
-
-
-class _Heading(Struct, frozen=True):
-    """What a manifest of any format has."""
-
-    format: str
-    backup_id: str
-    key: str
-
-
-def _heading(raw: bytes) -> _Heading | None:
-    try:
-        return msgspec.json.decode(raw, type=_Heading)
-    except msgspec.MsgspecError:
-        return None
-
-
-def format_of(raw: bytes) -> str | None:
-    """The format that a manifest says it has; None for what is no manifest."""
-    heading = _heading(raw)
-    return heading.format if heading else None
-
-
-def read_lone_manifest(raw: bytes, name: str) -> Manifest:
-    """Parse a manifest that lies by itself, out of its bucket, in a file called `name`. Raises `ManifestInvalid`."""
-    heading = _heading(raw)
-    if heading is None:
-        raise ManifestInvalid(backup_id=name, problem="it cannot be read")
-    return read_manifest(raw, heading.backup_id, heading.key)
-
-
-def read_manifest(raw: bytes, backup_id: str, object_key: str) -> Manifest:
-    """Parse a manifest and hold it to the place where it was found; its signature is for the caller to verify.
-
-    Raises `ManifestInvalid` and `BackupMisplaced`.
-    """
-    if format_of(raw) not in (None, MANIFEST_FORMAT):
-        raise ManifestInvalid(backup_id=backup_id, problem="it has another format than this version reads")
-    try:
-        manifest = msgspec.json.decode(raw, type=Manifest)
-        name = manifest.name
-    except (msgspec.MsgspecError, ValueError):
-        raise ManifestInvalid(backup_id=backup_id, problem="it cannot be read") from None
-    if manifest.backup_id != backup_id:
-        raise BackupMisplaced(key=manifest_key(object_key), found=manifest.backup_id, backup_id=backup_id)
-    if manifest.key != object_key:
-        raise ManifestInvalid(backup_id=backup_id, problem=f"it belongs beside {manifest.key}")
-    if (name.id, name.key, name.encryption_context) != (backup_id, object_key, manifest.encryption.context):
-        raise ManifestInvalid(backup_id=backup_id, problem="its parts name different backups")
-    if manifest.signature is None:
-        raise ManifestInvalid(backup_id=backup_id, problem="it is not signed")
-    return manifest
 
 
 @dataclass(frozen=True)
@@ -289,6 +207,7 @@ class CatalogRow:
     operation_id: str
     cluster_id: str
     live_count: int
+    second_copy: CopyStatus = "none"
 
     @property
     def versions(self) -> tuple[tuple[str, str], tuple[str, str]]:
@@ -299,24 +218,3 @@ class CatalogRow:
     def is_good(self) -> bool:
         """Whether it is a nightly backup that is proved: one that a recovery takes by itself."""
         return self.series == "daily" and reaches(self.proof, "intact")
-
-
-def row_of_manifest(manifest: Manifest, version_id: str, manifest_version: str) -> CatalogRow:
-    """The row of a backup as its manifest alone tells it: stored, and not known to be proved or copied."""
-    name = manifest.name
-    return CatalogRow(
-        id=name.id,
-        kind=name.kind,
-        series=name.series,
-        date=name.date,
-        started_at=manifest.started_at,
-        key=name.key,
-        version_id=version_id,
-        manifest_version=manifest_version,
-        size=manifest.ciphertext.size,
-        proof="stored",
-        copy="pending" if name.series == "daily" else "none",
-        operation_id=manifest.made_by.operation_id,
-        cluster_id=manifest.source.cluster_id,
-        live_count=manifest.contents.live_count,
-    )

@@ -3,10 +3,14 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 
-from lambdas.domain.backup import Manifest
+from lambdas.domain.database_errors import DumpDamaged
+from lambdas.domain.database_manifest import DatabaseManifest
+from lambdas.domain.dump import DumpVerifier, gunzipped
 from lambdas.domain.errors import BackupDamaged, SnapshotDamaged
 from lambdas.domain.failure import as_failure
+from lambdas.domain.manifest import Manifest
 from lambdas.domain.snapshot import SnapshotVerifier
+from lambdas.domain.vault_manifest import VaultManifest
 
 
 class CiphertextDamaged(Exception):
@@ -33,6 +37,8 @@ class Measured:
             self.update(piece)
             yield piece
 
+
+_INSIDE = {"vault": "snapshot", "database": "dump"}
 
 Opener = Callable[[Iterable[bytes]], Iterator[bytes]]
 """Turns ciphertext into authenticated plaintext; raises `CiphertextDamaged`."""
@@ -64,7 +70,7 @@ def plaintext_of(manifest: Manifest, ciphertext: Iterable[bytes], opener: Opener
         raise _damaged(manifest, str(damage)) from None
     for what, measured, wanted in (
         ("stored object", encrypted, manifest.ciphertext),
-        ("snapshot inside it", plain, manifest.plaintext),
+        (f"{_INSIDE[manifest.kind]} inside it", plain, manifest.plaintext),
     ):
         if measured.size != wanted.size:
             problem = f"the {what} has {measured.size} bytes, and its manifest says {wanted.size}"
@@ -75,7 +81,7 @@ def plaintext_of(manifest: Manifest, ciphertext: Iterable[bytes], opener: Opener
     yield held
 
 
-def proved_snapshot(manifest: Manifest, ciphertext: Iterable[bytes], opener: Opener) -> Iterator[bytes]:
+def proved_snapshot(manifest: VaultManifest, ciphertext: Iterable[bytes], opener: Opener) -> Iterator[bytes]:
     """The snapshot inside a backup, piece by piece; its end comes only when level `intact` has been reached.
 
     That is: it decrypts, its hashes match, and its structure is a whole snapshot. Raises `BackupDamaged`, and whoever
@@ -94,7 +100,35 @@ def proved_snapshot(manifest: Manifest, ciphertext: Iterable[bytes], opener: Ope
         raise _damaged(manifest, "it holds another snapshot than its manifest says")
 
 
+def proved_sql(manifest: DatabaseManifest, ciphertext: Iterable[bytes], opener: Opener) -> Iterator[bytes]:
+    """The SQL inside a dump, piece by piece; its last piece comes only when level `intact` has been reached.
+
+    That is: it decrypts, it decompresses, all hashes match, and the dump was ended by pg_dump itself. Raises
+    `BackupDamaged`, and whoever passes the pieces on must then throw away what it has.
+    """
+    verifier, held = DumpVerifier(), b""
+    try:
+        for piece in gunzipped(plaintext_of(manifest, ciphertext, opener)):
+            verifier.update(piece)
+            if held:
+                yield held
+            held = piece
+        verifier.finish()
+    except DumpDamaged as damage:
+        raise _damaged(manifest, as_failure(damage).sentence.removesuffix(".")) from None
+    if verifier.sql != manifest.contents.sql:
+        raise _damaged(manifest, "it holds another dump than its manifest says")
+    yield held
+
+
+def proved_contents(manifest: Manifest, ciphertext: Iterable[bytes], opener: Opener) -> Iterator[bytes]:
+    """What is inside a backup of any kind: `proved_snapshot` or `proved_sql`."""
+    if isinstance(manifest, DatabaseManifest):
+        return proved_sql(manifest, ciphertext, opener)
+    return proved_snapshot(manifest, ciphertext, opener)
+
+
 def prove_intact(manifest: Manifest, ciphertext: Iterable[bytes], opener: Opener) -> None:
-    """Level `intact`: it decrypts, its hashes match, and its structure is a whole snapshot. Raises `BackupDamaged`."""
-    for _ in proved_snapshot(manifest, ciphertext, opener):
+    """Level `intact`: it decrypts, its hashes match, and its structure is whole. Raises `BackupDamaged`."""
+    for _ in proved_contents(manifest, ciphertext, opener):
         pass

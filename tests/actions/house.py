@@ -31,10 +31,11 @@ from lambdas.adapters.operations import Operations
 from lambdas.adapters.sealed_keys import MASTER_KEY, SealedKeys, seal_key_name
 from lambdas.adapters.work_store import WorkStore
 from lambdas.domain.audit import Event, faults
-from lambdas.domain.backup import CatalogRow, Manifest, manifest_key
+from lambdas.domain.backup import CatalogRow, manifest_key
 from lambdas.domain.estate import Estate, Heartbeat, Vault, parse_estate
 from lambdas.domain.operation import Operation, machine_name
 from lambdas.domain.scenarios import SCENARIOS
+from lambdas.domain.vault_manifest import VaultManifest
 from tests.domain.builders import ESTATE
 from tests.servers.aws import ACCOUNT, PRIMARY, STANDBY, aws, make_key, replica
 from tests.servers.tables import make_tables
@@ -310,8 +311,8 @@ class SavedBackup:
         house.catalog(region).put(row)
         return row
 
-    def read(self) -> Manifest:
-        return msgspec.json.decode(self.manifest, type=Manifest)
+    def read(self) -> VaultManifest:
+        return msgspec.json.decode(self.manifest, type=VaultManifest)
 
 
 def _nothing() -> None:

@@ -26,8 +26,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from lab.aws import ROOT
 from lambdas.adapters.signing import SigningKey
-from lambdas.domain.backup import MANIFEST_FORMAT, Manifest
+from lambdas.domain.backup import MANIFEST_FORMAT
 from lambdas.domain.inventory import SecretDigest
+from lambdas.domain.vault_manifest import VaultManifest
 from tests.actions.conftest import MASTER_KEY, SEAL_KEY, SECRETS, TENANTS
 from tests.actions.house import Keys, SavedBackup
 from tests.scenarios.commands import VERIFY
@@ -235,7 +236,7 @@ def _field(info: Any, name: str) -> Iterator[tuple[str, str]]:
 
 def test_the_page_names_every_field_of_the_manifest_with_its_type() -> None:
     table = re.findall(r"^\| `([a-z0-9_.\[\]]+)` \| ([a-z ]+) \|", PAGE, re.MULTILINE)
-    assert table == list(_fields(Manifest))
+    assert table == list(_fields(VaultManifest))
     assert f"| `format` | text | `{MANIFEST_FORMAT}` |" in PAGE
 
 

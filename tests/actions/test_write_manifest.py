@@ -6,8 +6,9 @@ import msgspec
 import pytest
 
 from lambdas.adapters.signing import SigningKey
-from lambdas.domain.backup import Contents, manifest_key
+from lambdas.domain.backup import manifest_key
 from lambdas.domain.errors import KeyUnusable, StorageRefused, Unexpected
+from lambdas.domain.vault_manifest import Contents
 from tests.actions.house import House, bucket_name
 from tests.domain.builders import NAME, manifest_of
 from tests.servers.aws import PRIMARY, aws, refused

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lambdas.adapters.backup_store import BackupStore
 from lambdas.adapters.signing import SigningKey
-from lambdas.domain.backup import CatalogRow, Manifest, Series, manifest_key
+from lambdas.domain.backup import CatalogRow, Series, manifest_key
 from lambdas.domain.errors import (
     BackupMisplaced,
     BackupMissing,
@@ -21,6 +21,7 @@ from lambdas.domain.errors import (
     ManifestMissing,
     StorageRefused,
 )
+from lambdas.domain.manifest import Manifest
 from tests.domain.builders import STARTED, manifest_of, row_of
 from tests.servers.aws import STANDBY, aws, make_signing_key, refused, replica
 from tests.servers.buckets import make_bucket, put, signed, unfinished, versions

@@ -16,18 +16,16 @@ from lambdas.domain.backup import (
     BackupName,
     Bytes,
     CatalogRow,
-    Contents,
     Encryption,
     Maker,
-    Manifest,
     ProofLevel,
     Series,
     Signature,
-    Source,
     WrappedKey,
 )
 from lambdas.domain.estate import Estate, parse_estate
 from lambdas.domain.inventory import SecretDigest, Window
+from lambdas.domain.vault_manifest import Contents, Source, VaultManifest
 
 OFFLINE_KEY = """\
 -----BEGIN PUBLIC KEY-----
@@ -65,6 +63,17 @@ vault:
   host_principal: arn:aws:iam::111122223333:role/vault-host
 offline_public_key: |
 """ + "".join(f"  {line}\n" for line in OFFLINE_KEY.splitlines())
+
+_SECRET = "arn:aws:secretsmanager:eu-central-1:111122223333:secret"
+DATABASE = f"""\
+database:
+  name: smtpy
+  major: 17
+  server: {{ host: db.example.org, secret: "{_SECRET}:db-AbCdEf" }}
+  staging: {{ host: db-staging.example.org, secret: "{_SECRET}:db-staging-AbCdEf" }}
+  service_secret: {_SECRET}:service-AbCdEf
+"""
+"""The part of an estate that has a database: put it after `ESTATE`, which has none."""
 
 
 def estate_of(text: str = ESTATE) -> Estate:
@@ -122,9 +131,9 @@ def measure(content: bytes) -> Bytes:
     return Bytes(len(content), hashlib.sha256(content).hexdigest())
 
 
-def manifest_of(plaintext: bytes = b"plain", ciphertext: bytes = b"sealed", **changes: Any) -> Manifest:
+def manifest_of(plaintext: bytes = b"plain", ciphertext: bytes = b"sealed", **changes: Any) -> VaultManifest:
     """A valid, signed manifest of a backup; `changes` replace whole fields of it."""
-    manifest = Manifest(
+    manifest = VaultManifest(
         format=MANIFEST_FORMAT,
         backup_id=NAME.id,
         kind=NAME.kind,
@@ -172,7 +181,7 @@ def row_of(
     live_count: int = 1000,
 ) -> CatalogRow:
     """A row of the catalog."""
-    name = BackupName(kind, series, started_at)
+    name = BackupName(kind, series, started_at, "smtpy" if kind == "database" else "")
     return CatalogRow(
         id=name.id,
         kind=kind,

@@ -11,20 +11,18 @@ from hypothesis import strategies as st
 
 from lambdas.domain.backup import (
     BackupName,
-    Manifest,
     ProofLevel,
     Series,
     Signature,
-    format_of,
     manifest_key,
     reaches,
     read_backup_id,
-    read_lone_manifest,
-    read_manifest,
     wrapping_context,
 )
 from lambdas.domain.errors import BackupMisplaced, ManifestInvalid
 from lambdas.domain.inventory import Inventory, SecretDigest
+from lambdas.domain.manifest import format_of, of_kind, read_lone_manifest, read_manifest
+from lambdas.domain.vault_manifest import VaultManifest
 from tests.domain.builders import NAME, STARTED, manifest_of
 
 LEVELS: tuple[ProofLevel, ...] = ("stored", "intact", "restorable", "proven")
@@ -53,13 +51,41 @@ def test_a_backup_is_named_after_its_kind_its_series_and_its_time(series: Series
     assert (name.id, name.key, name.date) == (id_, key, "2026-11-22")
 
 
-@given(
-    st.from_regex(r"[a-z]+(-[a-z]+)?", fullmatch=True),
-    st.sampled_from(get_args(Series)),
-    st.datetimes(datetime(2000, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001  # hypothesis adds the zone
+@pytest.mark.parametrize(
+    ("series", "id_", "key"),
+    [
+        (
+            "daily",
+            "smtpy_20261122_030000.sql.gz",
+            "database/daily/2026-11-22/smtpy_20261122_030000.sql.gz.enc",
+        ),
+        (
+            "pre-restore",
+            "smtpy-pre-restore_20261122_030000.sql.gz",
+            "database/pre-restore/2026-11-22/smtpy-pre-restore_20261122_030000.sql.gz.enc",
+        ),
+    ],
 )
-def test_an_id_tells_the_backup_that_it_names(kind: str, series: Series, started: datetime) -> None:
-    name = BackupName(kind, series, started.replace(microsecond=0))
+def test_a_dump_has_the_name_that_the_plan_gives_its_file(series: Series, id_: str, key: str) -> None:
+    name = BackupName("database", series, datetime(2026, 11, 22, 3, 0, 0, tzinfo=UTC), "smtpy")
+    assert (name.id, name.key, name.date) == (id_, key, "2026-11-22")
+    assert manifest_key(key) == key.removesuffix(".enc") + ".manifest.json"
+
+
+MOMENTS = st.datetimes(datetime(2000, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  # hypothesis adds the zone
+
+
+@given(st.sampled_from(get_args(Series)), MOMENTS)
+def test_an_id_tells_the_snapshot_that_it_names(series: Series, started: datetime) -> None:
+    name = BackupName("vault", series, started.replace(microsecond=0))
+    assert read_backup_id(name.id) == name
+
+
+@given(
+    st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,37}", fullmatch=True), st.sampled_from(["daily", "pre-restore"]), MOMENTS
+)
+def test_an_id_tells_the_dump_that_it_names(database: str, series: Series, started: datetime) -> None:
+    name = BackupName("database", series, started.replace(microsecond=0), database)
     assert read_backup_id(name.id) == name
 
 
@@ -101,8 +127,8 @@ def test_a_level_of_proof_includes_the_ones_before_it(level: ProofLevel, wanted:
 # --- manifests --------------------------------------------------------------------------------------------
 
 
-def read(raw: bytes, backup_id: str = NAME.id, key: str = NAME.key) -> Manifest:
-    return read_manifest(raw, backup_id, key)
+def read(raw: bytes, backup_id: str = NAME.id, key: str = NAME.key) -> VaultManifest:
+    return of_kind(read_manifest(raw, backup_id, key), VaultManifest)
 
 
 def refusal_of(raw: bytes) -> str:
@@ -133,7 +159,7 @@ def test_the_signature_is_over_everything_but_itself() -> None:
     signed = unsigned.with_signature(Signature("audit-key", "ECDSA_SHA_256", "BBBB"))
     assert signed.signature == Signature("audit-key", "ECDSA_SHA_256", "BBBB")
     assert signed.signed_bytes() == unsigned.signed_bytes()
-    assert json.loads(signed.signed_bytes()).keys() == set(Manifest.__struct_fields__) - {"signature"}
+    assert json.loads(signed.signed_bytes()).keys() == set(VaultManifest.__struct_fields__) - {"signature"}
 
 
 def leaves_of(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -156,7 +182,7 @@ def test_no_value_of_a_manifest_can_change_under_its_signature(path: tuple[Any, 
     old = place[path[-1]]
     other = {"daily": "pre-restore"}.get(old, f"{old} ") if isinstance(old, str) else old + 1
     place[path[-1]] = other
-    changed = msgspec.convert(plain, Manifest)
+    changed = msgspec.convert(plain, VaultManifest)
     assert changed.signed_bytes() != manifest_of().signed_bytes()
 
 

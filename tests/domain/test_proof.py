@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.backup import BackupName, Manifest
+from lambdas.domain.backup import BackupName
 from lambdas.domain.errors import BackupDamaged
 from lambdas.domain.proof import CiphertextDamaged, Measured, Opener, plaintext_of, prove_intact
+from lambdas.domain.vault_manifest import VaultManifest
 from tests.domain.builders import NAME, STARTED, manifest_of, snapshot_of
 
 contents = st.binary(min_size=1, max_size=40)
@@ -40,7 +41,7 @@ def opener_in(places: list[int]) -> Opener:
 OPEN = opener_in([])
 
 
-def passed_on(manifest: Manifest, ciphertext: Iterable[bytes], opener: Opener) -> tuple[bytes, str | None]:
+def passed_on(manifest: VaultManifest, ciphertext: Iterable[bytes], opener: Opener) -> tuple[bytes, str | None]:
     """What a receiver has got when the stream ends, and why it was cut short, if it was."""
     got = bytearray()
     try:

@@ -18,9 +18,10 @@ from lab.watching import Finished, executions, follow, start, wait_for_new
 from lambdas.adapters.audit_trail import AuditTrail, timestamp
 from lambdas.adapters.tables import from_item
 from lambdas.domain.audit import GENESIS, Event, Link, faults
-from lambdas.domain.backup import BackupName, CatalogRow, Manifest, manifest_key
+from lambdas.domain.backup import BackupName, CatalogRow, manifest_key
 from lambdas.domain.mailark_error import Failure
 from lambdas.domain.operation import execution_name, machine_name
+from lambdas.domain.vault_manifest import VaultManifest
 
 PAYLOAD_LIMIT = 256 * 1024
 """Step Functions quotas: 256 KiB of input or output for a state, which the emulator does not hold."""
@@ -190,10 +191,10 @@ class House:
     def bucket(self, region: str | None = None, bucket: str = "backups") -> str:
         return f"mailark-{bucket}-000000000000-{region or self.lab.primary}"
 
-    def manifest(self, row: CatalogRow, region: str | None = None) -> Manifest:
+    def manifest(self, row: CatalogRow, region: str | None = None) -> VaultManifest:
         s3 = self.lab.client("s3", region)
         raw = s3.get_object(Bucket=self.bucket(region), Key=manifest_key(row.key))["Body"].read()
-        return msgspec.json.decode(raw, type=Manifest)
+        return msgspec.json.decode(raw, type=VaultManifest)
 
     def object_bytes(self, row: CatalogRow, region: str | None = None) -> bytes:
         s3 = self.lab.client("s3", region)

@@ -7,7 +7,8 @@ import msgspec
 
 from lambdas.adapters.backup_store import BackupStore
 from lambdas.adapters.signing import ALGORITHM, SigningKey
-from lambdas.domain.backup import Manifest, Signature
+from lambdas.domain.backup import Signature
+from lambdas.domain.manifest import Manifest
 from tests.servers.aws import PRIMARY, aws
 
 

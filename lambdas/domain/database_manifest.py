@@ -1,0 +1,101 @@
+"""What the manifest of a database dump says beyond that of any backup."""
+
+from msgspec import Struct
+
+from lambdas.domain.backup import BackupName, Bytes, SignedManifest, WrappedKey
+
+GLOBALS = "roles.sql"
+"""The name of what lies sealed in the manifest of a dump: the roles of its server."""
+
+
+def title(schema: str, name: str) -> str:
+    """A table or sequence as people read it, on one line: its name may hold anything."""
+    return "".join(letter if letter.isprintable() else "?" for letter in f"{schema}.{name}")
+
+
+class DatabaseSource(Struct, frozen=True, forbid_unknown_fields=True):
+    """The database that a dump comes from. `locale` holds what `CREATE DATABASE` needs to make one like it."""
+
+    database: str
+    system_identifier: str
+    server_version: str
+    major: int
+    encoding: str
+    locale: dict[str, str]
+
+
+class TableFacts(Struct, frozen=True, forbid_unknown_fields=True):
+    """A table under the dump's snapshot: its rows, and the sum of their hashes, which no order changes (in decimal)."""
+
+    schema: str
+    name: str
+    rows: int
+    checksum: str
+
+    @property
+    def title(self) -> str:
+        return title(self.schema, self.name)
+
+
+class SequenceFacts(Struct, frozen=True, forbid_unknown_fields=True):
+    """A sequence before the dump. It stands outside of every snapshot: a restored one is at least here, or beyond.
+
+    `last_value` is None for one that was never used, and for one that begins again at its end.
+    """
+
+    schema: str
+    name: str
+    last_value: int | None
+    increment: int
+
+    @property
+    def title(self) -> str:
+        return title(self.schema, self.name)
+
+
+class DatabaseContents(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the database held.
+
+    `sql` is the dump before it was compressed, the two lines with version numbers left out: what a dump of the restored
+    database must equal byte for byte. `restrict_key` is that of `\\restrict`, made for this dump alone. `alembic` is
+    the revision of the schema, None where Alembic is not used. `roles` own something or hold a right, and `globals` are
+    the roles of the whole server as SQL, sealed. `large_objects` are counted and summed as a table is.
+    `left_out` are tables whose rows could not be read when a damaged database was saved.
+    """
+
+    sql: Bytes
+    restrict_key: str
+    tables: list[TableFacts]
+    sequences: list[SequenceFacts]
+    extensions: dict[str, str]
+    roles: list[str]
+    alembic: str | None
+    large_objects: TableFacts
+    size: int
+    globals: WrappedKey
+    left_out: list[str] = []
+
+    @property
+    def rows(self) -> int:
+        return sum(table.rows for table in self.tables)
+
+
+class DatabaseManifest(SignedManifest, frozen=True, kw_only=True):
+    """The manifest of a dump."""
+
+    source: DatabaseSource
+    contents: DatabaseContents
+
+    @property
+    def name(self) -> BackupName:
+        return BackupName(self.kind, self.series, self.started, self.source.database)
+
+    @property
+    def cluster_id(self) -> str:
+        """What tells whether two backups are of one database."""
+        return f"{self.source.system_identifier}/{self.source.database}"
+
+    @property
+    def live_count(self) -> int:
+        """How much it held: rows of all tables."""
+        return self.contents.rows
