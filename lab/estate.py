@@ -1,5 +1,6 @@
 """The lab's estate: the example estate with the addresses, keys and CA of this very lab."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from lab.aws import ACCOUNT, ROOT
+from lab.aws import ACCOUNT, ROOT, Aws
 from lab.certificates import CertificateAuthority
 
 HOST_USER = "vault-host"
@@ -54,3 +55,10 @@ def write_estate(
     file = folder / "estate.yaml"
     file.write_text(yaml.safe_dump(estate, sort_keys=False))
     return file
+
+
+def add_database(file: Path, section: Callable[[Aws, str, str], dict[str, Any]], aws: Aws) -> None:
+    """Put the lab's own database into an estate: `section` is given AWS and the two regions."""
+    estate: dict[str, Any] = yaml.safe_load(file.read_text())
+    estate["database"] = section(aws, estate["regions"]["primary"], estate["regions"]["standby"])
+    file.write_text(yaml.safe_dump(estate, sort_keys=False))

@@ -25,8 +25,9 @@ from requests.adapters import HTTPAdapter
 
 from lab.aws import ROOT, Aws
 from lab.certificates import CertificateAuthority
+from lab.database import LabDatabase
 from lab.deployment import bootstrap, deploy, synthesize
-from lab.estate import HOST_USER, OfflineKey, make_offline_key, write_estate
+from lab.estate import HOST_USER, OfflineKey, add_database, make_offline_key, write_estate
 from lab.gate import Gate
 from lab.processes import LabError, free_port, require_free
 from lab.tenants import Platform
@@ -37,6 +38,8 @@ from lambdas.domain.estate import Estate, parse_estate
 Progress = Callable[[str], None]
 
 _STAGING = "vault-staging"
+_MEGABYTES = 8.0
+"""Of mail in the database, for tests: enough for several pieces of a stream."""
 _HOST_POLICY = """{"Version": "2012-10-17", "Statement": [
   {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*"}]}"""
 
@@ -51,6 +54,7 @@ class Lab:
     authority: CertificateAuthority
     vault: VaultNode
     staging_vault: VaultNode
+    database: LabDatabase
     offline: OfflineKey
     estate_file: Path
     estate: Estate
@@ -149,8 +153,11 @@ class Lab:
 
     @staticmethod
     @contextlib.contextmanager
-    def started(progress: Progress) -> Iterator["Lab"]:
-        """Start everything and deploy; stop and remove everything at the end. Raises `LabError` with what to do."""
+    def started(progress: Progress, megabytes: float = _MEGABYTES) -> Iterator["Lab"]:
+        """Start everything and deploy; stop and remove everything at the end. Raises `LabError` with what to do.
+
+        The database gets so many `megabytes` of mail.
+        """
         folder = Path(tempfile.mkdtemp(prefix="mailark-lab-"))
         with contextlib.ExitStack() as stack:
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -159,7 +166,10 @@ class Lab:
             aws = Aws(folder, _port("MAILARK_AWS_PORT", "the embedded AWS"), authority)
             stack.callback(aws.stop)
             gate = stack.enter_context(Gate(aws, authority.issue("gate"), free_port()).open())
-            lab = _prepare(folder, aws, gate, authority)
+            database = LabDatabase(folder, authority)
+            stack.callback(database.stop)
+            stack.enter_context(database.services.started())
+            lab = _prepare(folder, aws, gate, authority, database)
             stack.callback(lambda: lab.vault.stop())
             stack.callback(lambda: lab.staging_vault.stop())
             progress("Writing the templates of four stacks")
@@ -168,6 +178,8 @@ class Lab:
             bootstrap(aws, folder, lab.primary)
             progress("Deploying four stacks with `cdk deploy --all`")
             deploy(aws, folder, lab.primary)
+            progress("Starting PostgreSQL, and filling the forwarding service's database")
+            database.start(megabytes)
             progress("Starting Vault, whose seal key KMS opens")
             _write_vault_configuration(lab)
             lab.start_vault()
@@ -184,7 +196,7 @@ def _port(variable: str, purpose: str) -> int:
     return require_free(int(chosen), purpose, variable)
 
 
-def _prepare(folder: Path, aws: Aws, gate: Gate, authority: CertificateAuthority) -> Lab:
+def _prepare(folder: Path, aws: Aws, gate: Gate, authority: CertificateAuthority, database: LabDatabase) -> Lab:
     password = secrets.token_urlsafe(24)
     node = VaultNode(
         "vault",
@@ -197,6 +209,7 @@ def _prepare(folder: Path, aws: Aws, gate: Gate, authority: CertificateAuthority
     offline = make_offline_key(folder)
     seal = {"type": "static", "key_id": "k1"}
     estate_file = write_estate(folder, authority, offline, [node.address], staging.address, seal)
+    add_database(estate_file, database.estate, aws)
     iam = aws.client("iam", "us-east-1")
     iam.create_user(UserName=HOST_USER)
     iam.put_user_policy(UserName=HOST_USER, PolicyName="open-the-seal-key", PolicyDocument=_HOST_POLICY)
@@ -208,6 +221,7 @@ def _prepare(folder: Path, aws: Aws, gate: Gate, authority: CertificateAuthority
         authority=authority,
         vault=node,
         staging_vault=staging,
+        database=database,
         offline=offline,
         estate_file=estate_file,
         estate=parse_estate(estate_file.read_text()),

@@ -17,10 +17,13 @@ from lambdas.domain.errors import BackupsVanished
 from lambdas.domain.estate import Estate
 from lambdas.domain.operation import Operation
 from lambdas.domain.orphans import SETTLED, orphans, unlisted
-from lambdas.domain.retention import RULES, first_lock, plan_retention
+from lambdas.domain.retention import COPY_RULES, RULES, first_lock, plan_retention
 from lambdas.domain.scenarios import SCENARIOS
 
-_READERS = {"vault": ("vault_restore", "vault_restore_test")}
+_READERS = {
+    "vault": ("vault_restore", "vault_restore_test"),
+    "database": ("database_corruption", "database_restore_test"),
+}
 """The scenarios that may be reading a backup of a kind: nothing is deleted under their hands."""
 
 
@@ -65,7 +68,8 @@ class RetentionApplied:
 
 @action(ApplyRetention)
 def handler(request: ApplyRetention, run: Run) -> RetentionApplied:
-    settings, now, rule = run.settings, run.now(), RULES[request.kind]
+    settings, now = run.settings, run.now()
+    rule = (COPY_RULES if request.copies else RULES)[request.kind]
     estate = read_estate(settings.region)
     region, bucket = settings.region, settings["BACKUP_BUCKET"]
     if request.copies:

@@ -15,7 +15,7 @@ from lambdas.adapters.signing import SigningKey
 from lambdas.domain.errors import BackupDamaged, CopyNotProved, StorageRefused
 from lambdas.domain.operation import Operation
 from lambdas.domain.proof import prove_intact
-from lambdas.domain.retention import RULES, first_lock
+from lambdas.domain.retention import COPY_RULES, first_lock
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def handler(request: CopyBackup, run: Run) -> BackupCopied:
         there.keep_status(copied)
         Catalog(other_region, settings["CATALOG_TABLE"]).put(copied)
         locks = BackupLocks(other_region, settings["OTHER_BACKUP_BUCKET"], estate.object_lock)
-        locks.lock_backup(copied, first_lock(RULES[row.kind], run.now()))
+        locks.lock_backup(copied, first_lock(COPY_RULES[row.kind], run.now()))
     except Exception:
         failed = catalog.set_copy(row.id, "failed")
         with suppress(StorageRefused):  # the first error is the one to tell

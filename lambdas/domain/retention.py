@@ -1,7 +1,8 @@
 """Which backups stay, and until when they are locked: computed from the catalog, by counting and never by age alone.
 
 What is counted cannot run out: when backups stop, or a clock jumps, the newest ones stay the newest, and deletion stops
-with them. Sources: `credential-recovery.md` ("Retention": 30 daily, 12 monthly).
+with them. Sources: `credential-recovery.md` ("Retention": 30 daily, 12 monthly), and `service-recovery-plan.md`
+("Appendix D": 30 days here, 90 days where the copies are).
 """
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
@@ -30,7 +31,15 @@ class RetentionRule:
 RULES: dict[str, RetentionRule] = {
     # credential-recovery.md, "Automated Vault Backups": 30 daily, 12 monthly
     "vault": RetentionRule(daily=30, monthly=12),
+    # service-recovery-plan.md, "Automated Daily Backups": 30 days
+    "database": RetentionRule(daily=30, monthly=0),
 }
+COPY_RULES: dict[str, RetentionRule] = {
+    "vault": RULES["vault"],
+    # service-recovery-plan.md, "Appendix D: Backup Location Map": 90 days where the remote copies are
+    "database": RetentionRule(daily=90, monthly=0),
+}
+"""The same for the copies in the other region."""
 
 _LEAST = timedelta(hours=36)
 """All that stays is locked for so long at least: beyond the next night, were it late. What goes waits for its lock."""

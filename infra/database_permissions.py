@@ -1,0 +1,90 @@
+"""Who may do what to the database and its dumps: the part of the table in `permissions.py` that is about them."""
+
+from infra.grants import (
+    CATALOG_LIST,
+    ESTATE,
+    LEASE,
+    MANIFESTS_CHECKED,
+    OBJECT_READING,
+    OPENING,
+    SEALING,
+    STORING,
+    WORK_READ,
+    WORK_WRITE,
+    ActionSpec,
+    manifests,
+    objects,
+    reading,
+    status_kept,
+)
+from infra.uses import KeyUse, TableUse
+
+_STREAMING = 3008
+"""MiB, and with them 1.7 processors: pg_dump, compression and encryption work at the same time."""
+_DUMPS = ["database"]
+
+DATABASE_ACTIONS: dict[str, ActionSpec] = {
+    "check_database": ActionSpec(
+        512,
+        60,
+        [ESTATE, CATALOG_LIST, MANIFESTS_CHECKED, *manifests(OBJECT_READING, _DUMPS, missing=True)],
+        reaches_database=True,
+    ),
+    "dump_database": ActionSpec(
+        _STREAMING,
+        900,
+        [
+            ESTATE,
+            KeyUse("backup", SEALING, purpose="backup"),
+            KeyUse("backup", SEALING, purpose="backup-key"),
+            *objects(STORING, _DUMPS),
+            WORK_WRITE,
+        ],
+        reaches_database=True,
+    ),
+    "write_database_manifest": ActionSpec(
+        1024,
+        60,
+        [
+            KeyUse("evidence", ("kms:Sign",)),
+            WORK_READ,
+            *manifests(("s3:PutObject",), _DUMPS),
+            TableUse("catalog", ("dynamodb:PutItem",)),
+        ],
+    ),
+    "judge_dump": ActionSpec(512, 60, [TableUse("catalog", ("dynamodb:GetItem", "dynamodb:Scan"))]),
+    # Outside of the estate's network: the second store is somebody else's, and public.
+    "copy_to_second_store": ActionSpec(
+        1769, 900, [ESTATE, *reading("database"), TableUse("catalog", ("dynamodb:GetItem", "dynamodb:UpdateItem"))]
+    ),
+    "restore_database": ActionSpec(
+        _STREAMING,
+        900,
+        [
+            ESTATE,
+            *reading("database"),
+            *status_kept("database"),
+            KeyUse("backup", OPENING, purpose="backup"),
+            LEASE,
+        ],
+        reaches_database=True,
+    ),
+    "verify_database": ActionSpec(
+        _STREAMING,
+        900,
+        [
+            ESTATE,
+            MANIFESTS_CHECKED,
+            *manifests(OBJECT_READING, _DUMPS, missing=True),
+            *status_kept("database"),
+        ],
+        reaches_database=True,
+    ),
+    "drop_database": ActionSpec(512, 120, [ESTATE, LEASE], reaches_database=True),
+    "assess_database": ActionSpec(1024, 900, [ESTATE], reaches_database=True),
+    "swap_databases": ActionSpec(512, 120, [ESTATE, LEASE], reaches_database=True),
+    "undo_database_swap": ActionSpec(512, 120, [ESTATE, LEASE], reaches_database=True),
+    "stop_services": ActionSpec(512, 120, [ESTATE, LEASE], reaches_services=True),
+    "start_services": ActionSpec(512, 120, [ESTATE, LEASE], reaches_services=True),
+    "verify_services": ActionSpec(512, 600, [ESTATE], reaches_database=True),
+}

@@ -1,0 +1,67 @@
+"""Restore a dump into a database of its own, beside all others of a server: nobody uses it before it is proved."""
+
+from dataclasses import dataclass
+
+from lambdas.adapters.backup_store import BackupStore
+from lambdas.adapters.catalog import Catalog
+from lambdas.adapters.database_marks import mark
+from lambdas.adapters.database_target import Place, database_target
+from lambdas.adapters.envelope import Envelope
+from lambdas.adapters.lambda_handler import Run, action
+from lambdas.adapters.leases import Leases
+from lambdas.adapters.postgres_programs import load
+from lambdas.adapters.proof_record import record_proof
+from lambdas.adapters.signing import SigningKey
+from lambdas.adapters.throwaway_database import drop_database, make_database, require_what_it_needs
+from lambdas.domain.database_manifest import DatabaseManifest
+from lambdas.domain.database_mark import Mark
+from lambdas.domain.database_time import refuse_too_long, seconds_of_load
+from lambdas.domain.manifest import of_kind
+from lambdas.domain.operation import Operation
+from lambdas.domain.proof import proved_sql
+from lambdas.domain.throwaway import Purpose, throwaway_name
+
+_MARGIN_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class RestoreDatabase:
+    operation: Operation
+    backup_id: str
+    purpose: Purpose
+    place: Place = "live"
+
+
+@dataclass(frozen=True)
+class DatabaseRestored:
+    """`database` is the name that it has on the server."""
+
+    host: str
+    database: str
+
+
+@action(RestoreDatabase)
+def handler(request: RestoreDatabase, run: Run) -> DatabaseRestored:
+    settings = run.settings
+    target = database_target(settings.region, request.operation, request.place)
+    login = target.login.to(throwaway_name(request.purpose, target.database.name))
+    catalog = Catalog(settings.region, settings["CATALOG_TABLE"])
+    row, store = catalog.get(request.backup_id), BackupStore(settings.region, settings["BACKUP_BUCKET"])
+    signed = store.signed_manifest(row.id, row.key, SigningKey(settings["EVIDENCE_KEY"]), row.manifest_version)
+    manifest, envelope = of_kind(signed, DatabaseManifest), Envelope(settings["BACKUP_KEY"])
+    sql_size = manifest.contents.sql.size
+    refuse_too_long(f"A restore of {row.id}", seconds_of_load(sql_size), sql_size)
+    require_what_it_needs(login, manifest)
+    with Leases(settings.region, settings["LEASES_TABLE"]).guard(request.operation, run.seconds_left()):
+        make_database(login, manifest.source)
+        try:
+            sql = proved_sql(
+                manifest, store.read(row), lambda pieces: envelope.open(pieces, manifest.encryption.context)
+            )
+            load(login, manifest.source.major, sql, run.seconds_left() - _MARGIN_SECONDS)
+            mark(login, login.database, Mark(request.operation.id, row.id))
+        except BaseException:
+            drop_database(login)  # half of it helps nobody, and its rows are not to lie about
+            raise
+    record_proof(catalog, store, row.id, "restorable")
+    return DatabaseRestored(login.host, login.database)

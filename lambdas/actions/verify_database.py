@@ -1,0 +1,55 @@
+"""Prove a restored database: every row, its own dump byte for byte, and what the estate asks of it."""
+
+from dataclasses import dataclass
+
+from lambdas.adapters.backup_store import BackupStore
+from lambdas.adapters.catalog import Catalog
+from lambdas.adapters.database_marks import mark
+from lambdas.adapters.database_proof import prove_restored, run_checks
+from lambdas.adapters.database_target import Place, database_target
+from lambdas.adapters.lambda_handler import Run, action
+from lambdas.adapters.proof_record import record_proof
+from lambdas.adapters.signing import SigningKey
+from lambdas.domain.database_manifest import DatabaseManifest
+from lambdas.domain.database_mark import Mark
+from lambdas.domain.manifest import of_kind
+from lambdas.domain.operation import Operation
+from lambdas.domain.throwaway import Purpose, throwaway_name
+
+_MARGIN_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class VerifyDatabase:
+    operation: Operation
+    backup_id: str
+    purpose: Purpose
+    place: Place = "live"
+
+
+@dataclass(frozen=True)
+class DatabaseVerified:
+    """`started_at` is the time whose data it holds; `checks` is how many the estate asks."""
+
+    backup_id: str
+    started_at: str
+    tables: int
+    rows: int
+    checks: int
+
+
+@action(VerifyDatabase)
+def handler(request: VerifyDatabase, run: Run) -> DatabaseVerified:
+    settings = run.settings
+    target = database_target(settings.region, request.operation, request.place)
+    login = target.login.to(throwaway_name(request.purpose, target.database.name))
+    catalog = Catalog(settings.region, settings["CATALOG_TABLE"])
+    row, store = catalog.get(request.backup_id), BackupStore(settings.region, settings["BACKUP_BUCKET"])
+    signed = store.signed_manifest(row.id, row.key, SigningKey(settings["EVIDENCE_KEY"]), row.manifest_version)
+    manifest = of_kind(signed, DatabaseManifest)
+    prove_restored(login, manifest, run.seconds_left() - _MARGIN_SECONDS)
+    checks = run_checks(login, target.database.checks)
+    mark(login, login.database, Mark(request.operation.id, row.id, verified=True))
+    record_proof(catalog, store, row.id, "proven")
+    contents = manifest.contents
+    return DatabaseVerified(row.id, manifest.started_at, len(contents.tables), contents.rows, checks)
