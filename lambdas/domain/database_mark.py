@@ -1,0 +1,58 @@
+"""How Mailark marks a database as its own: one line of JSON, the last of the database's comment.
+
+What stands above that line is somebody else's comment, and stays as it is.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Literal, get_args
+
+Part = Literal["restored", "live", "corrupt", "undone"]
+"""A copy beside the live database; one that took its place; what it replaced; a copy that lost that place again."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What a database is to an operation. `verified`: its content equals what the backup's manifest records.
+
+    `opened`: whether a `corrupt` one accepted connections before it was put aside. `replaced`: the name that was given
+    to the database whose place a `live` one took; None where there was none.
+    """
+
+    operation: str
+    backup_id: str
+    verified: bool = False
+    part: Part = "restored"
+    opened: bool = True
+    replaced: str | None = None
+
+
+def marked(comment: str | None, mark: Mark | None) -> str | None:
+    """A database's comment with this mark instead of the one that it has; None for a comment of nothing."""
+    lines = _split(comment)[0]
+    if mark is not None:
+        lines = [*lines, json.dumps({"mailark": asdict(mark)}, sort_keys=True)]
+    return "\n".join(lines) or None
+
+
+def mark_in(comment: str | None) -> Mark | None:
+    """The mark in a database's comment; None for none, or for one that Mailark did not write."""
+    return _split(comment)[1]
+
+
+def _split(comment: str | None) -> tuple[list[str], Mark | None]:
+    lines = (comment or "").split("\n")
+    mark = _parse(lines[-1])
+    return (lines[:-1] if mark else lines if comment else []), mark
+
+
+def _parse(line: str) -> Mark | None:
+    try:
+        held = json.loads(line)["mailark"]
+        mark = Mark(**held)
+    except (ValueError, TypeError, KeyError):
+        return None
+    texts = (mark.operation, mark.backup_id, mark.replaced or "")
+    flags = (mark.verified, mark.opened)
+    sound = all(isinstance(text, str) for text in texts) and all(isinstance(flag, bool) for flag in flags)
+    return mark if sound and mark.part in get_args(Part) else None
