@@ -236,6 +236,8 @@ def _states(scenario: str) -> dict[str, Any]:
 
 def _changes_target(task: dict[str, Any]) -> bool:
     """Whether the action of a task works under the lease: those that change what lives do, and no others."""
+    if "FunctionName" not in task["Arguments"]:
+        return False  # it starts a machine that asks somebody
     uses = ACTIONS[task["Arguments"]["FunctionName"].strip("${}")].uses
     tables = [use.table for use in uses if isinstance(use, TableUse)]
     return "leases" in tables and "operations" not in tables

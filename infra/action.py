@@ -12,24 +12,28 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra.code import Platform
+from infra.grants import ActionSpec
 from infra.nag import acknowledge, wildcard_finding
-from infra.permissions import ActionSpec
-from infra.uses import BucketUse, KeyUse, NetworkUse, QueueUse, Region, SecretUse, TableUse, TopicUse
+from infra.uses import BucketUse, KeyUse, NetworkUse, QueueUse, Region, SecretUse, TableUse, TopicUse, WakingUse
 
 _RUNTIME_REASON = (
     "Every library of the layer is tested on this version, which AWS supports until 2029 (Lambda runtimes page)."
 )
-_EXACT = BucketUse | KeyUse | QueueUse | SecretUse | TableUse | TopicUse
+_EXACT = BucketUse | KeyUse | QueueUse | SecretUse | TableUse | TopicUse | WakingUse
 """Uses whose resources have no wildcard of their own: a token in their ARN may look like one."""
 _LOG_RETENTION = logs.RetentionDays.THREE_MONTHS
 
 
 @dataclass(frozen=True)
 class Workplace:
-    """Where functions run: code, layer and platform; the estate's network or None; environment for all of them."""
+    """Where functions run: code, layers and platform; the estate's network or None; environment for all of them.
+
+    `postgres` holds PostgreSQL's client programs, None where the estate has no database.
+    """
 
     code: lambda_.Code
     layer: lambda_.ILayerVersion
+    postgres: lambda_.ILayerVersion | None
     platform: Platform
     network: "Network | None"
     environment: dict[str, str]
@@ -37,7 +41,7 @@ class Workplace:
 
 @dataclass(frozen=True)
 class Network:
-    """Where in the estate's VPC the functions that reach Vault run."""
+    """Where in the estate's VPC the functions that reach Vault and the database run."""
 
     vpc: ec2.IVpc
     subnets: ec2.SubnetSelection
@@ -65,7 +69,7 @@ class Action(Construct):
         )
         log_group.grant_write(self.role)
         environment = dict(workplace.environment)
-        network = workplace.network if spec.reaches_vault else None
+        network = workplace.network if spec.in_network else None
         for use in [*spec.uses, NetworkUse(action)] if network else spec.uses:
             for statement in use.statements(region):
                 self.role.add_to_policy(statement)
@@ -80,7 +84,7 @@ class Action(Construct):
             description=_first_line(action),
             code=workplace.code,
             handler=f"lambdas.actions.{action}.handler",
-            layers=[workplace.layer],
+            layers=[workplace.layer, *([workplace.postgres] if spec.reaches_database and workplace.postgres else [])],
             runtime=workplace.platform.runtime,
             architecture=workplace.platform.processor,
             memory_size=spec.memory,

@@ -17,7 +17,7 @@ from constructs import Construct
 from infra.action import Action
 from infra.nag import acknowledge
 from infra.names import Names
-from infra.scenario import Scenario
+from infra.scenario import Machine
 from lambdas.domain.alarms import UNDELIVERED_ALARM
 from lambdas.domain.estate import Contacts, Estate
 
@@ -69,7 +69,7 @@ class FailureReports(Construct):
         self,
         scope: Construct,
         reporter: Action,
-        scenarios: Iterable[Scenario],
+        scenarios: Iterable[Machine],
         topics: Topics,
         undelivered: sqs.IQueue,
     ) -> None:

@@ -1,10 +1,11 @@
 """What works: functions, state machines, schedules and alerts of one region. Can be thrown away and deployed again."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
@@ -14,12 +15,16 @@ from infra.audit import AuditStream
 from infra.code import Platform, own_code, third_party_layer
 from infra.data_stack import DataStack
 from infra.dead_man import DeadMan
+from infra.grants import ESTATE_PARAMETER, ActionSpec
 from infra.names import Names
-from infra.permissions import ACTIONS, ESTATE_PARAMETER, ActionSpec
-from infra.scenario import Scenario, scenario_names
+from infra.permissions import ACTIONS
+from infra.postgres_client import postgres_client_layer
+from infra.scenario import Machine, child_names, scenario_names
 from infra.schedule import FOLLOWS, SCHEDULES, Follower, Schedule
-from infra.uses import Region, SecretUse
+from infra.uses import CommandUse, Region, SecretUse
 from lambdas.domain.estate import Estate, Subnetwork
+from lambdas.domain.estate_database import secret_in
+from lambdas.domain.scenarios import SCENARIOS
 
 _PARAMETER_BYTES = 8192
 """AWS Systems Manager quotas: an advanced parameter holds at most 8 KiB."""
@@ -60,20 +65,24 @@ class AppStack(Stack):
         workplace = Workplace(
             code=own_code(deployed.platform),
             layer=third_party_layer(self, deployed.platform),
+            postgres=self._postgres(deployed),
             platform=deployed.platform,
             network=self._network(subnetwork) if subnetwork else None,
             environment={"MAILARK_ESTATE_NAME": estate.name, "POWERTOOLS_LOG_LEVEL": "INFO"} | deployed.environment,
         )
         actions = {
-            name: Action(self, name, _with_estate(name, spec, estate), Region(here, other), workplace)
+            name: Action(self, name, _with_estate(name, spec, estate, region), Region(here, other), workplace)
             for name, spec in ACTIONS.items()
         }
         topics = Topics(self, estate, here)
         undelivered = UndeliveredEvents(self, topics)
-        scenarios = {name: Scenario(self, name, actions) for name in scenario_names()}
-        DeadMan(self, topics, other_region, tested_here=active)
+        for name in child_names():
+            Machine(self, name, actions, here)
+        scenarios = {name: Machine(self, name, actions, here) for name in scenario_names()}
+        DeadMan(self, topics, other_region, kinds=estate.kinds, tested_here=active)
         for name in SCHEDULES:
-            Schedule(self, name, scenarios[name], undelivered.queue, active=active)
+            wanted = estate.database is not None or not SCENARIOS[name].needs_database
+            Schedule(self, name, scenarios[name], undelivered.queue, active=active, wanted=wanted)
         for name in FOLLOWS:
             Follower(self, name, scenarios, undelivered.queue)
         AuditStream(self, actions["archive_audit_events"], data.audit_stream, undelivered.queue)
@@ -93,6 +102,10 @@ class AppStack(Stack):
             tier=ssm.ParameterTier.ADVANCED if advanced else ssm.ParameterTier.STANDARD,
         )
 
+    def _postgres(self, deployed: Deployed) -> lambda_.ILayerVersion | None:
+        database = deployed.estate.database
+        return postgres_client_layer(self, deployed.platform, [str(database.major)]) if database else None
+
     def _network(self, subnetwork: Subnetwork) -> Network:
         vpc = ec2.Vpc.from_vpc_attributes(
             self,
@@ -108,9 +121,19 @@ class AppStack(Stack):
         return Network(vpc, ec2.SubnetSelection(subnets=vpc.private_subnets), list(groups))
 
 
-def _with_estate(name: str, spec: ActionSpec, estate: Estate) -> ActionSpec:
-    """A permission that only some estates need."""
-    secret = estate.vault.unseal_keys_secret
-    if name == "restore_vault_snapshot" and secret is not None:
-        return ActionSpec(spec.memory, spec.seconds, [*spec.uses, SecretUse(secret)], spec.reaches_vault)
-    return spec
+def _with_estate(name: str, spec: ActionSpec, estate: Estate, region: str) -> ActionSpec:
+    """The permissions that only some estates need: the secrets and the hosts that they name."""
+    secrets: list[str] = []
+    hosts: list[CommandUse] = []
+    if name == "restore_vault_snapshot" and estate.vault.unseal_keys_secret is not None:
+        secrets.append(estate.vault.unseal_keys_secret)
+    database = estate.database
+    services = database.services if database else None
+    if spec.reaches_database and database is not None:
+        secrets += [secret_in(region, secret) for secret in database.secrets]
+    if spec.reaches_services and services is not None:
+        secrets += [secret_in(region, services.secret)] if services.secret else []
+        hosts += [CommandUse(services.instance_id)] if services.instance_id else []
+    if name == "copy_to_second_store" and database is not None and database.second_store is not None:
+        secrets.append(secret_in(region, database.second_store.secret))
+    return replace(spec, uses=[*spec.uses, *(SecretUse(secret) for secret in secrets), *hosts])

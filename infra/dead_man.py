@@ -2,6 +2,8 @@
 nobody says how old it is any more.
 """
 
+from collections.abc import Iterable
+
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
@@ -11,7 +13,7 @@ from infra.alerts import Topics
 from infra.names import PREFIX
 from infra.schedule import SCHEDULES
 from lambdas.adapters.metrics import BACKUP_AGE, KIND, NAMESPACE, TEST_AGE
-from lambdas.domain.ages import BACKUP_LIMIT, TEST_EVENTS, TEST_LIMIT
+from lambdas.domain.ages import BACKUP_LIMIT, TEST_LIMITS, good_for
 from lambdas.domain.alarms import backup_alarm, restore_test_alarm
 from lambdas.domain.operation import machine_name
 from lambdas.domain.timeline import in_words
@@ -26,13 +28,15 @@ class DeadMan(Construct):
     """The alarms of one region, by what that region itself knows: the standby's go off when the primary is dead too.
 
     Restores are tested in the primary alone, and recorded in its own trail: with `tested_here` there is an alarm on
-    their age. In the standby it could never be still.
+    their age. In the standby it could never be still. `kinds` are those of the estate.
     """
 
-    def __init__(self, scope: Construct, topics: Topics, other_region: str, *, tested_here: bool) -> None:
+    def __init__(
+        self, scope: Construct, topics: Topics, other_region: str, *, kinds: Iterable[str], tested_here: bool
+    ) -> None:
         super().__init__(scope, "DeadMan")
         self._topics = topics
-        for kind in TEST_EVENTS:
+        for kind in kinds:
             backup, test = machine_name(f"{kind}_backup"), machine_name(f"{kind}_restore_test")
             cure = (
                 f"start {backup} by hand, and follow it to its end"
@@ -53,10 +57,10 @@ class DeadMan(Construct):
                     restore_test_alarm(kind),
                     TEST_AGE,
                     kind,
-                    TEST_LIMIT,
-                    f"No fresh {kind} backup has been restored as a test for a week, or nobody measures it any more. "
-                    f"{_ASK} The backups may be fine, and this can wait for the morning: start {test} by hand, and "
-                    f"find out why it did not run or did not end well. {_SILENT}",
+                    TEST_LIMITS[kind],
+                    f"No fresh {kind} backup has been restored as a test for {good_for(kind)}, or nobody measures it "
+                    f"any more. {_ASK} The backups may be fine, and this can wait for the morning: start {test} by "
+                    f"hand, and find out why it did not run or did not end well. {_SILENT}",
                 )
 
     def _alarm(self, name: str, metric: str, kind: str, limit: int, description: str) -> None:

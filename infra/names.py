@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from aws_cdk import Aws
 
+from lambdas.domain.operation import machine_name
+
 PREFIX = "mailark"
 
 KEYS = ("backup", "seal", "escrow", "vault-backup", "vault-inventory", "vault-restore", "evidence")
@@ -11,7 +13,7 @@ KEYS = ("backup", "seal", "escrow", "vault-backup", "vault-inventory", "vault-re
 
 SIGNING_KEYS = ("vault-backup", "vault-inventory", "vault-restore", "evidence")
 
-TABLES = ("operations", "leases", "catalog", "audit-events", "audit-heads")
+TABLES = ("operations", "leases", "catalog", "audit-events", "audit-heads", "approvals")
 BUCKETS = ("backups", "audit", "work", "access-logs")
 
 
@@ -51,6 +53,12 @@ class Names:
 
     def queue_arn(self, queue: str) -> str:
         return f"arn:{Aws.PARTITION}:sqs:{self.region}:{Aws.ACCOUNT_ID}:{self.queue(queue)}"
+
+    def machine_arn(self, machine: str) -> str:
+        return f"arn:{Aws.PARTITION}:states:{self.region}:{Aws.ACCOUNT_ID}:stateMachine:{machine_name(machine)}"
+
+    def executions_of_arn(self, machine: str) -> str:
+        return f"arn:{Aws.PARTITION}:states:{self.region}:{Aws.ACCOUNT_ID}:execution:{machine_name(machine)}:*"
 
     def executions_arn(self) -> str:
         return f"arn:{Aws.PARTITION}:states:{self.region}:{Aws.ACCOUNT_ID}:execution:{PREFIX}-*:*"

@@ -4,12 +4,43 @@ From it come both sides of each grant: the role of the function (`action.py`) an
 (`keys.py`). An action that is not in the table does not exist.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
+from infra.database_permissions import DATABASE_ACTIONS
+from infra.grants import (
+    ARCHIVING,
+    AUDIT,
+    BACKUP_LOGIN,
+    CATALOG_LIST,
+    CHAINING,
+    EACH_EVENT,
+    ESTATE,
+    EXECUTION_DESCRIBED,
+    EXECUTION_HISTORY,
+    FAILURE,
+    FINDING,
+    INVENTORY_LOGIN,
+    KINDS,
+    LEASE,
+    LOCKING,
+    MANIFESTS_CHECKED,
+    OBJECT_READING,
+    OPENING,
+    PRUNING,
+    SEALED_KEYS_PARAMETERS,
+    SEALING,
+    SLIP_READ,
+    STORING,
+    WAKING,
+    WORK_READ,
+    WORK_WRITE,
+    ActionSpec,
+    manifests,
+    objects,
+    reading,
+    status_kept,
+)
 from infra.uses import (
     BucketUse,
-    ExecutionUse,
+    CloudTrailUse,
     KeyUse,
     MetricUse,
     ObjectUse,
@@ -18,110 +49,79 @@ from infra.uses import (
     StreamUse,
     TableUse,
     TopicUse,
-    Use,
 )
 from lambdas.adapters.audit_trail import BY_EVENT
 
-ESTATE_PARAMETER = "/mailark/estate"
-SEALED_KEYS_PARAMETERS = "/mailark/sealed-keys/*"
-
-
-@dataclass(frozen=True)
-class ActionSpec:
-    """One action: memory in MiB (CPU comes with it), time limit in seconds, what it may use, whom it calls.
-
-    `reaches_vault` puts the function into the estate's network, where there is one.
-    """
-
-    memory: int
-    seconds: int
-    uses: Sequence[Use]
-    reaches_vault: bool = False
-
-
-_ESTATE = ParameterUse(ESTATE_PARAMETER)
-_EACH_EVENT = "Each event of the audit trail has a key of its own, and each hour's signed heads have one."
-_CHAINING: list[Use] = [
-    TableUse("audit-events", ("dynamodb:PutItem",), in_transaction=True),
-    TableUse("audit-heads", ("dynamodb:PutItem",), in_transaction=True),
-    TableUse("audit-heads", ("dynamodb:GetItem",)),
-]
-_AUDIT: list[Use] = [*_CHAINING, ObjectUse("audit", ("s3:PutObject",), "spool/*", _EACH_EVENT)]
-_ARCHIVING: list[Use] = [ObjectUse("audit", ("s3:GetObject", "s3:PutObject"), "events/*", _EACH_EVENT)]
-_EACH_EXECUTION = "An execution gets its name when it starts; only those of Mailark's own state machines are readable."
-_EXECUTION_DESCRIBED = ExecutionUse(("states:DescribeExecution",), _EACH_EXECUTION)
-_EXECUTION_HISTORY = ExecutionUse(("states:GetExecutionHistory",), _EACH_EXECUTION)
-_EACH_BACKUP = "Each backup has a key of its own, made of its date; the pattern matches backups of Vault only."
-_EACH_OPERATION = "Each operation has a folder of its own in the work bucket, named after its execution."
-_WORK_READ = ObjectUse("work", ("s3:GetObject",), "*", _EACH_OPERATION)
-_WORK_WRITE = ObjectUse("work", ("s3:PutObject",), "*", _EACH_OPERATION)
-_LEASE = TableUse("leases", ("dynamodb:GetItem", "dynamodb:UpdateItem"))
-_BACKUP_LOGIN = KeyUse("vault-backup", ("kms:Sign",))
-_INVENTORY_LOGIN = KeyUse("vault-inventory", ("kms:Sign",))
-_CATALOG_LIST = TableUse("catalog", ("dynamodb:Scan",))
-_CATALOG_RAISE = TableUse("catalog", ("dynamodb:GetItem", "dynamodb:UpdateItem"))
-_SEALING = ("kms:GenerateDataKey", "kms:DescribeKey")
-_OPENING = ("kms:Decrypt", "kms:DescribeKey")
-_OBJECTS, _MANIFESTS = "vault/*.enc", "vault/*.manifest.json"
-_OBJECT_READING = ("s3:GetObject", "s3:GetObjectVersion")
-_FINDING = (*_OBJECT_READING, "s3:GetObjectVersionTagging")
-_STORING = ("s3:PutObject", "s3:AbortMultipartUpload")
-_OBJECT_READ = ObjectUse("backups", _OBJECT_READING, _OBJECTS, _EACH_BACKUP, missing=True)
-_MANIFEST_READ = ObjectUse("backups", _OBJECT_READING, _MANIFESTS, _EACH_BACKUP, missing=True)
-_STATUS_KEPT = ObjectUse("backups", ("s3:PutObjectVersionTagging",), _MANIFESTS, _EACH_BACKUP)
-_MANIFESTS_CHECKED = KeyUse("evidence", ("kms:Verify",))
-_LOCKING = ("s3:GetObjectRetention", "s3:PutObjectRetention")
-_LOCKS = [ObjectUse("backups", _LOCKING, pattern, _EACH_BACKUP) for pattern in (_OBJECTS, _MANIFESTS)]
-_LOCKS_THERE = [ObjectUse("backups", _LOCKING, pattern, _EACH_BACKUP, other=True) for pattern in (_OBJECTS, _MANIFESTS)]
-_PRUNING = (*_LOCKING, "s3:DeleteObjectVersion", "s3:AbortMultipartUpload")
-_FAILURE: list[Use] = [
-    # An operation that BeginOperation could not record is put there; the catalog tells how to go back.
-    TableUse("operations", ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")),
-    _LEASE,
-    _CATALOG_LIST,
-    *_AUDIT,
-]
-
-ACTIONS: dict[str, ActionSpec] = {
+_HOUSE: dict[str, ActionSpec] = {
     "begin_operation": ActionSpec(
         512,
         60,
         [
-            _ESTATE,
+            ESTATE,
             TableUse("operations", ("dynamodb:GetItem", "dynamodb:PutItem")),
             # It gives the lease back where the operation was ended before it could begin.
             TableUse("leases", ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")),
-            *_AUDIT,
-            _EXECUTION_DESCRIBED,
+            *AUDIT,
+            EXECUTION_DESCRIBED,
         ],
     ),
     "complete_operation": ActionSpec(
         512,
         60,
         [
-            _ESTATE,
+            ESTATE,
             TableUse("operations", ("dynamodb:GetItem", "dynamodb:UpdateItem")),
-            _LEASE,
-            *_AUDIT,
-            _EXECUTION_HISTORY,
+            LEASE,
+            *AUDIT,
+            EXECUTION_HISTORY,
         ],
     ),
-    "fail_operation": ActionSpec(512, 60, _FAILURE),
+    "fail_operation": ActionSpec(512, 60, FAILURE),
     "report_failed_execution": ActionSpec(
-        512, 60, [*_FAILURE, _EXECUTION_DESCRIBED, TopicUse("operations"), TopicUse("security")]
+        512, 60, [*FAILURE, EXECUTION_DESCRIBED, TopicUse("operations"), TopicUse("security")]
     ),
-    "check_vault": ActionSpec(512, 60, [_ESTATE, _BACKUP_LOGIN], reaches_vault=True),
-    "check_staging_vault": ActionSpec(512, 60, [_ESTATE, _BACKUP_LOGIN, _CATALOG_LIST], reaches_vault=True),
-    "plant_canary": ActionSpec(512, 60, [_ESTATE, _BACKUP_LOGIN, _LEASE], reaches_vault=True),
-    "list_vault_secrets": ActionSpec(1024, 300, [_ESTATE, _BACKUP_LOGIN, _WORK_WRITE], reaches_vault=True),
+    "open_approval": ActionSpec(
+        512, 60, [ESTATE, TableUse("approvals", ("dynamodb:GetItem", "dynamodb:PutItem")), *AUDIT]
+    ),
+    "request_approval": ActionSpec(
+        512,
+        60,
+        [
+            TableUse("approvals", ("dynamodb:GetItem", "dynamodb:UpdateItem")),
+            TopicUse("operations"),
+            TopicUse("security"),
+            WAKING,
+        ],
+    ),
+    # Started by a person; what it is told is only where that person's own decision lies.
+    "decide_approval": ActionSpec(
+        512,
+        60,
+        [
+            ESTATE,
+            TableUse("approvals", ("dynamodb:GetItem", "dynamodb:UpdateItem")),
+            SLIP_READ,
+            CloudTrailUse(),
+            EXECUTION_DESCRIBED,
+            WAKING,
+            *AUDIT,
+        ],
+    ),
+    "close_approval": ActionSpec(
+        512, 60, [TableUse("approvals", ("dynamodb:GetItem", "dynamodb:UpdateItem")), SLIP_READ, *AUDIT]
+    ),
+    "check_vault": ActionSpec(512, 60, [ESTATE, BACKUP_LOGIN], reaches_vault=True),
+    "check_staging_vault": ActionSpec(512, 60, [ESTATE, BACKUP_LOGIN, CATALOG_LIST], reaches_vault=True),
+    "plant_canary": ActionSpec(512, 60, [ESTATE, BACKUP_LOGIN, LEASE], reaches_vault=True),
+    "list_vault_secrets": ActionSpec(1024, 300, [ESTATE, BACKUP_LOGIN, WORK_WRITE], reaches_vault=True),
     "take_vault_snapshot": ActionSpec(
         1769,
         900,
         [
-            _ESTATE,
-            _BACKUP_LOGIN,
-            KeyUse("backup", _SEALING, purpose="backup"),
-            ObjectUse("backups", _STORING, _OBJECTS, _EACH_BACKUP),
+            ESTATE,
+            BACKUP_LOGIN,
+            KeyUse("backup", SEALING, purpose="backup"),
+            *objects(STORING, ["vault"]),
         ],
         reaches_vault=True,
     ),
@@ -129,11 +129,11 @@ ACTIONS: dict[str, ActionSpec] = {
         1024,
         300,
         [
-            _ESTATE,
-            _INVENTORY_LOGIN,
-            KeyUse("backup", _SEALING, purpose="digest-key"),
-            _WORK_READ,
-            _WORK_WRITE,
+            ESTATE,
+            INVENTORY_LOGIN,
+            KeyUse("backup", SEALING, purpose="digest-key"),
+            WORK_READ,
+            WORK_WRITE,
         ],
         reaches_vault=True,
     ),
@@ -141,13 +141,13 @@ ACTIONS: dict[str, ActionSpec] = {
         512,
         60,
         [
-            _ESTATE,
+            ESTATE,
             ParameterUse(
                 SEALED_KEYS_PARAMETERS, "Old seal keys stay in use as long as a snapshot needs them; all are sealed."
             ),
             KeyUse("seal", ("kms:Decrypt",), purpose="vault-seal-key"),
             KeyUse("escrow", ("kms:Decrypt",), purpose="platform-master-key"),
-            KeyUse("backup", _SEALING, purpose="backup-key"),
+            KeyUse("backup", SEALING, purpose="backup-key"),
         ],
     ),
     "write_manifest": ActionSpec(
@@ -155,8 +155,8 @@ ACTIONS: dict[str, ActionSpec] = {
         60,
         [
             KeyUse("evidence", ("kms:Sign",)),
-            _WORK_READ,
-            ObjectUse("backups", ("s3:PutObject",), _MANIFESTS, _EACH_BACKUP),
+            WORK_READ,
+            *manifests(("s3:PutObject",), ["vault"]),
             TableUse("catalog", ("dynamodb:PutItem",)),
         ],
     ),
@@ -164,90 +164,86 @@ ACTIONS: dict[str, ActionSpec] = {
         1769,
         900,
         [
-            _MANIFESTS_CHECKED,
-            KeyUse("backup", _OPENING, purpose="backup"),
-            _MANIFEST_READ,
-            _OBJECT_READ,
-            _CATALOG_RAISE,
-            _STATUS_KEPT,
+            *reading(*KINDS),
+            *status_kept(*KINDS),
+            KeyUse("backup", OPENING, purpose="backup"),
         ],
     ),
     "copy_backup": ActionSpec(
         1769,
         900,
         [
-            _ESTATE,
-            _MANIFEST_READ,
-            _OBJECT_READ,
-            _CATALOG_RAISE,
-            _STATUS_KEPT,
-            ObjectUse("backups", ("s3:PutObjectVersionTagging",), _MANIFESTS, _EACH_BACKUP, other=True),
+            ESTATE,
+            *manifests(OBJECT_READING, missing=True),
+            *objects(OBJECT_READING, missing=True),
+            *status_kept(*KINDS),
+            *manifests(("s3:PutObjectVersionTagging",), other=True),
             KeyUse("evidence", ("kms:Verify",), other=True),
-            KeyUse("backup", _OPENING, purpose="backup", other=True),
-            ObjectUse("backups", (*_OBJECT_READING, *_STORING), _MANIFESTS, _EACH_BACKUP, missing=True, other=True),
-            ObjectUse("backups", (*_OBJECT_READING, *_STORING), _OBJECTS, _EACH_BACKUP, missing=True, other=True),
+            KeyUse("backup", OPENING, purpose="backup", other=True),
+            *manifests((*OBJECT_READING, *STORING), missing=True, other=True),
+            *objects((*OBJECT_READING, *STORING), missing=True, other=True),
             TableUse("catalog", ("dynamodb:PutItem",), other=True),
-            *_LOCKS_THERE,
+            *objects(LOCKING, other=True),
+            *manifests(LOCKING, other=True),
         ],
     ),
-    "lock_backup": ActionSpec(512, 60, [_ESTATE, TableUse("catalog", ("dynamodb:GetItem",)), *_LOCKS]),
+    "lock_backup": ActionSpec(
+        512, 60, [ESTATE, TableUse("catalog", ("dynamodb:GetItem",)), *objects(LOCKING), *manifests(LOCKING)]
+    ),
     "apply_retention": ActionSpec(
         512,
         900,
         [
-            _ESTATE,
-            _LEASE,
+            ESTATE,
+            LEASE,
             *(
                 use
                 for other in (False, True)
                 for use in (
-                    ObjectUse("backups", _PRUNING, _OBJECTS, _EACH_BACKUP, other=other),
-                    ObjectUse("backups", _PRUNING, _MANIFESTS, _EACH_BACKUP, other=other),
+                    *objects(PRUNING, other=other),
+                    *manifests(PRUNING, other=other),
                     BucketUse("backups", ("s3:ListBucketVersions", "s3:ListBucketMultipartUploads"), other=other),
                     # A backup whose writer died before the row is read, verified and given one.
-                    ObjectUse("backups", _OBJECT_READING, _OBJECTS, _EACH_BACKUP, missing=True, other=other),
-                    ObjectUse("backups", _FINDING, _MANIFESTS, _EACH_BACKUP, missing=True, other=other),
+                    *objects(OBJECT_READING, missing=True, other=other),
+                    *manifests(FINDING, missing=True, other=other),
                     KeyUse("evidence", ("kms:Verify",), other=other),
                     TableUse("catalog", ("dynamodb:Scan", "dynamodb:PutItem", "dynamodb:DeleteItem"), other=other),
                 )
             ),
             TableUse("leases", ("dynamodb:GetItem",), other=True),
-            *_AUDIT,
+            *AUDIT,
         ],
     ),
     "rebuild_catalog": ActionSpec(
         1769,
         900,
         [
-            _MANIFESTS_CHECKED,
+            MANIFESTS_CHECKED,
             BucketUse("backups", ("s3:ListBucketVersions",)),
-            ObjectUse("backups", _FINDING, _MANIFESTS, _EACH_BACKUP, missing=True),
-            _OBJECT_READ,
+            *manifests(FINDING, missing=True),
+            *objects(OBJECT_READING, missing=True),
             TableUse("catalog", ("dynamodb:PutItem",)),
         ],
     ),
     # Outside of the estate's network, as a monitor is: nothing of that network has to work for it.
-    "send_heartbeat": ActionSpec(512, 90, [_ESTATE]),
+    "send_heartbeat": ActionSpec(512, 90, [ESTATE]),
     "measure_ages": ActionSpec(
         512,
         60,
-        [_ESTATE, _CATALOG_LIST, TableUse("audit-events", ("dynamodb:Query",), index=BY_EVENT), MetricUse()],
+        [ESTATE, CATALOG_LIST, TableUse("audit-events", ("dynamodb:Query",), index=BY_EVENT), MetricUse()],
     ),
-    "choose_backup": ActionSpec(512, 60, [_CATALOG_LIST]),
-    "compare_with_last_backup": ActionSpec(512, 60, [_CATALOG_LIST]),
+    "choose_backup": ActionSpec(512, 60, [CATALOG_LIST]),
+    "compare_with_last_backup": ActionSpec(512, 60, [CATALOG_LIST]),
     "restore_vault_snapshot": ActionSpec(
         1769,
         900,
         [
-            _ESTATE,
-            _MANIFESTS_CHECKED,
+            ESTATE,
             KeyUse("vault-restore", ("kms:Sign",)),
-            KeyUse("backup", _OPENING, purpose="backup"),
-            _MANIFEST_READ,
-            _OBJECT_READ,
-            _CATALOG_RAISE,
-            _STATUS_KEPT,
-            _LEASE,
+            KeyUse("backup", OPENING, purpose="backup"),
+            *reading("vault"),
+            *status_kept("vault"),
+            LEASE,
         ],
         reaches_vault=True,
     ),
@@ -255,13 +251,12 @@ ACTIONS: dict[str, ActionSpec] = {
         1024,
         300,
         [
-            _ESTATE,
-            _MANIFESTS_CHECKED,
-            _INVENTORY_LOGIN,
-            KeyUse("backup", _OPENING, purpose="digest-key"),
-            _MANIFEST_READ,
-            _CATALOG_RAISE,
-            _STATUS_KEPT,
+            ESTATE,
+            MANIFESTS_CHECKED,
+            INVENTORY_LOGIN,
+            KeyUse("backup", OPENING, purpose="digest-key"),
+            *manifests(OBJECT_READING, ["vault"], missing=True),
+            *status_kept("vault"),
         ],
         reaches_vault=True,
     ),
@@ -269,10 +264,10 @@ ACTIONS: dict[str, ActionSpec] = {
         512,
         300,
         [
-            *_CHAINING,
+            *CHAINING,
             BucketUse("audit", ("s3:ListBucketVersions",)),
-            ObjectUse("audit", ("s3:GetObjectVersion",), "spool/*", _EACH_EVENT),
-            ObjectUse("audit", ("s3:PutObject",), "chained/*", _EACH_EVENT, missing=True),
+            ObjectUse("audit", ("s3:GetObjectVersion",), "spool/*", EACH_EVENT),
+            ObjectUse("audit", ("s3:PutObject",), "chained/*", EACH_EVENT, missing=True),
         ],
     ),
     "sign_audit_heads": ActionSpec(
@@ -281,16 +276,16 @@ ACTIONS: dict[str, ActionSpec] = {
         [
             TableUse("audit-heads", ("dynamodb:Scan",)),
             TableUse("audit-events", ("dynamodb:Query",)),
-            *_ARCHIVING,
+            *ARCHIVING,
             BucketUse("audit", ("s3:ListBucketVersions",)),
-            ObjectUse("audit", ("s3:GetObjectVersion", "s3:PutObject"), "heads/*", _EACH_EVENT),
+            ObjectUse("audit", ("s3:GetObjectVersion", "s3:PutObject"), "heads/*", EACH_EVENT),
             KeyUse("evidence", ("kms:GetPublicKey", "kms:Sign")),
         ],
     ),
     "archive_audit_events": ActionSpec(
         512,
         60,
-        [*_ARCHIVING, StreamUse("audit-events"), QueueUse("undelivered-events"), TopicUse("security")],
+        [*ARCHIVING, StreamUse("audit-events"), QueueUse("undelivered-events"), TopicUse("security")],
     ),
     "verify_audit_trail": ActionSpec(
         1024,
@@ -299,9 +294,11 @@ ACTIONS: dict[str, ActionSpec] = {
             TableUse("audit-heads", ("dynamodb:GetItem", "dynamodb:Scan")),
             TableUse("audit-events", ("dynamodb:GetItem", "dynamodb:Query")),
             BucketUse("audit", ("s3:ListBucketVersions",)),
-            ObjectUse("audit", ("s3:GetObjectVersion",), "heads/*", _EACH_EVENT),
-            ObjectUse("audit", ("s3:GetObjectVersion",), "spool/*", _EACH_EVENT),
+            ObjectUse("audit", ("s3:GetObjectVersion",), "heads/*", EACH_EVENT),
+            ObjectUse("audit", ("s3:GetObjectVersion",), "spool/*", EACH_EVENT),
             KeyUse("evidence", ("kms:GetPublicKey",)),
         ],
     ),
 }
+
+ACTIONS: dict[str, ActionSpec] = _HOUSE | DATABASE_ACTIONS

@@ -10,10 +10,10 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.action import construct_name
-from infra.scenario import Scenario
+from infra.scenario import Machine
 from lambdas.domain.operation import machine_name
 
-_DAYS = {"SUN": "Sundays"}
+_DAYS = {"SUN": "Sundays", "SUN#1": "first Sundays of a month"}
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,10 @@ class Cron:
 SCHEDULES: dict[str, Cron] = {
     # credential-recovery.md, "Backup Strategy": daily at 02:00 UTC
     "vault_backup": Cron("cron(0 2 * * ? *)", "nightly backup"),
+    # service-recovery-plan.md, "Automated Daily Backups": daily at 3:00 AM UTC
+    "database_backup": Cron("cron(0 3 * * ? *)", "nightly backup"),
+    # service-recovery-plan.md, "Monthly DR Testing": first Sunday of each month
+    "database_restore_test": Cron("cron(0 5 ? * SUN#1 *)", "monthly restore test"),
     # service-recovery-plan.md, "Backup Verification", asks for a restore test a month; Vault has one a week
     "vault_restore_test": Cron("cron(0 4 ? * SUN *)", "weekly restore test"),
     # Not on the hour: at 03:10 the backup of 02:00 must be done, and without it the last one is over 25 hours old.
@@ -64,10 +68,13 @@ _RETRY_FOR = Duration.hours(2)
 
 
 class Schedule(Construct):
-    """Starts a scenario by the clock. In the standby region it is off until that region is told it is primary."""
+    """Starts a scenario by the clock. In the standby region it is off until that region is told it is primary.
+
+    It is off as well where it is not `wanted`: the estate has nothing that it could back up.
+    """
 
     def __init__(
-        self, scope: Construct, scenario: str, machine: Scenario, undelivered: sqs.IQueue, *, active: bool
+        self, scope: Construct, scenario: str, machine: Machine, undelivered: sqs.IQueue, *, active: bool, wanted: bool
     ) -> None:
         super().__init__(scope, f"{construct_name(scenario)}Schedule")
         cron = SCHEDULES[scenario]
@@ -77,7 +84,7 @@ class Schedule(Construct):
             rule_name=machine_name(scenario),
             description=f"Starts {scenario}: {cron.reason}",
             schedule=events.Schedule.expression(cron.expression),
-            enabled=active or cron.in_both_regions,
+            enabled=wanted and (active or cron.in_both_regions),
         )
         rule.add_target(_execution(machine, cron.reason, undelivered))
 
@@ -86,7 +93,7 @@ class Follower(Construct):
     """Starts a scenario after an execution of another one that could not clear up after itself."""
 
     def __init__(
-        self, scope: Construct, scenario: str, machines: Mapping[str, Scenario], undelivered: sqs.IQueue
+        self, scope: Construct, scenario: str, machines: Mapping[str, Machine], undelivered: sqs.IQueue
     ) -> None:
         super().__init__(scope, f"{construct_name(scenario)}Follower")
         follow = FOLLOWS[scenario]
@@ -107,7 +114,7 @@ class Follower(Construct):
         rule.add_target(_execution(machines[scenario], follow.reason, undelivered))
 
 
-def _execution(machine: Scenario, reason: str, undelivered: sqs.IQueue) -> targets.SfnStateMachine:
+def _execution(machine: Machine, reason: str, undelivered: sqs.IQueue) -> targets.SfnStateMachine:
     """The target that starts a machine; the time of the event tells a second delivery from a second event."""
     given = {"reason": reason, "scheduled_for": events.EventField.from_path("$.time")}
     return targets.SfnStateMachine(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 
 from infra.names import Names
@@ -119,9 +120,10 @@ class ParameterUse:
 
     path: str
     reason: str = ""
+    operations: Sequence[str] = ("ssm:GetParameter",)
 
     def statements(self, region: Region) -> list[iam.PolicyStatement]:
-        return [iam.PolicyStatement(actions=["ssm:GetParameter"], resources=[region.here.parameter_arn(self.path)])]
+        return [iam.PolicyStatement(actions=list(self.operations), resources=[region.here.parameter_arn(self.path)])]
 
     def environment(self, region: Region) -> dict[str, str]:
         del region
@@ -144,6 +146,37 @@ class ExecutionUse:
 
 
 @dataclass(frozen=True)
+class WakingUse:
+    """Waking a task of a state machine that waits for it."""
+
+    machine: str
+
+    def statements(self, region: Region) -> list[iam.PolicyStatement]:
+        return [
+            iam.PolicyStatement(actions=["states:SendTaskSuccess"], resources=[region.here.machine_arn(self.machine)])
+        ]
+
+    def environment(self, region: Region) -> dict[str, str]:
+        del region
+        return {}
+
+
+@dataclass(frozen=True)
+class CloudTrailUse:
+    """Reading of CloudTrail's event history."""
+
+    reason: str = "LookupEvents takes no resource (Service Authorization Reference, AWS CloudTrail)."
+
+    def statements(self, region: Region) -> list[iam.PolicyStatement]:
+        del region
+        return [iam.PolicyStatement(actions=["cloudtrail:LookupEvents"], resources=["*"])]
+
+    def environment(self, region: Region) -> dict[str, str]:
+        del region
+        return {}
+
+
+@dataclass(frozen=True)
 class SecretUse:
     """Reading of one secret that the estate names."""
 
@@ -152,6 +185,28 @@ class SecretUse:
     def statements(self, region: Region) -> list[iam.PolicyStatement]:
         del region
         return [iam.PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=[self.arn])]
+
+    def environment(self, region: Region) -> dict[str, str]:
+        del region
+        return {}
+
+
+@dataclass(frozen=True)
+class CommandUse:
+    """Running Mailark's fixed script on one host by SSM Run Command, and asking for its end."""
+
+    instance: str
+    reason: str = "A command gets its id when it is sent; asking for it and cancelling it take no resource (SSM, IAM)."
+
+    def statements(self, region: Region) -> list[iam.PolicyStatement]:
+        place = f"{region.here.region}:{Aws.ACCOUNT_ID}"
+        kind = "ssm" if self.instance.startswith("mi-") else "ec2"
+        host = f"arn:{Aws.PARTITION}:{kind}:{place}:{'managed-' if kind == 'ssm' else ''}instance/{self.instance}"
+        document = f"arn:{Aws.PARTITION}:ssm:{region.here.region}::document/AWS-RunShellScript"
+        return [
+            iam.PolicyStatement(actions=["ssm:SendCommand"], resources=[document, host]),
+            iam.PolicyStatement(actions=["ssm:CancelCommand", "ssm:GetCommandInvocation"], resources=["*"]),
+        ]
 
     def environment(self, region: Region) -> dict[str, str]:
         del region
@@ -253,7 +308,10 @@ Use = (
     | BucketUse
     | ParameterUse
     | ExecutionUse
+    | WakingUse
+    | CloudTrailUse
     | SecretUse
+    | CommandUse
     | TopicUse
     | MetricUse
     | StreamUse

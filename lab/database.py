@@ -22,8 +22,10 @@ class LabDatabase:
     def __init__(self, folder: Path, authority: CertificateAuthority) -> None:
         home = folder / "database"
         home.mkdir(mode=0o755)
-        self.server = PostgresServer("database", home, authority, str(MAJOR))
-        self.staging = PostgresServer("database-staging", home, authority, str(MAJOR))
+        # Room for the WAL is part of what a restore asks a server's disk for.
+        little = {"max_wal_size": "64MB"}
+        self.server = PostgresServer("database", home, authority, str(MAJOR), little)
+        self.staging = PostgresServer("database-staging", home, authority, str(MAJOR), little)
         self.service_password = secrets.token_urlsafe(24)
         dsn = self.server.connection_string(DATABASE, SERVICE)
         self.services = LabServices(

@@ -4,17 +4,20 @@ from dataclasses import dataclass
 from datetime import UTC, timedelta
 from typing import Any
 
+from lambdas.adapters.database_target import Place, services_of
 from lambdas.adapters.estate_parameter import read_estate
 from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.operation_record import OperationRecord
+from lambdas.domain.database_errors import DatabaseNotInEstate
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.operation import SYSTEM, UNNAMED, Operation, execution_name
 from lambdas.domain.scenarios import (
     SCENARIOS,
+    BackupInput,
+    DatabaseCorruptionInput,
+    RestoreTestInput,
     ScheduledInput,
-    VaultBackupInput,
     VaultRestoreInput,
-    VaultRestoreTestInput,
     parse_input,
 )
 
@@ -35,7 +38,8 @@ class BeginOperation:
 class Begun:
     """`duplicate_of` names the operation that already has this scheduled run; then nothing else is set.
 
-    `accept_loss` and `without_saving` are what a person may allow: see the inputs in `domain/scenarios.py`.
+    `accept_loss`, `without_saving` and `even_if_sound` are what a person may allow: see the inputs in
+    `domain/scenarios.py`. `place` is where a database is restored.
     """
 
     operation: Operation | None = None
@@ -44,13 +48,17 @@ class Begun:
     duplicate_of: str | None = None
     accept_loss: bool = False
     without_saving: bool = False
+    even_if_sound: bool = False
+    place: Place = "live"
 
 
 @action(BeginOperation)
 def handler(request: BeginOperation, run: Run) -> Begun:
     scenario = SCENARIOS[request.scenario]
     given = parse_input(scenario, request.input)
-    read_estate(run.settings.region)
+    estate = read_estate(run.settings.region)
+    if scenario.needs_database and estate.database is None:
+        raise DatabaseNotInEstate()
     record = OperationRecord(run)
 
     scheduled_for = None
@@ -78,8 +86,19 @@ def handler(request: BeginOperation, run: Run) -> Begun:
     if isinstance(given, VaultRestoreInput):
         day = given.backup_date.isoformat() if given.backup_date else None
         return Begun(operation, day, given.backup_id, without_saving=given.without_saving)
-    if isinstance(given, VaultRestoreTestInput):
+    if isinstance(given, DatabaseCorruptionInput):
+        services_of(estate)
+        day = given.backup_date.isoformat() if given.backup_date else None
+        return Begun(
+            operation,
+            day,
+            given.backup_id,
+            without_saving=not given.pre_restore_backup,
+            even_if_sound=given.even_if_sound,
+            place="fresh" if given.on_fresh else "live",
+        )
+    if isinstance(given, RestoreTestInput):
         return Begun(operation, backup_id=given.backup_id)
-    if isinstance(given, VaultBackupInput):
+    if isinstance(given, BackupInput):
         return Begun(operation, accept_loss=given.accept_loss)
     return Begun(operation)

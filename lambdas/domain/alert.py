@@ -72,7 +72,7 @@ Reason given:   {failed.reason}
 Error code:     {failed.failure.code}
 Execution:      {console_link(failed.execution)}
 """
-    return Message(_plain(subject), body)
+    return Message(plain_subject(subject), body)
 
 
 def tampered_event_message(event: TamperedEvent) -> Message:
@@ -92,9 +92,10 @@ What to do now: Treat it as an intrusion. Find in CloudTrail who wrote to that t
 
 On:             {event.scope} of {event.estate}, region {event.region}
 """
-    return Message(_plain(f"[{event.estate}] audit trail: {what}"), body)
+    return Message(plain_subject(f"[{event.estate}] audit trail: {what}"), body)
 
 
-def _plain(subject: str) -> str:
+def plain_subject(subject: str) -> str:
+    """A subject as Amazon SNS takes it."""
     plain = "".join(each if each.isascii() and each.isprintable() else "?" for each in subject)
     return plain[:_SUBJECT_LIMIT]

@@ -106,7 +106,7 @@ def unreadable_tables(assessment: Assessment) -> list[str]:
 
 
 def refuse_without_need(database: str, assessment: Assessment) -> None:
-    """Raise `DatabaseSound` or `OnlyIndexesDamaged` where a restore would lose the rows since its backup for nothing."""
+    """Raise `DatabaseSound` or `OnlyIndexesDamaged` where a restore would lose rows for nothing."""
     if assessment.verdict in ("sound", "not assessed"):
         unread = assessment.counts.get("not assessed", 0)
         raise DatabaseSound(database=database, read=assessment.counts.get("sound", 0), unread=unread)

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import yaml
-from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
@@ -18,8 +17,10 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from lambdas.domain.errors import EstateInvalid
+from lambdas.domain.estate_database import DATABASE_PATTERNS, Database, check_database
 from lambdas.domain.objectives import Objective
 from lambdas.domain.parsing import Problem, parse
+from lambdas.domain.pem import check_certificates
 
 _HTTPS = r"^https://[^/\s]+\Z"
 _REGION = r"^[a-z]{2}(-[a-z]+)+-\d\Z"
@@ -50,7 +51,7 @@ _PATTERNS = {
     _NAME: "a short name in lower case such as example",
     _LOCK: "governance or compliance",
     _SEAL: "static, awskms or shamir",
-}
+} | DATABASE_PATTERNS
 
 OFFLINE_KEY_BITS = 3072
 """NIST SP 800-57 part 1, table 2: RSA-3072 is the smallest with 128 bits of strength."""
@@ -156,6 +157,16 @@ class Heartbeat(Struct, frozen=True, forbid_unknown_fields=True):
     ca: str = ""
 
 
+class Approvals(Struct, frozen=True, forbid_unknown_fields=True):
+    """How a step that destroys something is approved. `own` lets whoever started an operation approve it too.
+
+    `expires_minutes` is how long a request may be answered; a day at most, as its state machine waits.
+    """
+
+    own: bool = False
+    expires_minutes: Annotated[int, Meta(ge=1, le=1440)] = 60
+
+
 class ObjectiveSetting(Struct, frozen=True, forbid_unknown_fields=True):
     """A promise that differs from the plan's."""
 
@@ -175,7 +186,14 @@ class Estate(Struct, frozen=True, forbid_unknown_fields=True):
     network: Network | None = None
     object_lock: Annotated[str, Meta(pattern=_LOCK)] = "governance"
     heartbeat: Heartbeat | None = None
+    database: Database | None = None
+    approvals: Approvals = Approvals()
     objectives: dict[str, ObjectiveSetting] = {}
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of backups that are made for this estate, as `domain/retention.py` has rules for them."""
+        return ["vault", *(["database"] if self.database else [])]
 
     def objective(self, scenario: str, planned: Objective) -> Objective:
         """The promise for `scenario`: the estate's where it names one, the plan's otherwise."""
@@ -281,8 +299,10 @@ def _check(estate: Estate, scenarios: frozenset[str]) -> None:
             )
     for key, pem in (("vault.ca", vault.ca), ("vault.staging.ca", vault.staging.ca)):
         if pem:
-            _check_certificates(key, pem)
+            check_certificates(key, pem)
     _check_offline_key(estate.offline_public_key)
+    if estate.database:
+        check_database(estate.database)
     for name in estate.objectives:
         if scenarios and name not in scenarios:
             raise Problem(f"objectives.{name}", f"expected the name of a scenario ({', '.join(sorted(scenarios))})")
@@ -302,14 +322,7 @@ def _check_heartbeat(heartbeat: Heartbeat, estate: Estate) -> None:
     if protected := _protected(urlsplit(heartbeat.url).hostname or "", estate):
         raise Problem("heartbeat.url", f"expected a monitor outside the protected domain {protected}")
     if heartbeat.ca:
-        _check_certificates("heartbeat.ca", heartbeat.ca)
-
-
-def _check_certificates(key: str, pem: str) -> None:
-    try:
-        x509.load_pem_x509_certificates(pem.encode())
-    except ValueError:
-        raise Problem(key, "expected one or more certificates in PEM") from None
+        check_certificates("heartbeat.ca", heartbeat.ca)
 
 
 def _check_offline_key(pem: str) -> None:

@@ -12,10 +12,12 @@ from lambdas.domain.mailark_error import Failure, MailarkError
 def failure_of_step(state: str, error: str, cause: str) -> Failure:
     """The failure of a step, from the `Error` and `Cause` that its `Catch` received.
 
-    A Lambda function's cause is a JSON text with its `errorMessage`; whatever else it holds is left out.
+    A Lambda function's cause is a JSON text with its `errorMessage`, that of a state machine which was started and
+    waited for one with its `Cause`; whatever else they hold is left out.
     """
     try:
-        message = str(json.loads(cause)["errorMessage"])
+        told = json.loads(cause)
+        message = str(told["errorMessage"] if "errorMessage" in told else told["Cause"])
     except (ValueError, KeyError, TypeError):
         message = cause
     if known := Failure.parse(message):

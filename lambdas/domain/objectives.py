@@ -55,6 +55,12 @@ PLANS: dict[str, Plan] = {
     "vault_backup": Plan(Objective(rto=HOUR, rpo=DAILY)),
     # A rehearsal of vault_restore is held to what is promised of the recovery.
     "vault_restore_test": Plan(Objective(rto=30 * MINUTE, rpo=DAILY)),
+    # service-recovery-plan.md, "RPO": daily. A backup restores nothing; it is done well before the next one is due.
+    "database_backup": Plan(Objective(rto=HOUR, rpo=DAILY)),
+    # A rehearsal of database_corruption is held to what is promised of the recovery.
+    "database_restore_test": Plan(Objective(rto=HOUR, rpo=DAILY)),
+    # Ours: what a recovery has exchanged is exchanged back as fast as services stop and start.
+    "database_swap_undo": Plan(Objective(rto=15 * MINUTE, rpo=0)),
     # Ours: a restore test's secrets are gone within the time that its own recovery is given.
     "staging_emptying": Plan(Objective(rto=30 * MINUTE, rpo=0)),
     # No plan names a time: a lost catalog holds up a recovery, so it is back well within the shortest RTO.
@@ -72,7 +78,7 @@ PLANS: dict[str, Plan] = {
         Objective(rto=HOUR, rpo=DAILY),
         total=Expected(40 * MINUTE, HOUR),
         steps={
-            "AssessDamage": Expected(5 * MINUTE, 5 * MINUTE),
+            "AssessDatabase": Expected(5 * MINUTE, 5 * MINUTE),
             "StopServices": Expected(2 * MINUTE, 2 * MINUTE),
             "ChooseBackup": Expected(3 * MINUTE, 3 * MINUTE),
             "RestoreDatabase": Expected(15 * MINUTE, 30 * MINUTE),

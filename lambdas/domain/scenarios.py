@@ -28,13 +28,13 @@ class ScheduledInput(Struct, frozen=True, forbid_unknown_fields=True):
     scheduled_for: Annotated[datetime, Meta(tz=True)] | None = None
 
 
-class VaultBackupInput(ScheduledInput, frozen=True, forbid_unknown_fields=True):
-    """`accept_loss` backs a Vault up that looks emptied or replaced, since that is meant."""
+class BackupInput(ScheduledInput, frozen=True, forbid_unknown_fields=True):
+    """`accept_loss` takes a backup for good though it looks as if something were lost, since that is meant."""
 
     accept_loss: bool = False
 
 
-class VaultRestoreTestInput(ScheduledInput, frozen=True, forbid_unknown_fields=True):
+class RestoreTestInput(ScheduledInput, frozen=True, forbid_unknown_fields=True):
     """`backup_id` tests this very backup; left out, it is the newest that is proved intact."""
 
     backup_id: ShortText | None = None
@@ -56,6 +56,19 @@ class VaultRestoreInput(ByHandInput, frozen=True, forbid_unknown_fields=True):
     without_saving: bool = False
 
 
+class DatabaseCorruptionInput(ByHandInput, frozen=True, forbid_unknown_fields=True):
+    """`pre_restore_backup` saves a dump of what is still readable; the damaged database is kept in any case.
+
+    `even_if_sound` restores where nothing wrong was found. `on_fresh` restores onto the estate's fresh server.
+    """
+
+    backup_date: date | None = None
+    backup_id: ShortText | None = None
+    pre_restore_backup: bool = True
+    even_if_sound: bool = False
+    on_fresh: bool = False
+
+
 ScenarioInput = ScheduledInput | ByHandInput
 
 
@@ -71,6 +84,7 @@ class Scenario:
     failed: str
     example: str
     mode: Mode = "recover"
+    needs_database: bool = False
 
     @property
     def plan(self) -> Plan:
@@ -82,7 +96,7 @@ SCENARIOS: dict[str, Scenario] = {
     for scenario in (
         Scenario(
             name="vault_backup",
-            input=VaultBackupInput,
+            input=BackupInput,
             target="backup#vault",
             scope="platform#vault",
             completed="vault_backup_completed",
@@ -100,7 +114,7 @@ SCENARIOS: dict[str, Scenario] = {
         ),
         Scenario(
             name="vault_restore_test",
-            input=VaultRestoreTestInput,
+            input=RestoreTestInput,
             target="vault-staging",
             scope="platform#vault",
             completed="vault_restore_test_completed",
@@ -117,6 +131,47 @@ SCENARIOS: dict[str, Scenario] = {
             failed="staging_emptying_failed",
             example='{"reason": "a restore test left secrets"}',
             mode="rehearse",
+        ),
+        Scenario(
+            name="database_backup",
+            input=BackupInput,
+            target="backup#database",
+            scope="platform#database",
+            completed="database_backup_completed",
+            failed="database_backup_failed",
+            example='{"reason": "before the migration"}',
+            needs_database=True,
+        ),
+        Scenario(
+            name="database_restore_test",
+            input=RestoreTestInput,
+            target="database-staging",
+            scope="platform#database",
+            completed="database_restore_test_completed",
+            failed="database_restore_test_failed",
+            example='{"reason": "before the audit"}',
+            mode="rehearse",
+            needs_database=True,
+        ),
+        Scenario(
+            name="database_corruption",
+            input=DatabaseCorruptionInput,
+            target="database",
+            scope="platform#database",
+            completed="database_restored_from_backup",
+            failed="database_restoration_failed",
+            example='{"reason": "the server reports damaged pages"}',
+            needs_database=True,
+        ),
+        Scenario(
+            name="database_swap_undo",
+            input=ByHandInput,
+            target="database",
+            scope="platform#database",
+            completed="database_swap_undone",
+            failed="database_swap_undo_failed",
+            example='{"reason": "the restored database lacks too much"}',
+            needs_database=True,
         ),
         Scenario(
             name="catalog_rebuild",
@@ -164,6 +219,6 @@ def parse_input(scenario: Scenario, data: object) -> ScenarioInput:
         given = parse(data, scenario.input, {_NOT_BLANK: "some words"})
     except Problem as problem:
         raise InputInvalid(scenario=scenario.name, problem=str(problem), example=scenario.example) from None
-    if isinstance(given, VaultRestoreInput) and given.backup_date and given.backup_id:
+    if isinstance(given, VaultRestoreInput | DatabaseCorruptionInput) and given.backup_date and given.backup_id:
         raise BackupChoiceAmbiguous()
     return given

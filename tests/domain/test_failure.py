@@ -44,6 +44,13 @@ def test_an_error_of_ours_is_known_again() -> None:
     assert failure_of_step("VerifyVault", "VaultSealed", lambda_cause(str(SEALED))) == KNOWN
 
 
+def test_an_error_of_ours_is_known_again_where_a_child_has_ended_with_it() -> None:
+    cause = json.dumps({"Cause": str(SEALED), "Error": "VaultSealed", "Input": "hunter2", "Status": "FAILED"})
+    assert failure_of_step("AskForApproval", "States.TaskFailed", cause) == KNOWN
+    stopped = json.dumps({"ExecutionArn": "arn", "Input": "hunter2", "Status": "ABORTED"})
+    assert failure_of_step("VerifyVault", "States.TaskFailed", stopped) == could_not_run("States.TaskFailed")
+
+
 def test_an_error_of_ours_is_known_again_outside_of_a_function() -> None:
     assert failure_of_step("VerifyVault", "VaultSealed", str(SEALED)) == KNOWN
 

@@ -33,6 +33,17 @@ class State:
         return blank[1]
 
     @property
+    def child(self) -> str | None:
+        """The machine that a task starts and waits for, where it does: `${approval}` without the blank's signs."""
+        if not self.definition.get("Resource", "").startswith("arn:aws:states:::states:startExecution"):
+            return None
+        blank = re.fullmatch(r"\$\{(\w+)\}", self.definition["Arguments"]["StateMachineArn"])
+        assert blank, f"{self.name} does not start a machine of ours"
+        # The other forms do not wait, or give the output as a text (Step Functions guide, "Call other executions").
+        assert self.definition["Resource"].endswith(".sync:2"), self.name
+        return blank[1]
+
+    @property
     def ends(self) -> bool:
         """Does a path end here, and well?"""
         return self.definition.get("End") is True or self.type == "Succeed"
@@ -85,6 +96,10 @@ class Machine:
     def tasks(self) -> list[State]:
         """Every task at every depth."""
         return [state for machine in self.all() for state in machine.states.values() if state.type == "Task"]
+
+    def invoking(self) -> list[State]:
+        """Every task that invokes an action."""
+        return [task for task in self.tasks() if task.child is None]
 
     def reachable(self, start: str | None = None, *, caught: bool = True) -> set[str]:
         """The states that can be reached from a state, itself included; with or without the ways of failure."""

@@ -59,6 +59,44 @@ ACTIONS: dict[str, list[str]] = {
         "sns:Publish security",
         "states:DescribeExecution mailark-*:*",
     ],
+    "open_approval": [
+        "dynamodb:GetItem approvals",
+        "dynamodb:GetItem audit-heads",
+        "dynamodb:PutItem approvals",
+        "dynamodb:PutItem audit-events in a transaction",
+        "dynamodb:PutItem audit-heads in a transaction",
+        "s3:PutObject audit/spool/*",
+        "ssm:GetParameter /mailark/estate",
+    ],
+    "request_approval": [
+        "dynamodb:GetItem approvals",
+        "dynamodb:UpdateItem approvals",
+        "sns:Publish operations",
+        "sns:Publish security",
+        "states:SendTaskSuccess mailark-approval",
+    ],
+    "decide_approval": [
+        "cloudtrail:LookupEvents *",
+        "dynamodb:GetItem approvals",
+        "dynamodb:GetItem audit-heads",
+        "dynamodb:PutItem audit-events in a transaction",
+        "dynamodb:PutItem audit-heads in a transaction",
+        "dynamodb:UpdateItem approvals",
+        "s3:PutObject audit/spool/*",
+        "ssm:GetParameter /mailark/estate",
+        "ssm:GetParameterHistory /mailark/approvals/*",
+        "states:DescribeExecution mailark-*:*",
+        "states:SendTaskSuccess mailark-approval",
+    ],
+    "close_approval": [
+        "dynamodb:GetItem approvals",
+        "dynamodb:GetItem audit-heads",
+        "dynamodb:PutItem audit-events in a transaction",
+        "dynamodb:PutItem audit-heads in a transaction",
+        "dynamodb:UpdateItem approvals",
+        "s3:PutObject audit/spool/*",
+        "ssm:GetParameterHistory /mailark/approvals/*",
+    ],
     "check_vault": [
         "kms:Sign vault-backup",
         "ssm:GetParameter /mailark/estate",
@@ -324,6 +362,11 @@ WILDCARDS = [
         "An execution gets its name when it starts; the prefix holds those of Mailark's own machines only.",
     ),
     Wildcard(
+        "/mailark/approvals/*",
+        frozenset({"ssm:GetParameterHistory"}),
+        "Each decision is a parameter of its own, named after its approval and the person who decides.",
+    ),
+    Wildcard(
         "/mailark/sealed-keys/*",
         frozenset({"ssm:GetParameter"}),
         "Old seal keys are kept as long as a snapshot needs them, and each is sealed by KMS.",
@@ -396,6 +439,7 @@ WILDCARDS = [
         "*",
         frozenset(
             {
+                "cloudtrail:LookupEvents",
                 "cloudwatch:PutMetricData",
                 "logs:CreateLogDelivery",
                 "logs:DeleteLogDelivery",
@@ -412,7 +456,7 @@ WILDCARDS = [
             }
         ),
         "A state machine's log delivery and its tracing take no resource (Step Functions guide, CloudWatch Logs), and "
-        "neither does PutMetricData, which is bound to a namespace.",
+        "neither does PutMetricData, which is bound to a namespace, nor LookupEvents.",
     ),
 ]
 """Every resource with a wildcard that any role is granted anything on."""

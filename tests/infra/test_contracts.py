@@ -21,6 +21,7 @@ from tests.infra.asl import Expression, Machine, State, expressions
 _EXPRESSION = re.compile(r"\{%(.*)%\}", re.DOTALL)
 _CONTEXT = {
     "Execution": {"Id": "arn:execution", "StartTime": "2026-11-22T02:00:00.123Z", "Input": {"reason": "drill"}},
+    "Task": {"Token": "text"},
     "State": {"Name": "SomeState"},
 }
 
@@ -91,6 +92,8 @@ def _missing(expression: Expression, bindings: dict[str, Any]) -> list[str]:
 
 def _run(task: State, given: Any, variables: dict[str, Any]) -> Any:
     """Pass a task its payload and let it answer; gives its output."""
+    if task.child:
+        return _run_child(task, given, variables)
     takes, returns = _types(task.action)
     answer = {"Payload": msgspec.to_builtins(sample(returns))}
     bindings = variables | {"states": {"context": _CONTEXT, "input": given, "result": answer}}
@@ -103,6 +106,20 @@ def _run(task: State, given: Any, variables: dict[str, Any]) -> Any:
         msgspec.convert(payload, takes)
     except msgspec.ValidationError as error:
         pytest.fail(f"{task.name} passes {task.action} something else than it takes: {error}")
+    variables |= _evaluated(task.definition.get("Assign", {}), bindings)
+    return _evaluated(task.definition.get("Output", "{% $states.result %}"), bindings)
+
+
+def _run_child(task: State, given: Any, variables: dict[str, Any]) -> Any:
+    """Pass a machine that is started what it takes, and let its last action answer."""
+    bindings = variables | {"states": {"context": _CONTEXT, "input": given}}
+    payload = _evaluated(task.definition["Arguments"], bindings)["Input"]
+    child = Machine.read(definition(str(task.child)))
+    _, output = _pass_through(child, child.start, payload, {})
+    bindings["states"]["result"] = {"Output": output, "Status": "SUCCEEDED"}
+    for expression in expressions(task):
+        if not expression.place.startswith("Catch"):
+            assert _missing(expression, bindings) == [], str(expression)
     variables |= _evaluated(task.definition.get("Assign", {}), bindings)
     return _evaluated(task.definition.get("Output", "{% $states.result %}"), bindings)
 
@@ -146,9 +163,9 @@ def test_fail_operation_takes_what_every_catch_gives_and_the_end_takes_what_it_r
             known = variables | _evaluated(catch.get("Assign", {}), {"states": raised})
             caught = _evaluated(catch.get("Output", {}), known | {"states": raised})
             if catch["Next"] != "FailOperation":  # something is put right first
-                _, caught = _pass_through(machine, catch["Next"], caught, known)
-            if machine.states[catch["Next"]].name == "CompleteOperation":  # a leg of its own, whose failure is recorded
-                continue
+                passed, caught = _pass_through(machine, catch["Next"], caught, known)
+                if passed[-1] == "CompleteOperation":  # a leg of its own, whose failure is recorded
+                    continue
             variables |= {name: known[name] for name in known if name.startswith("first_")}
             output = _run(failing, caught, {})
             for expression in expressions(failed):
@@ -159,3 +176,36 @@ def test_a_field_that_no_action_returns_is_found() -> None:
     bindings = {"snapshot": {"stored": {"key": "k"}}}
     assert _missing(Expression("S", "Arguments", "$snapshot.stored.key"), bindings) == []
     assert _missing(Expression("S", "Arguments", "$snapshot.stored.size"), bindings) == ["$snapshot.stored.size"]
+
+
+def test_what_an_approval_passes_on_fits_what_each_of_its_actions_takes_and_returns() -> None:
+    asked = msgspec.to_builtins(sample(_types("open_approval")[0]))
+    given = {name: value for name, value in asked.items() if name not in ("waits", "opened_at")}
+    machine = Machine.read(definition("approval"))
+    passed, output = _pass_through(machine, machine.start, given, {})
+    assert passed == ["OpenApproval", "RequestApproval", "CloseApproval"]
+    assert set(output) == {"approval_id", "outcome", "decided_by", "decided_at", "reason"}
+
+
+def _asking(**given: str) -> State:
+    """A state that asks for an approval, in some scenario."""
+    asked = {"operation": "{% $operation %}", "asks": "overwrite it", "on": "the Vault", "topic": "security"}
+    ask = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::states:startExecution.sync:2",
+        "Arguments": {"StateMachineArn": "${approval}", "Input": asked | given},
+        "Assign": {"approval": "{% $states.result.Output %}"},
+        "Output": "{% $states.result.Output.outcome %}",
+        "End": True,
+    }
+    return Machine.read({"StartAt": "Ask", "States": {"Ask": ask}}).states["Ask"]
+
+
+def test_what_a_scenario_passes_to_an_approval_is_held_against_what_that_takes() -> None:
+    variables = {"operation": msgspec.to_builtins(sample(_types("open_approval")[0]))["operation"]}
+    assert _run(_asking(), {}, variables) in ("pending", "approved", "refused", "expired")
+    assert set(variables["approval"]) == {"approval_id", "outcome", "decided_by", "decided_at", "reason"}
+    with pytest.raises(AssertionError, match="passes what open_approval does not take"):
+        _run(_asking(reason="none is asked for"), {}, variables)
+    with pytest.raises(pytest.fail.Exception, match="something else than it takes"):
+        _run(_asking(topic="nobody"), {}, variables)

@@ -9,7 +9,9 @@ from aws_cdk import aws_iam as iam
 
 from infra.names import KEYS, Names
 from infra.permissions import ACTIONS
+from infra.scenario import child_names
 from infra.uses import Region
+from lambdas.domain.operation import machine_name
 from tests.infra import expected_permissions as expected
 from tests.infra.templates import APP_STACKS, STACKS, Grant, House, as_list, line
 
@@ -84,10 +86,13 @@ def test_a_state_machine_may_invoke_the_actions_of_its_own_file_alone(house: Hou
     for logical_id, machine in machines:
         role = template.roles()[machine["Properties"]["RoleArn"]["Fn::GetAtt"][0]]
         used = set(re.findall(r"\$\{(\w+)\}", template.properties(machine["Type"])[logical_id]["DefinitionString"]))
+        children = used & {*child_names()}
         invoked = {line(grant, template) for grant in role.grants if grant.action.startswith("lambda:")}
-        assert invoked == {f"lambda:InvokeFunction {action.replace('_', '-')}" for action in used}
+        assert invoked == {f"lambda:InvokeFunction {action.replace('_', '-')}" for action in used - children}
+        started = {line(grant, template) for grant in role.grants if grant.action == "states:StartExecution"}
+        assert started == {f"states:StartExecution {machine_name(child)}" for child in children}
         other = {grant.action.split(":")[0] for grant in role.grants} - {"lambda"}
-        assert other == {"logs", "xray"}
+        assert other == {"logs", "xray"} | ({"states", "events"} if children else set())
 
 
 @pytest.mark.parametrize("stack", APP_STACKS)

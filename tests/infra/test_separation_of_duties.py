@@ -145,7 +145,10 @@ def test_an_event_of_the_audit_trail_can_be_added_only_inside_a_transaction_and_
     assert writers == AUDITING | {"chain_spooled_events"}
 
 
-AUDITING = {"apply_retention", "begin_operation", "complete_operation", "fail_operation", "report_failed_execution"}
+AUDITING = {
+    *("apply_retention", "begin_operation", "complete_operation", "fail_operation", "report_failed_execution"),
+    *("open_approval", "decide_approval", "close_approval"),
+}
 """Who appends events to the audit trail."""
 
 
@@ -181,9 +184,16 @@ def test_who_verifies_the_audit_trail_may_write_nothing_at_all(house: House, sta
     assert may == own_log | reading | {"kms:GetPublicKey"}
 
 
-def test_only_the_reporter_and_the_archiver_may_tell_people_anything(house: House, stack: str) -> None:
-    assert _who_may(house, stack, "sns:") == {"report_failed_execution", "archive_audit_events"}
-    assert _who_may(house, stack, "sns:Publish operations") == {"report_failed_execution"}
+def test_only_those_who_report_archive_or_ask_may_tell_people_anything(house: House, stack: str) -> None:
+    tellers = {"report_failed_execution", "request_approval"}
+    assert _who_may(house, stack, "sns:") == tellers | {"archive_audit_events"}
+    assert _who_may(house, stack, "sns:Publish operations") == tellers
+
+
+def test_nobody_here_may_write_a_decision_that_is_a_person_s(house: House, stack: str) -> None:
+    assert _who_may(house, stack, "ssm:PutParameter") == set()
+    assert _who_may(house, stack, "ssm:GetParameterHistory") == {"decide_approval", "close_approval"}
+    assert _who_may(house, stack, "states:SendTaskSuccess") == {"request_approval", "decide_approval"}
 
 
 def test_only_who_has_seen_the_manifest_may_put_a_backup_into_a_catalog(house: House, stack: str) -> None:

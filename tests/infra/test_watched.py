@@ -5,10 +5,11 @@ from infra.names import SIGNING_KEYS as SIGNING
 from infra.schedule import FOLLOWS, SCHEDULES
 from lambdas.adapters.inspection import SEALING_KEYS, SIGNING_KEYS, TOPICS
 from lambdas.domain.alarms import expected_alarms
+from lambdas.domain.estate import parse_estate
 from lambdas.domain.operation import machine_name
 from lambdas.domain.scenarios import SCENARIOS, ScheduledInput
 from lambdas.domain.status_checks import FAILURE_RULE, IN_BOTH_REGIONS
-from tests.infra.templates import APP_STACKS, House
+from tests.infra.templates import APP_STACKS, ROOT, House
 
 
 def test_it_asks_for_every_key_and_uses_each_for_what_it_is() -> None:
@@ -29,9 +30,10 @@ def test_it_expects_on_what_is_deployed_on() -> None:
 
 
 def test_the_alarms_that_it_expects_in_a_region_are_those_that_are_deployed_there(house: House) -> None:
+    kinds = parse_estate((ROOT / "estate.yaml").read_text()).kinds
     for stack in APP_STACKS:
         deployed = {each["AlarmName"] for each in house.stacks[stack].properties("AWS::CloudWatch::Alarm").values()}
-        assert deployed == expected_alarms(tested_here=stack == "MailarkPrimary").keys()
+        assert deployed == expected_alarms(kinds, tested_here=stack == "MailarkPrimary").keys()
 
 
 def test_no_alarm_stays_without_a_judgement_for_want_of_data(house: House) -> None:

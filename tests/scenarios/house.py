@@ -12,11 +12,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
+import requests
 
+from lab.forwarding_service import DATABASE
 from lab.lab import Lab
 from lab.watching import Finished, executions, follow, start, wait_for_new
 from lambdas.adapters.audit_trail import AuditTrail, timestamp
+from lambdas.adapters.database_facts import fix_settings, table_facts
+from lambdas.adapters.supervisord import Supervisord
 from lambdas.adapters.tables import from_item
+from lambdas.domain.ages import TEST_EVENTS
 from lambdas.domain.audit import GENESIS, Event, Link, faults
 from lambdas.domain.backup import BackupName, CatalogRow, manifest_key
 from lambdas.domain.mailark_error import Failure
@@ -133,13 +138,15 @@ class House:
         self._receive()
         return list(self.alerts)
 
-    def tell_of_restore_test(self, ended: datetime) -> None:
+    def tell_of_restore_test(self, ended: datetime, kind: str = "vault") -> None:
         """Let the audit trail say that a fresh backup was restored as a test, which ended well at that time."""
-        details = {"backup_id": BackupName("vault", "daily", ended - timedelta(hours=2)).id}
-        name = f"restore-test-{ended:%Y%m%dT%H%M%S}"
-        event = Event(name, "vault_restore_test_completed", "system", timestamp(ended), "info", details)
+        of = "smtpy" if kind == "database" else ""
+        details = {"backup_id": BackupName(kind, "daily", ended - timedelta(hours=2), of).id}
+        name = f"{kind}-restore-test-{ended:%Y%m%dT%H%M%S}"
+        event = Event(name, TEST_EVENTS[kind], "system", timestamp(ended), "info", details)
         with self.lab.as_root():
-            AuditTrail(self.lab.primary, "mailark-audit-events", "mailark-audit-heads").append("platform#vault", event)
+            trail = AuditTrail(self.lab.primary, "mailark-audit-events", "mailark-audit-heads")
+            trail.append(f"platform#{kind}", event)
 
     def _receive(self) -> None:
         for region, url in self._queues.items():
@@ -236,6 +243,30 @@ class House:
                 answer = kv.read_secret_version(path, mount_point="smtp", raise_on_deleted_version=False)
                 digest.update(json.dumps([path, answer["data"]], sort_keys=True).encode())
         return digest.hexdigest()
+
+    def database_fingerprint(self) -> dict[str, tuple[int, str]]:
+        """Rows and checksum of every table of the live database."""
+        with self.lab.database.server.connect(DATABASE) as connection:
+            fix_settings(connection)
+            return {table.title: (table.rows, table.checksum) for table in table_facts(connection)}
+
+    def services(self) -> dict[str, str]:
+        """How supervisord says that the services stand."""
+        estate = self.lab.estate.database
+        assert estate is not None
+        assert estate.services is not None
+        services = self.lab.database.services
+        control = Supervisord(services.address, services.username, services.password, estate.services.ca)
+        return control.states(estate.services.names)
+
+    def healthy(self) -> bool:
+        """Whether the services say that they work, through their own role."""
+        try:
+            return all(
+                requests.get(url, timeout=5).status_code == 200 for url in self.lab.database.services.health_urls
+            )
+        except requests.ConnectionError:
+            return False
 
 
 @contextmanager

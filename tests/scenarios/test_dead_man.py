@@ -13,13 +13,14 @@ import yaml
 
 from lab.watching import Finished
 from lambdas.adapters.tables import to_item
-from lambdas.domain.ages import TEST_LIMIT
+from lambdas.domain.ages import TEST_LIMITS
+from lambdas.domain.alarms import backup_alarm, restore_test_alarm
 from lambdas.domain.backup import CatalogRow
 from tests.scenarios.house import House, backup_of, broken, failure
 from tests.servers.monitor import SECRET_PATH, Monitor
 
-TOO_OLD, TEST_TOO_OLD = "mailark-vault-backup-too-old", "mailark-vault-restore-test-too-old"
-
+KINDS = ("vault", "database")
+OTHER = {"vault": "database", "database": "vault"}
 
 # --- ages, and the alarms that wait for them --------------------------------------------------------------
 
@@ -31,12 +32,12 @@ def _watch(house: House, region: str) -> Finished:
     return finished
 
 
-def _state(house: House, region: str, alarm: str = TOO_OLD) -> str:
+def _state(house: House, region: str, alarm: str) -> str:
     (found,) = house.lab.client("cloudwatch", region).describe_alarms(AlarmNames=[alarm])["MetricAlarms"]
     return str(found["StateValue"])
 
 
-def _told(house: House, region: str, alarm: str = TOO_OLD) -> list[str]:
+def _told(house: House, region: str, alarm: str) -> list[str]:
     """What the contacts were told, each time that the backups of a region, or their tests, were too old."""
     subject = f'ALARM: "{alarm}" in {region}'
     return [
@@ -51,9 +52,9 @@ def _put(house: House, region: str, rows: list[CatalogRow]) -> None:
 
 
 @contextmanager
-def _aged(house: House, region: str, hours: float) -> Iterator[None]:
-    """Let every backup that a region knows be so many hours older while the block runs."""
-    rows = list(house.catalog(region).values())
+def _aged(house: House, region: str, kind: str, hours: float) -> Iterator[None]:
+    """Let every backup of a kind that a region knows be so many hours older while the block runs."""
+    rows = [row for row in house.catalog(region).values() if row.kind == kind]
     older = [datetime.fromisoformat(row.started_at) - timedelta(hours=hours) for row in rows]
     _put(
         house,
@@ -66,93 +67,115 @@ def _aged(house: House, region: str, hours: float) -> Iterator[None]:
         _put(house, region, rows)
 
 
-@pytest.fixture(params=["primary", "standby"])
-def region(request: pytest.FixtureRequest, house: House, backup_id: str) -> str:
-    """A region in which there is a backup of this very day, and that is known."""
+@pytest.fixture(scope="module")
+def _backed_up(house: House, backup_id: str) -> None:
+    """A backup of each kind of this very day."""
     assert backup_id
+    house.run_well("database_backup", {"reason": "a dump for the tests"})
+
+
+@pytest.fixture(params=["primary", "standby"])
+def region(request: pytest.FixtureRequest, house: House, _backed_up: None) -> str:
+    """A region in which there is a backup of each kind of this very day, and that is known."""
     region = str(getattr(house.lab, request.param))
     house.lab.aws.let_hours_pass(region, 4)
     _watch(house, region)
-    assert _state(house, region) == "OK"
+    assert {_state(house, region, backup_alarm(kind)) for kind in KINDS} == {"OK"}
     return region
 
 
-def test_every_hour_each_region_says_how_old_its_newest_backup_is(house: House, region: str) -> None:
+def test_every_hour_each_region_says_how_old_its_newest_backups_are(house: House, region: str) -> None:
     finished = _watch(house, region)
-    (ages,) = finished.output["details"]["ages"]
-    assert ages["backup_id"] == [row.id for row in house.catalog(region).values() if row.is_good][-1]
-    assert 0 < ages["backup_seconds"] < 3600
+    found = finished.output["details"]["ages"]
+    assert [ages["kind"] for ages in found] == list(KINDS)
+    for ages in found:
+        good = [row.id for row in house.catalog(region).values() if row.is_good and row.kind == ages["kind"]]
+        assert ages["backup_id"] == good[-1]
+        assert 0 < ages["backup_seconds"] < 3600
     assert house.operation(finished.arn)["user_id"] == "system"
     assert house.audit_events(finished.arn) == ["operation_started", "backup_watch_completed"]
     assert house.audit_faults("platform#watch", region) == []
     assert house.lease_is_free("watch#backups", region)
 
 
-def test_a_backup_over_25_hours_alarms_at_once_and_a_fresh_one_brings_it_back(house: House, region: str) -> None:
-    told = len(_told(house, region))
-    with _aged(house, region, 24.9):
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_backup_over_25_hours_alarms_at_once_and_a_fresh_one_brings_it_back(
+    house: House, region: str, kind: str
+) -> None:
+    alarm, other = backup_alarm(kind), backup_alarm(OTHER[kind])
+    told = len(_told(house, region, alarm))
+    with _aged(house, region, kind, 24.9):
         _watch(house, region)
-        assert _state(house, region) == "OK"
-    with _aged(house, region, 25.1):
+        assert _state(house, region, alarm) == "OK"
+    with _aged(house, region, kind, 25.1):
         finished = _watch(house, region)
         assert finished.output["details"]["verdict"] == "not good"
-        assert (_state(house, region), len(_told(house, region))) == ("ALARM", told + 1)
+        assert (_state(house, region, alarm), len(_told(house, region, alarm))) == ("ALARM", told + 1)
+        assert _state(house, region, other) == "OK", "the other kind is good"
 
     house.lab.aws.let_hours_pass(region, 2)
     _watch(house, region)
-    assert _state(house, region) == "ALARM", "the greatest age within three hours counts"
+    assert _state(house, region, alarm) == "ALARM", "the greatest age within three hours counts"
     house.lab.aws.let_hours_pass(region, 1)
     _watch(house, region)
-    assert _state(house, region) == "OK"
+    assert _state(house, region, alarm) == "OK"
 
 
 def test_one_lost_hour_pages_nobody_and_three_do(house: House, region: str) -> None:
-    told = len(_told(house, region))
+    alarms = {kind: backup_alarm(kind) for kind in KINDS}
+    told = {kind: len(_told(house, region, alarm)) for kind, alarm in alarms.items()}
     house.lab.aws.let_hours_pass(region, 2)  # the hour that was lost, and the one that is due
-    assert (_state(house, region), len(_told(house, region))) == ("OK", told)
+    for kind, alarm in alarms.items():
+        assert (_state(house, region, alarm), len(_told(house, region, alarm))) == ("OK", told[kind])
     _watch(house, region)
 
     house.lab.aws.let_hours_pass(region, 3.1)
 
-    assert (_state(house, region), len(_told(house, region))) == ("ALARM", told + 1)
-    assert _told(house, region)[-1].startswith("No good vault backup for 25 h, or nobody measures it any more.")
+    for kind, alarm in alarms.items():
+        assert (_state(house, region, alarm), len(_told(house, region, alarm))) == ("ALARM", told[kind] + 1)
+        said = f"No good {kind} backup for 25 h, or nobody measures it any more."
+        assert _told(house, region, alarm)[-1].startswith(said)
 
 
-def test_the_standby_goes_on_measuring_with_the_primary_gone(house: House, backup_id: str) -> None:
-    assert backup_id
+@pytest.mark.usefixtures("_backed_up")
+def test_the_standby_goes_on_measuring_with_the_primary_gone(house: House) -> None:
     with house.lab.gate.without_region(house.lab.primary) as refused:
         _watch(house, house.lab.standby)
         assert refused == []
 
 
-def test_a_week_without_a_restore_test_alarms(house: House, backup_id: str) -> None:
-    assert backup_id
+@pytest.mark.usefixtures("_backed_up")
+def test_a_week_without_a_restore_test_alarms_and_five_weeks_of_the_database(house: House) -> None:
     region = house.lab.primary
     house.lab.aws.let_hours_pass(region, 4)  # nothing that was measured before counts
-    a_week = timedelta(seconds=TEST_LIMIT)
-    ended = datetime.now(UTC) - a_week + timedelta(seconds=90)
-    house.tell_of_restore_test(ended)
-    (young,) = _watch(house, region).output["details"]["ages"]
-    assert young["test_seconds"] <= TEST_LIMIT
-    assert _state(house, region, TEST_TOO_OLD) == "OK"
-    told = len(_told(house, region, TEST_TOO_OLD))
+    due = datetime.now(UTC) + timedelta(seconds=90)
+    for kind in KINDS:
+        house.tell_of_restore_test(due - timedelta(seconds=TEST_LIMITS[kind]), kind)
+    alarms = {kind: restore_test_alarm(kind) for kind in KINDS}
+    young = {ages["kind"]: ages["test_seconds"] for ages in _watch(house, region).output["details"]["ages"]}
+    assert all(young[kind] <= TEST_LIMITS[kind] for kind in KINDS)
+    assert {_state(house, region, alarm) for alarm in alarms.values()} == {"OK"}
+    told = {kind: len(_told(house, region, alarm)) for kind, alarm in alarms.items()}
 
-    time.sleep(max(0.0, (ended + a_week - datetime.now(UTC)).total_seconds()) + 1)
+    time.sleep(max(0.0, (due - datetime.now(UTC)).total_seconds()) + 1)
     finished = _watch(house, region)
 
-    assert "the newest restore test of a fresh vault backup is 169 h" in str(finished.output["details"]["problems"])
-    assert _state(house, region, TEST_TOO_OLD) == "ALARM"
-    assert len(_told(house, region, TEST_TOO_OLD)) == told + 1
-    assert _told(house, region, TEST_TOO_OLD)[-1].startswith("No fresh vault backup has been restored as a test")
+    assert finished.output["details"]["problems"] == [
+        "the newest restore test of a fresh vault backup is 7 days old",
+        "the newest restore test of a fresh database backup is 35 days old",
+    ]
+    for kind, alarm in alarms.items():
+        assert _state(house, region, alarm) == "ALARM"
+        assert len(_told(house, region, alarm)) == told[kind] + 1
+        assert _told(house, region, alarm)[-1].startswith(f"No fresh {kind} backup has been restored as a test")
 
 
 # --- the heartbeat ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def monitor(house: House, backup_id: str, tmp_path: Path) -> Iterator[Monitor]:
-    """A monitor that the estate names, in the region that makes the backups."""
-    assert backup_id
+def monitor(house: House, _backed_up: None, tmp_path: Path) -> Iterator[Monitor]:
+    """A monitor that the estate names, in the region that makes the backups; of each kind there is one of today."""
     ssm, name = house.lab.client("ssm"), "/mailark/estate"
     before = ssm.get_parameter(Name=name)["Parameter"]["Value"]
     with Monitor.open(tmp_path, house.lab.authority) as monitor:
@@ -172,11 +195,25 @@ def _heartbeat(house: House, finished: Finished) -> str:
     return str(outcome["details"]["heartbeat"])
 
 
-def test_a_good_night_is_told_to_the_monitor_and_nobody_else_learns_its_url(house: House, monitor: Monitor) -> None:
-    finished = house.run_well("vault_backup", {"reason": "a good night"})
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_good_night_is_told_to_the_monitor_and_nobody_else_learns_its_url(
+    house: House, monitor: Monitor, kind: str
+) -> None:
+    finished = house.run_well(f"{kind}_backup", {"reason": "a good night"})
     assert _heartbeat(house, finished) == "sent"
     assert monitor.heard == [SECRET_PATH]
     assert SECRET_PATH not in json.dumps(house.history(finished.arn), default=str)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_while_the_other_kind_has_no_good_backup_a_good_night_is_not_told_to_the_monitor(
+    house: House, monitor: Monitor, kind: str
+) -> None:
+    with _aged(house, house.lab.primary, OTHER[kind], 26):
+        finished = house.run_well(f"{kind}_backup", {"reason": "the other one has failed"})
+        assert _heartbeat(house, finished) == f"withheld: no good {OTHER[kind]} backup in the last 25 hours"
+    assert monitor.heard == []
+    assert house.alerts_about(finished.arn) == []
 
 
 def test_a_night_whose_copy_failed_is_not_told_to_the_monitor(house: House, monitor: Monitor) -> None:

@@ -22,7 +22,8 @@ def _tasks(scenario: str) -> dict[str, str]:
     asl: dict[str, Any] = definition(scenario)
     states: dict[str, Any] = asl["States"]
     tasks = {name: state for name, state in states.items() if state["Type"] == "Task" and name != "FailOperation"}
-    return {state["Arguments"]["FunctionName"].strip("${}"): name for name, state in reversed(tasks.items())}
+    functions = {name: state["Arguments"].get("FunctionName") for name, state in reversed(tasks.items())}
+    return {function.strip("${}"): name for name, function in functions.items() if function}
 
 
 def _cases() -> list[Any]:

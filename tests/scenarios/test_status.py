@@ -12,20 +12,28 @@ from typing import Any
 import pytest
 
 from lab.aws import ROOT
+from lab.postgres import PostgresServer
 from lambdas.adapters.tables import to_item
+from lambdas.domain.alarms import backup_alarm
+from lambdas.domain.backup import CatalogRow
 from tests.scenarios.commands import STATUS, environment, run
 from tests.scenarios.house import House, broken, paused
 
+KINDS = ("vault", "database")
 SECONDS = 60
 """Far more than it takes, and far less than the limits of the functions: two cores share it with a whole house."""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _tested(house: House, backup_id: str) -> None:
-    """A fresh backup, and a restore test that ended well an hour ago, as the audit trail has it; no alarm rings."""
+    """Of each kind a fresh backup, and a restore test that ended well an hour ago, as the audit trail has it.
+
+    No alarm rings.
+    """
     assert backup_id
-    house.run_well("vault_backup", {"reason": "a fresh one"})
-    house.tell_of_restore_test(datetime.now(UTC) - timedelta(hours=1))
+    for kind in KINDS:
+        house.run_well(f"{kind}_backup", {"reason": "a fresh one"})
+        house.tell_of_restore_test(datetime.now(UTC) - timedelta(hours=1), kind)
     for region in (house.lab.primary, house.lab.standby):
         house.lab.aws.let_hours_pass(region, 4)  # no age that was measured before counts
         house.run_well("backup_watch", {"reason": "how old is it now?"}, region)
@@ -57,14 +65,21 @@ def _bad(data: dict[str, Any]) -> list[tuple[str, str, str]]:
     return [(each["verdict"], each["name"], each["said"]) for each in data["checks"] if each["verdict"] != "good"]
 
 
+def _newest(house: House, kind: str, region: str | None = None) -> CatalogRow:
+    return [row for row in house.catalog(region).values() if row.kind == kind][-1]
+
+
 def test_a_house_in_order_is_good(house: House) -> None:
     done = _ask(house)
-    newest = list(house.catalog())[-1]
     assert done.returncode == 0, done.stdout
     assert done.stderr == ""
     assert done.stdout.startswith("example: GOOD   ")
-    assert f"  {newest}  " in done.stdout
-    assert "\n  vault_backup         succeeded, ended " in done.stdout
+    for kind, title in (("vault", "Vault backups in "), ("database", "Database backups in ")):
+        section = done.stdout.partition(title + house.lab.primary)[2].partition("\n\n")[0]
+        assert f"  {_newest(house, kind).id}  " in section
+        assert not any(f"  {_newest(house, other).id}  " in section for other in KINDS if other != kind)
+    assert "\n  vault_backup          succeeded, ended " in done.stdout
+    assert "\n  database_backup       succeeded, ended " in done.stdout
     assert "(a fresh one, unnamed operator)" in done.stdout
     assert "\x1b" not in done.stdout
 
@@ -76,6 +91,12 @@ def test_the_command_of_the_documents(house: House, checkout: Path) -> None:
 def test_the_same_as_json(house: House) -> None:
     code, data = _data(house)
     assert (code, data["verdict"], _bad(data)) == (0, "good", [])
+    assert (
+        {each["kind"] for each in data["backups"]} == set(data["backups_in_all"]) == set(data["tested"]) == set(KINDS)
+    )
+    for name in ("database", "database-staging"):
+        (said,) = [each["said"] for each in data["checks"] if each["name"] == name]
+        assert said.endswith("lets its role in: PostgreSQL 17, with a certificate that verifies.")
     assert data["roles"] == {house.lab.primary: "primary", house.lab.standby: "standby"}
     assert {check["region"] for check in data["checks"]} == {house.lab.primary, house.lab.standby, None}
 
@@ -92,8 +113,9 @@ def test_a_schedule_that_is_off_is_found_and_the_hint_turns_it_on(house: House) 
     assert hint.endswith(f"aws events enable-rule --region {house.lab.primary} --name mailark-vault-backup")
 
 
-def test_an_old_backup_is_found(house: House) -> None:
-    dynamo, rows = house.lab.client("dynamodb"), list(house.catalog().values())
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_old_backup_is_found(house: House, kind: str) -> None:
+    dynamo, rows = house.lab.client("dynamodb"), [row for row in house.catalog().values() if row.kind == kind]
     for row in rows:
         at = datetime.fromisoformat(row.started_at) - timedelta(hours=26)
         older = dataclasses.replace(row, started_at=at.isoformat())
@@ -104,12 +126,16 @@ def test_an_old_backup_is_found(house: House) -> None:
         for row in rows:
             dynamo.put_item(TableName="mailark-catalog", Item=to_item(dataclasses.asdict(row)))
     assert done.returncode == 1
+    assert done.stdout.count("  NOT GOOD  ") == 1
     assert "  NOT GOOD  backup-age       " in done.stdout
+    assert f"The newest good {kind} backup, " in done.stdout
     assert "and at most 25 h are good." in done.stdout
+    assert f"Start mailark-{kind}-backup by hand" in done.stdout
 
 
-def test_an_object_that_is_gone_is_found(house: House) -> None:
-    row = list(house.catalog(house.lab.standby).values())[-1]
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_object_that_is_gone_is_found(house: House, kind: str) -> None:
+    row = _newest(house, kind, house.lab.standby)
     s3, bucket = house.lab.client("s3", house.lab.standby), house.bucket(house.lab.standby)
     body = house.object_bytes(row, house.lab.standby)
     s3.delete_object(Bucket=bucket, Key=row.key, VersionId=row.version_id, BypassGovernanceRetention=True)
@@ -124,13 +150,13 @@ def test_an_object_that_is_gone_is_found(house: House) -> None:
 
 
 def test_an_alarm_that_rings_is_found(house: House) -> None:
-    region, alarm = house.lab.standby, "mailark-vault-backup-too-old"
-    house.lab.aws.let_hours_pass(region, 4)  # nobody has said for so long how old the backup is
+    region, alarms = house.lab.standby, [backup_alarm(kind) for kind in KINDS]
+    house.lab.aws.let_hours_pass(region, 4)  # nobody has said for so long how old the backups are
     try:
         code, data = _data(house)
     finally:
         house.run_well("backup_watch", {"reason": "so let it be said"}, region)
-    assert (code, _bad(data)) == (1, [("not good", "alarms", f"The alarm {alarm} rings.")])
+    assert (code, _bad(data)) == (1, [("not good", "alarms", f"The alarm {alarm} rings.") for alarm in alarms])
     assert _data(house)[0] == 0
 
 
@@ -162,6 +188,19 @@ def test_a_staging_vault_that_does_not_answer_is_found(house: House) -> None:
     assert (code, verdict, name) == (1, "not good", "staging-vault")
     address = house.lab.staging_vault.address
     assert said.startswith(f"The staging Vault was not reached from this machine: Vault at {address} does not answer")
+
+
+@pytest.mark.parametrize(
+    ("server", "name", "what"),
+    [("server", "database", "The database"), ("staging", "database-staging", "The staging database server")],
+)
+def test_a_database_server_that_does_not_answer_is_found(house: House, server: str, name: str, what: str) -> None:
+    postgres: PostgresServer = getattr(house.lab.database, server)
+    with paused(postgres.pid):
+        code, data = _data(house)
+    ((verdict, check, said),) = _bad(data)
+    assert (code, verdict, check) == (1, "not good", name)
+    assert said.startswith(f"{what} was not reached from this machine: PostgreSQL at {postgres.host}:{postgres.port}")
 
 
 def test_what_failed_last_is_shown_with_what_to_do(house: House) -> None:
@@ -197,7 +236,7 @@ def test_with_the_primary_gone_the_standby_answers_within_seconds(house: House) 
 
 
 def test_an_operator_who_may_only_read_is_told_what_was_not_tried(house: House) -> None:
-    """Reading is allowed here, and using keys is not: that is skipped, and never passed."""
+    """Reading is allowed here, and using keys and reading secrets is not: that is skipped, and never passed."""
     iam = house.lab.client("iam")
     reading = [
         *("ssm:GetParameter", "dynamodb:Scan", "dynamodb:Query", "dynamodb:GetItem", "s3:GetObject", "s3:ListBucket"),
@@ -215,8 +254,14 @@ def test_an_operator_who_may_only_read_is_told_what_was_not_tried(house: House) 
 
     assert code == 0, _bad(data)
     skipped = _bad(data)
-    assert [(verdict, name) for verdict, name, _ in skipped] == [("skipped", "keys")] * 2
+    assert [(verdict, name) for verdict, name, _ in skipped] == [
+        *[("skipped", "keys")] * 2,
+        ("skipped", "database"),
+        ("skipped", "database-staging"),
+    ]
     assert "(only Mailark's own functions may use them)" in skipped[0][2]
+    for *_, said in skipped[2:]:
+        assert "answers with a certificate that verifies; its login was not tried: these credentials may not" in said
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ KEYS = {
     "mailark-operations": ["id"],
     "mailark-leases": ["target"],
     "mailark-catalog": ["id"],
+    "mailark-approvals": ["id"],
     "mailark-audit-heads": ["scope"],
     "mailark-audit-events": ["scope", "sequence"],
 }

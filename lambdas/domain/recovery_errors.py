@@ -1,0 +1,72 @@
+"""What can go wrong when deleted rows are brought back, in the words that a person reads."""
+
+from lambdas.domain.mailark_error import MailarkError
+
+
+class RecoveryTableUnknown(MailarkError):
+    code = "recovery-table-unknown"
+    sentence = "There is no table {table}, or more than one."
+    hint = "Name one of these, with its schema where that is not public: {known}."
+
+
+class RecoveryTableMissing(MailarkError):
+    code = "recovery-table-missing"
+    sentence = "The table {table} is in {only} alone."
+    hint = "Nothing was changed. Create it where it is missing as it is there, or leave it out; then start this again."
+
+
+class RecoverySchemaDiffers(MailarkError):
+    code = "recovery-schema-differs"
+    sentence = "The backup's tables are not those of the live database: {differences}."
+    hint = (
+        "Nothing was changed; a migration ran in between. Start this with mode export, and load the CSV as the new "
+        "columns want it."
+    )
+
+
+class RecoveryConditionInvalid(MailarkError):
+    code = "recovery-condition-invalid"
+    sentence = "The condition on {table} cannot be used: {problem}."
+    hint = "Write one SQL expression as it would stand after WHERE, such as id = 42; nothing was changed."
+
+
+class RecoveryConflicts(MailarkError):
+    code = "recovery-conflicts"
+    sentence = "Of the rows to be brought back, {count} cannot be, first {first}."
+    hint = (
+        "Nothing was imported. Mend what the list of conflicts names, or start this again with on_conflict skip, which "
+        "leaves them out."
+    )
+
+
+class RecoveryPlanChanged(MailarkError):
+    code = "recovery-plan-changed"
+    sentence = "What would be brought back now is not what was approved (then {approved}, now {found})."
+    hint = "Nothing was imported. Start this again, and look at the new preview."
+
+
+class RecoveryRefused(MailarkError):
+    code = "recovery-refused"
+    sentence = "PostgreSQL did not take the rows of {tables} ({state}, {problem})."
+    hint = (
+        "Nothing was imported. The live database has a rule that the backup's rows break, perhaps since a migration: "
+        "look at it, or start this with mode export."
+    )
+
+
+class RecoveryNotProved(MailarkError):
+    code = "recovery-not-proved"
+    sentence = "The rows of {table} did not arrive as they are in the backup: {problem}."
+    hint = "Nothing was imported. Look for a rule or a default that changes them, or start this with mode export."
+
+
+class RecoveryNotOwner(MailarkError):
+    code = "recovery-not-owner"
+    sentence = "{user} does not own {tables}, and so cannot keep triggers there from firing on old rows."
+    hint = "Nothing was imported. Make the role a member of the owning one (GRANT), and start this again."
+
+
+class RecoveryCollided(MailarkError):
+    code = "recovery-collided"
+    sentence = "Other sessions changed the same rows in each of {attempts} attempts."
+    hint = "Nothing was imported. Stop what writes to these tables, or start this again when less is written."

@@ -1,0 +1,90 @@
+"""A damaged database: restored beside, proved, put in its place, and taken back; nothing live is touched before."""
+
+from typing import Any
+
+import psycopg
+import pytest
+
+from lab.forwarding_service import DATABASE
+from tests.scenarios.damage import damage_pages
+from tests.scenarios.house import House, broken, failure
+
+
+@pytest.fixture(scope="module")
+def backed_up(house: House) -> dict[str, tuple[int, str]]:
+    """What the database held when its newest good backup was made."""
+    house.run_well("database_backup", {"reason": "before the disk fails"})
+    return house.database_fingerprint()
+
+
+def _names(house: House) -> set[str]:
+    return {name for (name,) in house.lab.database.server.query("select datname from pg_database")}
+
+
+def _kept(house: House) -> list[str]:
+    return sorted(name for name in _names(house) if "_corrupt_" in name)
+
+
+def test_a_sound_database_is_not_restored_over(house: House, backed_up: dict[str, Any]) -> None:
+    finished = house.run("database_corruption", {"reason": "somebody saw an error"})
+    assert failure(finished).code == "database-sound"
+    assert house.states_entered(finished.arn) == ["BeginOperation", "AssessDatabase", "FailOperation", "Failed"]
+    assert house.healthy()
+
+
+def test_damaged_pages_are_found_and_the_database_comes_back_proved(house: House, backed_up: dict[str, Any]) -> None:
+    server = house.lab.database.server
+    damage_pages(server)
+    with pytest.raises(psycopg.errors.DataCorrupted):
+        server.query("select count(length(body)) from messages", DATABASE)
+
+    finished = house.run_well("database_corruption", {"reason": "the server reports invalid pages"})
+
+    details = finished.output["details"]
+    assert details["verdict"] == "damaged"
+    assert ("tables", "public.messages") in {(each["check"], each["relation"]) for each in details["findings"]}
+    assert house.database_fingerprint() == backed_up
+    assert set(house.services().values()) == {"running"}
+    assert house.healthy()
+    assert details["kept_as"] in _names(house)
+    assert house.catalog()[details["backup_id"]].proof == "proven"
+    saved = house.catalog()[details["saved_as"]]
+    assert (saved.series, saved.proof) == ("pre-restore", "intact")
+    assert finished.output["rto"]["measured"] < finished.output["rto"]["objective"]
+    assert "database_restored_from_backup" in house.audit_events(finished.arn)
+
+
+def test_a_proof_that_fails_leaves_the_live_database_and_its_services_as_they_were(
+    house: House, backed_up: dict[str, Any]
+) -> None:
+    before, kept = house.database_fingerprint(), _kept(house)
+    with broken(house, "verify_database"):
+        finished = house.run("database_corruption", {"reason": "a drill", "even_if_sound": True})
+    assert "VerifyDatabase" in failure(finished).sentence
+    assert house.database_fingerprint() == before
+    assert _kept(house) == kept
+    assert "mailark_restored_smtpy" not in _names(house)
+    assert set(house.services().values()) == {"running"}
+    assert house.healthy()
+
+
+def test_one_scenario_takes_the_swap_back(house: House, backed_up: dict[str, Any]) -> None:
+    with house.lab.database.server.connect(DATABASE) as session:
+        session.execute("delete from organizations where id = (select max(id) from organizations)")
+    before = house.database_fingerprint()
+    assert before != backed_up
+    house.run_well("database_corruption", {"reason": "a drill", "even_if_sound": True})
+    assert house.database_fingerprint() == backed_up
+
+    finished = house.run_well("database_swap_undo", {"reason": "the restored one lacks what came since"})
+
+    assert house.database_fingerprint() == before
+    assert finished.output["details"]["kept_as"] in _names(house)
+    assert set(house.services().values()) == {"running"}
+    assert house.healthy()
+
+
+def test_there_is_nothing_to_undo_twice(house: House, backed_up: dict[str, Any]) -> None:
+    finished = house.run("database_swap_undo", {"reason": "once more"})
+    assert failure(finished).code == "nothing-to-undo"
+    assert house.healthy()
