@@ -226,7 +226,7 @@ _HOUSE: dict[str, ActionSpec] = {
         ],
     ),
     # Outside of the estate's network, as a monitor is: nothing of that network has to work for it.
-    "send_heartbeat": ActionSpec(512, 90, [ESTATE]),
+    "send_heartbeat": ActionSpec(512, 90, [ESTATE, CATALOG_LIST]),
     "measure_ages": ActionSpec(
         512,
         60,

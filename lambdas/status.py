@@ -21,15 +21,17 @@ from botocore.exceptions import BotoCoreError
 
 from lambdas import actions
 from lambdas.adapters.aws import AWS_ERRORS, brief_calls, client, error_code, lacks_identity
+from lambdas.adapters.database_inspection import ask_database
 from lambdas.adapters.estate_parameter import PARAMETER
 from lambdas.adapters.inspection import Inspection, answer
+from lambdas.adapters.postgres import MAINTENANCE
 from lambdas.adapters.vault import find_leader
 from lambdas.domain.errors import EstateInvalid, VaultUnreachable
 from lambdas.domain.estate import Estate, Vault, parse_estate
 from lambdas.domain.failure import as_failure
 from lambdas.domain.mailark_error import MailarkError
 from lambdas.domain.status import EXIT_CODES, report
-from lambdas.domain.status_facts import Facts, Unanswered, VaultFacts
+from lambdas.domain.status_facts import DatabaseFacts, Facts, Unanswered, VaultFacts
 from lambdas.domain.status_text import as_data, as_text
 
 
@@ -67,7 +69,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--estate", default="estate.yaml", type=Path, help="where to look for the regions, if it is there"
     )
-    parser.add_argument("--all", action="store_true", help="show every backup, and not the newest ten")
+    parser.add_argument("--all", action="store_true", help="show every backup, and not the newest ten of each kind")
     parser.add_argument("--json", action="store_true", help="answer in JSON")
     return parser.parse_args(arguments)
 
@@ -99,18 +101,25 @@ def _facts(given: argparse.Namespace) -> Facts:
     identity = client("sts", read.region).get_caller_identity()
     partition = identity["Arn"].split(":")[1]
     functions = [module.name for module in pkgutil.iter_modules(actions.__path__)]
-    inspections = [Inspection(region, identity["Account"], partition, functions) for region in answering]
-    with ThreadPoolExecutor(len(regions) + 2, thread_name_prefix="region") as pool:
+    estate = read.estate
+    inspections = [Inspection(region, identity["Account"], partition, functions, estate.kinds) for region in answering]
+    with ThreadPoolExecutor(len(regions) + 4, thread_name_prefix="region") as pool:
         asked = [pool.submit(copy_context().run, each.facts) for each in inspections]
-        vault, staging = (pool.submit(_vault, each) for each in (read.estate.vault, read.estate.vault.stand_in))
+        vault, staging = (pool.submit(_vault, each) for each in (estate.vault, estate.vault.stand_in))
+        # In the region whose functions reach them: the primary, or the standby in its place.
+        database, database_staging = (
+            pool.submit(copy_context().run, call, estate, answering[0]) for call in (_database, _database_staging)
+        )
         return Facts(
-            estate=read.estate,
+            estate=estate,
             read_from=read.region,
             same_estate=same,
             regions=[each.result() for each in asked],
             silent=silent,
             vault=vault.result(),
             staging=staging.result(),
+            database=database.result(),
+            database_staging=database_staging.result(),
         )
 
 
@@ -165,6 +174,17 @@ def _vault(vault: Vault) -> VaultFacts:
     except MailarkError as error:
         failure = as_failure(error)
         return VaultFacts(problem=failure.sentence, hint=failure.hint)
+
+
+def _database(estate: Estate, region: str) -> DatabaseFacts | None:
+    database = estate.database
+    return ask_database(region, database.server, database.name, database.major) if database else None
+
+
+def _database_staging(estate: Estate, region: str) -> DatabaseFacts | None:
+    """The staging server holds no database of that name but while a restore is tested."""
+    database = estate.database
+    return ask_database(region, database.staging, MAINTENANCE, database.major) if database else None
 
 
 def _in_words(error: Exception) -> _Untold:

@@ -1,4 +1,4 @@
-"""Measure how old the newest good backup and the newest restore test of each kind are, and publish it."""
+"""Measure how old the newest good backup and restore test of each kind of the estate are, and publish it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,12 +33,13 @@ class AgesMeasured:
 @action(MeasureAges)
 def handler(request: MeasureAges, run: Run) -> AgesMeasured:
     settings = run.settings
-    tested_here = settings.region == read_estate(settings.region).regions.primary
+    estate = read_estate(settings.region)
+    tested_here = settings.region == estate.regions.primary
     rows = Catalog(settings.region, settings["CATALOG_TABLE"]).rows()
     metrics = Metrics(settings.region)
     measured, problems = [], []
-    for kind, event in TEST_EVENTS.items():
-        now, events = run.now(), newest_events(settings.region, settings["AUDIT_EVENTS_TABLE"], event)
+    for kind in estate.kinds:
+        now, events = run.now(), newest_events(settings.region, settings["AUDIT_EVENTS_TABLE"], TEST_EVENTS[kind])
         last = newest_test(events, kind, now)
         ages = ages_of(kind, rows, datetime.fromisoformat(last.timestamp) if last else None, now)
         metrics.publish_seconds(kind, {BACKUP_AGE: ages.backup_seconds, TEST_AGE: ages.test_seconds})

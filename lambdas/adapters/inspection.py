@@ -5,9 +5,10 @@ which checks all of it and makes nothing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -41,7 +42,8 @@ SIGNING_KEYS = (*(f"vault-{duty}" for duty in DUTIES), "evidence")
 """`infra/names.py` has the same keys; a test holds that."""
 
 _PREFIX = "mailark-"
-_REFUSALS = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException", "403"}
+REFUSALS = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException", "403"}
+"""The codes by which AWS says that the caller may not."""
 _AT_ONCE = 16
 _LOOK_BACK = 5
 
@@ -52,7 +54,7 @@ def answer(call: Callable[[], T]) -> T | Unanswered:
         return call()
     except ClientError as error:
         code = error_code(error)
-        if code in _REFUSALS:
+        if code in REFUSALS:
             return Unanswered(f"these credentials may not call {error.operation_name}", refused=True)
         return Unanswered(f"{code} from {error.operation_name}")
     except BotoCoreError as error:
@@ -64,13 +66,14 @@ def answer(call: Callable[[], T]) -> T | Unanswered:
 
 
 class Inspection:
-    """One region, of the account and partition given, with a function for each of `actions`.
+    """One region, of the account and partition given, with a function for each of `actions`, and backups of `kinds`.
 
     Make it inside `brief_calls`.
     """
 
-    def __init__(self, region: str, account: str, partition: str, actions: Sequence[str]) -> None:
-        self.region, self._account, self._partition, self._actions = region, account, partition, actions
+    def __init__(self, region: str, account: str, partition: str, actions: Sequence[str], kinds: Sequence[str]) -> None:
+        self.region, self._account, self._partition = region, account, partition
+        self._actions, self._kinds = actions, kinds
         names = ("s3", "events", "lambda", "cloudwatch", "sns", "kms")
         self._clients: dict[str, Any] = {name: client(name, region) for name in names}
         self._catalog = Catalog(region, f"{_PREFIX}catalog")
@@ -82,8 +85,6 @@ class Inspection:
         """Ask everything at once."""
         questions: dict[str, Callable[[], Any]] = {
             "catalog": self._catalog.rows,
-            "stored": self._stored,
-            "tested": self._tested,
             "ran": self._ran,
             "leases": self._leases.rows,
             "rules": self._rules,
@@ -92,17 +93,28 @@ class Inspection:
             "contacts": self._contacts,
             "keys": self._keys,
         }
-        with ThreadPoolExecutor(len(questions), thread_name_prefix="question") as pool:
-            asked = {name: pool.submit(copy_context().run, answer, call) for name, call in questions.items()}
-            return RegionFacts(region=self.region, **{name: each.result() for name, each in asked.items()})
+        of_kinds: dict[str, Callable[[str], Any]] = {"stored": self._stored, "tested": self._tested}
+        threads = len(questions) + len(of_kinds) * len(self._kinds)
+        with ThreadPoolExecutor(threads, thread_name_prefix="question") as pool:
+
+            def ask(call: Callable[[], Any]) -> Future[Any]:
+                return pool.submit(copy_context().run, answer, call)
+
+            asked = {name: ask(call) for name, call in questions.items()}
+            by_kind = {
+                name: {kind: ask(partial(call, kind)) for kind in self._kinds} for name, call in of_kinds.items()
+            }
+            found = {name: each.result() for name, each in asked.items()}
+            found |= {name: {kind: each.result() for kind, each in of.items()} for name, of in by_kind.items()}
+            return RegionFacts(region=self.region, **found)
 
     # --- backups and operations ---------------------------------------------------------------------------
 
-    def _stored(self) -> str:
+    def _stored(self, kind: str) -> str:
         """What is wrong with the newest good backup, in the versions that a recovery reads: nothing, one hopes."""
-        row = newest_good(self._catalog.rows(), datetime.now(UTC))
+        row = newest_good((row for row in self._catalog.rows() if row.kind == kind), datetime.now(UTC))
         if row is None:
-            return "There is no good backup that could lie in S3"
+            return f"There is no good {kind} backup that could lie in S3"
         s3, bucket = self._clients["s3"], f"{_PREFIX}backups-{self._account}-{self.region}"
         for key, version in row.versions:
             try:
@@ -115,11 +127,9 @@ class Inspection:
                 return f"{key} in {bucket} has {head['ContentLength']} bytes, and its row says {row.size}"
         return ""
 
-    def _tested(self) -> RestoreTested | None:
-        table, now = f"{_PREFIX}audit-events", datetime.now(UTC)
-        asked = {kind: newest_events(self.region, table, event) for kind, event in TEST_EVENTS.items()}
-        found = [newest_test(events, kind, now) for kind, events in asked.items()]
-        newest = max((event for event in found if event), key=lambda event: event.timestamp, default=None)
+    def _tested(self, kind: str) -> RestoreTested | None:
+        events = newest_events(self.region, f"{_PREFIX}audit-events", TEST_EVENTS[kind])
+        newest = newest_test(events, kind, datetime.now(UTC))
         if newest is None:
             return None
         outcome: Mapping[str, Any] = {}
@@ -230,7 +240,7 @@ def _works(call: Callable[[], Any]) -> bool | Unanswered:
         call()
     except ClientError as error:
         code = error_code(error)
-        if code in _REFUSALS:
+        if code in REFUSALS:
             return Unanswered("only Mailark's own functions may use them", refused=True)
         if code in ("DisabledException", "KMSInvalidStateException"):
             return False

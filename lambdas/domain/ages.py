@@ -1,6 +1,6 @@
 """How old the newest good backup of each kind is, and the newest test that restored one; and what is too old."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -12,17 +12,25 @@ from lambdas.domain.timeline import in_words
 BACKUP_LIMIT = DAILY + HOUR
 """Seconds. A backup is made every night, and must be done within the hour that its plan gives it."""
 
-TEST_LIMIT = 7 * DAILY + HOUR
-"""Seconds. A restore is tested every week, with an hour to do it in."""
+_WEEK = 7 * DAILY
+
+TEST_LIMITS: dict[str, int] = {"vault": _WEEK + HOUR, "database": 5 * _WEEK + HOUR}
+"""Seconds. A restore of Vault is tested every week, with an hour to do it in, and one of the database on the first
+Sunday of a month (service-recovery-plan.md, "Monthly DR Testing"): at most five weeks lie between two of these."""
 
 FRESH_LIMIT = BACKUP_LIMIT + DAILY
-"""Seconds. The test of the week proves the backups of that week: what it restored was at most this old when it ended.
+"""Seconds. A test proves the backups that are made at its time: what it restored was at most this old when it ended.
 
 One night may fail before it, which is an alarm of its own: the test is good all the same.
 """
 
-TEST_EVENTS: dict[str, str] = {"vault": "vault_restore_test_completed"}
+TEST_EVENTS: dict[str, str] = {
+    "vault": "vault_restore_test_completed",
+    "database": "database_restore_test_completed",
+}
 """Each kind of backup, and the event of the audit trail that says that one was restored and proved equal."""
+
+_IN_DAYS = 3 * DAILY
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,12 @@ def ages_of(kind: str, rows: Sequence[CatalogRow], last_test: datetime | None, n
         test_seconds=_seconds(last_test, now) if last_test else None,
         dated_ahead=[row.id for row in mine if row.is_good and _is_ahead(row.started_at, now)],
     )
+
+
+def kinds_without_backup(kinds: Collection[str], rows: Sequence[CatalogRow], now: datetime) -> list[str]:
+    """Those of the kinds that have no good backup which is at most `BACKUP_LIMIT` old; `rows` are newest first."""
+    found = {kind: ages_of(kind, rows, None, now).backup_seconds for kind in kinds}
+    return [kind for kind, seconds in found.items() if seconds is None or seconds > BACKUP_LIMIT]
 
 
 def newest_good(rows: Iterable[CatalogRow], now: datetime) -> CatalogRow | None:
@@ -88,15 +102,26 @@ def too_old(ages: Ages, *, tested_here: bool) -> list[str]:
     if ages.backup_seconds is None:
         found.append(f"there is no good {ages.kind} backup")
     elif ages.backup_seconds > BACKUP_LIMIT:
-        found.append(f"the newest good {ages.kind} backup is {in_words(ages.backup_seconds)} old")
+        found.append(f"the newest good {ages.kind} backup is {age_in_words(ages.backup_seconds)} old")
     found += [
         f"{backup_id} is dated in the future, and a recovery takes it for the newest" for backup_id in ages.dated_ahead
     ]
     if tested_here and ages.test_seconds is None:
         found.append(f"no fresh {ages.kind} backup has been restored as a test")
-    elif tested_here and ages.test_seconds is not None and ages.test_seconds > TEST_LIMIT:
-        found.append(f"the newest restore test of a fresh {ages.kind} backup is {in_words(ages.test_seconds)} old")
+    elif tested_here and ages.test_seconds is not None and ages.test_seconds > TEST_LIMITS[ages.kind]:
+        found.append(f"the newest restore test of a fresh {ages.kind} backup is {age_in_words(ages.test_seconds)} old")
     return found
+
+
+def age_in_words(seconds: float) -> str:
+    """An age for people: as `in_words` says a duration, and from three days on in days."""
+    return in_words(seconds) if seconds < _IN_DAYS else f"{seconds // DAILY:.0f} days"
+
+
+def good_for(kind: str) -> str:
+    """How long a restore test of a kind is good for, its hour left out: `a week`, `5 weeks`."""
+    weeks = TEST_LIMITS[kind] // _WEEK
+    return "a week" if weeks == 1 else f"{weeks} weeks"
 
 
 def _seconds(since: datetime, now: datetime) -> int:

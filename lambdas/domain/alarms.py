@@ -1,6 +1,7 @@
 """The alarms of a region: the names that `infra` gives them and the status looks for, and what to do when one rings."""
 
-from lambdas.domain.ages import TEST_EVENTS
+from collections.abc import Collection
+
 from lambdas.domain.operation import MACHINE_PREFIX, machine_name
 
 UNDELIVERED_ALARM = f"{MACHINE_PREFIX}undelivered-events"
@@ -16,14 +17,14 @@ def restore_test_alarm(kind: str) -> str:
     return f"{MACHINE_PREFIX}{kind}-restore-test-too-old"
 
 
-def expected_alarms(*, tested_here: bool) -> dict[str, str]:
-    """The alarms that a region has, by name, each with what to do when it rings.
+def expected_alarms(kinds: Collection[str], *, tested_here: bool) -> dict[str, str]:
+    """The alarms that a region has, by name, each with what to do when it rings; `kinds` are those of the estate.
 
     `tested_here` is whether restores are tested there: elsewhere no alarm is on their age.
     """
-    found = {backup_alarm(kind): _of_age("backup-age") for kind in TEST_EVENTS}
+    found = {backup_alarm(kind): _of_age("backup-age") for kind in kinds}
     if tested_here:
-        found |= {restore_test_alarm(kind): _of_age("restore-test-age") for kind in TEST_EVENTS}
+        found |= {restore_test_alarm(kind): _of_age("restore-test-age") for kind in kinds}
     found[UNDELIVERED_ALARM] = (
         f"Look into the queue {UNDELIVERED_ALARM}, start by hand what was missed, and empty it; "
         "the alarm's description in CloudWatch says more."

@@ -1,16 +1,19 @@
 """What an on-call engineer asks first, answered from facts: what is protected, how old it is, and what would fail now.
 
-What the facts are stands in `status_facts.py`, how each check judges them in `status_checks.py`, and how it all looks
-in `status_text.py`; how the facts are had is the business of `adapters/inspection.py`.
+What the facts are stands in `status_facts.py`, how each check judges them in `status_checks.py` (those of Vault and of
+the database in `status_servers.py`), and how it all looks in `status_text.py`; how the facts are had is the business of
+`adapters/inspection.py`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from lambdas.domain.ages import TEST_EVENTS, Ages, ages_of
+from lambdas.domain.ages import Ages, ages_of
 from lambdas.domain.backup import CatalogRow
 from lambdas.domain.lease import LeaseRow
-from lambdas.domain.status_checks import Check, Verdict, checks
+from lambdas.domain.status_check import Check, Verdict
+from lambdas.domain.status_checks import checks
 from lambdas.domain.status_facts import Facts, Ran, RestoreTested, known
 
 EXIT_CODES: dict[Verdict, int] = {"good": 0, "not good": 1, "unknown": 2}
@@ -18,7 +21,10 @@ EXIT_CODES: dict[Verdict, int] = {"good": 0, "not good": 1, "unknown": 2}
 
 @dataclass(frozen=True)
 class Report:
-    """The answer. `backups`, `ran`, `leases` and `tested` are of `region`: the primary, or the standby in its place."""
+    """The answer. `backups`, `ran`, `leases` and `tested` are of `region`: the primary, or the standby in its place.
+
+    `ages` and `tested` are of each kind of backup that the estate has.
+    """
 
     estate: str
     at: datetime
@@ -29,7 +35,7 @@ class Report:
     ages: list[Ages]
     ran: list[Ran]
     leases: list[LeaseRow]
-    tested: RestoreTested | None
+    tested: Mapping[str, RestoreTested | None]
     checks: list[Check] = field(default_factory=list)
 
     @property
@@ -46,7 +52,7 @@ def report(facts: Facts, now: datetime) -> Report:
     estate = facts.estate
     first = facts.regions[0] if facts.regions else None
     rows = known(first.catalog, []) if first else []
-    tested = known(first.tested, None) if first else None
+    tested = {kind: known(first.tested[kind], None) if first else None for kind in estate.kinds}
     roles = {estate.regions.primary: "primary", estate.regions.standby: "standby"}
     return Report(
         estate=estate.name,
@@ -55,7 +61,7 @@ def report(facts: Facts, now: datetime) -> Report:
         region=first.region if first else estate.regions.primary,
         roles=roles,
         backups=rows,
-        ages=[ages_of(kind, rows, tested.ended_at if tested else None, now) for kind in TEST_EVENTS],
+        ages=[ages_of(kind, rows, last.ended_at if last else None, now) for kind, last in tested.items()],
         ran=known(first.ran, []) if first else [],
         leases=[lease for lease in known(first.leases, []) if lease.held] if first else [],
         tested=tested,

@@ -3,17 +3,17 @@
 The check of a fact that could not be had is UNKNOWN: it never passes, and neither does one that was skipped.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Literal, TypeVar
+from typing import TypeVar
 
-from lambdas.domain.ages import BACKUP_LIMIT, TEST_EVENTS, TEST_LIMIT, ages_of, newest_good
+from lambdas.domain.ages import BACKUP_LIMIT, TEST_LIMITS, age_in_words, ages_of, good_for, newest_good
 from lambdas.domain.alarms import expected_alarms
 from lambdas.domain.backup import CatalogRow
 from lambdas.domain.operation import machine_name
 from lambdas.domain.scenarios import SCENARIOS, ScheduledInput
+from lambdas.domain.status_check import REFUSED, SILENT, Check, Verdict
 from lambdas.domain.status_facts import (
     Alarm,
     Facts,
@@ -23,63 +23,47 @@ from lambdas.domain.status_facts import (
     RestoreTested,
     Subscription,
     Unanswered,
-    VaultFacts,
     known,
 )
+from lambdas.domain.status_servers import server_checks
 from lambdas.domain.timeline import in_words
 
 T = TypeVar("T")
-
-Verdict = Literal["good", "not good", "unknown", "skipped"]
 
 FAILURE_RULE = "mailark-failed-executions"
 IN_BOTH_REGIONS = {"staging_emptying", "backup_watch", "audit_signing", "audit_verification"}
 """What starts by itself in the standby too."""
 
 
-@dataclass(frozen=True)
-class Check:
-    """One check: a stable name, the region it is of, the verdict, a sentence, and what to do about it."""
-
-    name: str
-    region: str | None
-    verdict: Verdict
-    said: str
-    hint: str | None = None
-
-
-_REFUSED = "Run this with credentials that may read what is named here."
-_SILENT = "Ask again; health.aws.amazon.com tells whether AWS has a problem there."
-
-
 def checks(facts: Facts, now: datetime) -> Iterator[Check]:
-    """Every check of a house: what is true of it whole, then each region that answered, and its two Vaults."""
-    estate = facts.estate
+    """Every check of a house: what is true of it whole, then each region that answered, and the estate's servers."""
+    estate, kinds = facts.estate, facts.estate.kinds
     for region, why in facts.silent.items():
-        hint = f"If it stays so, recover from the other region. {_SILENT}"
+        hint = f"If it stays so, recover from the other region. {SILENT}"
         yield Check("region", region, "unknown", f"The region does not answer: {why}.", hint)
     if not facts.same_estate:
         hint = "Make them equal: `cdk deploy --all` with the right estate.yaml writes both."
         yield Check("estate", None, "not good", "The two regions have different estates.", hint)
-    newest: CatalogRow | None = None
+    newest: dict[str, str] = {}
     for each in facts.regions:
         primary = each.region == estate.regions.primary
-        for kind in TEST_EVENTS:
+        for kind in kinds:
             yield from _of(each, "backup-age", each.catalog, partial(_backup_age, kind=kind, now=now))
-        yield from _of(each, "backup-stored", each.stored, _stored)
-        if primary:
-            newest = newest_good(known(each.catalog, []), now)
-            yield from _of(each, "restore-test-age", each.tested, partial(_test_age, now=now))
-        elif newest:
-            yield from _of(each, "backup-copied", each.catalog, partial(_copied, newest=newest.id))
-        yield from _of(each, "last-run", each.ran, partial(_last_runs, primary=primary))
-        yield from _of(each, "schedules", each.rules, partial(_rules, region=each.region, primary=primary))
+            yield from _of(each, "backup-stored", each.stored[kind], partial(_stored, kind=kind))
+            if primary:
+                row = newest_good((row for row in known(each.catalog, []) if row.kind == kind), now)
+                newest |= {kind: row.id} if row else {}
+                yield from _of(each, "restore-test-age", each.tested[kind], partial(_test_age, kind=kind, now=now))
+            elif kind in newest:
+                yield from _of(each, "backup-copied", each.catalog, partial(_copied, kind=kind, newest=newest[kind]))
+        mine = _by_itself(kinds, primary)
+        yield from _of(each, "last-run", each.ran, partial(_last_runs, mine=mine))
+        yield from _of(each, "schedules", each.rules, partial(_rules, region=each.region, mine=mine, kinds=kinds))
         yield from _of(each, "functions", each.functions, _functions)
-        yield from _of(each, "alarms", each.alarms, partial(_alarms, primary=primary))
+        yield from _of(each, "alarms", each.alarms, partial(_alarms, kinds=kinds, primary=primary))
         yield from _of(each, "contacts", each.contacts, _contacts)
         yield from _of(each, "keys", each.keys, _keys)
-    yield _vault(facts.vault, in_network=estate.network is not None)
-    yield _staging(facts.staging, in_network=estate.network is not None)
+    yield from server_checks(facts)
 
 
 Found = tuple[Verdict, str, str | None]
@@ -87,7 +71,7 @@ Found = tuple[Verdict, str, str | None]
 
 def _of(region: RegionFacts, name: str, fact: T | Unanswered, judge: Callable[[T], Iterable[Found]]) -> Iterator[Check]:
     if isinstance(fact, Unanswered):
-        hint = _REFUSED if fact.refused else _SILENT
+        hint = REFUSED if fact.refused else SILENT
         yield Check(name, region.region, "unknown", f"It could not be told: {fact.why}.", hint)
         return
     for verdict, said, cure in judge(fact):
@@ -107,70 +91,84 @@ def _backup_age(rows: Sequence[CatalogRow], kind: str, now: datetime) -> Iterato
     if ages.backup_seconds is None:
         yield "not good", f"There is no good {kind} backup.", hint
         return
-    said = f"The newest good {kind} backup, {ages.backup_id}, is {in_words(ages.backup_seconds)} old"
+    said = f"The newest good {kind} backup, {ages.backup_id}, is {age_in_words(ages.backup_seconds)} old"
     if ages.backup_seconds > BACKUP_LIMIT:
         yield "not good", f"{said}, and at most {in_words(BACKUP_LIMIT)} are good.", hint
     else:
         yield _good(f"{said}.")
 
 
-def _stored(problem: str) -> Iterator[Found]:
+def _stored(problem: str, kind: str) -> Iterator[Found]:
     if problem:
-        yield "not good", f"{problem}.", "Restore another backup if you must now; then start mailark-vault-backup."
+        hint = f"Restore another backup if you must now; then start {machine_name(f'{kind}_backup')}."
+        yield "not good", f"{problem}.", hint
     else:
-        yield _good("The newest good backup lies in S3 in its version and size, and its manifest in its version.")
+        yield _good(
+            f"The newest good {kind} backup lies in S3 in its version and size, and its manifest in its version."
+        )
 
 
-def _copied(rows: Sequence[CatalogRow], newest: str) -> Iterator[Found]:
+def _copied(rows: Sequence[CatalogRow], kind: str, newest: str) -> Iterator[Found]:
     if any(row.id == newest and row.is_good for row in rows):
-        yield _good(f"The newest good backup, {newest}, is copied here and proved.")
+        yield _good(f"The newest good {kind} backup, {newest}, is copied here and proved.")
     else:
-        hint = "Read the last mailark-vault-backup: its copy failed, or it runs still. Start it again."
-        yield "not good", f"The newest good backup, {newest}, has no good copy here.", hint
+        machine = machine_name(f"{kind}_backup")
+        hint = f"Read the last {machine}: its copy failed, or it runs still. Start it again."
+        yield "not good", f"The newest good {kind} backup, {newest}, has no good copy here.", hint
 
 
-def _test_age(tested: RestoreTested | None, now: datetime) -> Iterator[Found]:
+def _test_age(tested: RestoreTested | None, kind: str, now: datetime) -> Iterator[Found]:
     hint = (
-        "Start the restore test by hand, without a backup_id; "
-        "only a green one shows that fresh backups can be restored."
+        f"Start {machine_name(f'{kind}_restore_test')} by hand, without a backup_id; "
+        f"only a green one shows that fresh {kind} backups can be restored."
     )
     if tested is None:
-        yield "not good", "No fresh backup has been restored as a test.", hint
+        yield "not good", f"No fresh {kind} backup has been restored as a test.", hint
         return
     seconds = (now - tested.ended_at).total_seconds()
-    said = f"The newest restore test of a fresh backup is {in_words(seconds)} old"
-    if seconds > TEST_LIMIT:
-        yield "not good", f"{said}, and a week is good.", hint
+    said = f"The newest restore test of a fresh {kind} backup is {age_in_words(seconds)} old"
+    if seconds > TEST_LIMITS[kind]:
+        yield "not good", f"{said}, and at most {good_for(kind)} and an hour are good.", hint
     else:
         yield _good(f"{said}.")
 
 
-def _by_itself(primary: bool) -> list[str]:
+def _of_no_use(kinds: Collection[str]) -> set[str]:
+    """The scenarios of a database, where the estate has none: they would fail."""
+    return {name for name, scenario in SCENARIOS.items() if scenario.needs_database and "database" not in kinds}
+
+
+def _by_itself(kinds: Collection[str], primary: bool) -> list[str]:
     """The scenarios that start by themselves in a region."""
+    left_out = _of_no_use(kinds)
     scheduled = [name for name, scenario in SCENARIOS.items() if issubclass(scenario.input, ScheduledInput)]
-    return [name for name in scheduled if primary or name in IN_BOTH_REGIONS]
+    return [name for name in scheduled if name not in left_out and (primary or name in IN_BOTH_REGIONS)]
 
 
-def _last_runs(ran: Sequence[Ran], primary: bool) -> Iterator[Found]:
+def _last_runs(ran: Sequence[Ran], mine: Collection[str]) -> Iterator[Found]:
     """Of what starts by itself there: a recovery that failed once is history, a night that failed is what holds now."""
-    mine = [each for each in ran if each.scenario in _by_itself(primary)]
-    failed = [each for each in mine if each.status not in ("running", "succeeded")]
+    last = [each for each in ran if each.scenario in mine]
+    failed = [each for each in last if each.status not in ("running", "succeeded")]
     for each in failed:
         why = f": {each.code}" if each.code else ""
         yield "not good", f"The last {each.scenario} {each.status.replace('_', ' ')}{why}.", each.hint
     if not failed:
-        yield _good(f"The last run of each that starts by itself was good ({len(mine)} have run).")
+        yield _good(f"The last run of each that starts by itself was good ({len(last)} have run).")
 
 
-def _rules(rules: Mapping[str, bool], region: str, primary: bool) -> Iterator[Found]:
-    wanted = [machine_name(name) for name in _by_itself(primary)] + [FAILURE_RULE]
+def _rules(rules: Mapping[str, bool], region: str, mine: Collection[str], kinds: Collection[str]) -> Iterator[Found]:
+    wanted = [machine_name(name) for name in mine] + [FAILURE_RULE]
+    wrong = [rule for rule in map(machine_name, sorted(_of_no_use(kinds))) if rules.get(rule)]
+    for name in wrong:
+        hint = f"Turn it off: aws events disable-rule --region {region} --name {name}"
+        yield "not good", f"The rule {name} is on, and the estate has no database.", hint
     for name in wanted:
         if name not in rules:
             yield "not good", f"The rule {name} does not exist.", "Run `cdk deploy --all`."
         elif not rules[name]:
             hint = f"Turn it on: aws events enable-rule --region {region} --name {name}"
             yield "not good", f"The rule {name} is off.", hint
-    if all(rules.get(name) for name in wanted):
+    if not wrong and all(rules.get(name) for name in wanted):
         yield _good(f"What starts by itself is on ({', '.join(wanted)}).")
 
 
@@ -187,13 +185,13 @@ def _functions(states: Mapping[str, str]) -> Iterator[Found]:
         yield _good(f"All {len(states)} functions can run.")
 
 
-def _alarms(alarms: Mapping[str, Alarm], primary: bool) -> Iterator[Found]:
+def _alarms(alarms: Mapping[str, Alarm], kinds: Collection[str], primary: bool) -> Iterator[Found]:
     """Those that the region must have, and no others.
 
     One that has judged nothing yet is unknown: it is so for some minutes after a deployment, and since every one of
     them takes missing data for good or for bad, none stays so.
     """
-    expected = expected_alarms(tested_here=primary)
+    expected = expected_alarms(kinds, tested_here=primary)
     for name, cure in expected.items():
         alarm = alarms.get(name)
         if alarm is None:
@@ -240,30 +238,3 @@ def _keys(keys: Mapping[str, Key]) -> Iterator[Found]:
     if left:
         why = next(use.why for use in skipped.values() if isinstance(use, Unanswered))
         yield "skipped", f"These keys are enabled; whether they work was not tried: {', '.join(left)} ({why}).", None
-
-
-def _vault(vault: VaultFacts, in_network: bool) -> Check:
-    way = "mailark-vault-backup reaches it from the estate's network."
-    lost = "If the server is lost, see docs/runbooks/vault_restore.md."
-    return _asked("vault", "Vault", vault, way if in_network else None, lost)
-
-
-def _staging(vault: VaultFacts, in_network: bool) -> Check:
-    way = "mailark-vault-restore-test reaches it from the estate's network."
-    lost = (
-        "Start it; until it leads, no restore can be tested. If the server is lost, start a new one that holds "
-        "nothing: docs/operating.md, The staging Vault."
-    )
-    return _asked("staging-vault", "The staging Vault", vault, way if in_network else None, lost)
-
-
-def _asked(check: str, name: str, vault: VaultFacts, another_way: str | None, lost: str) -> Check:
-    """A Vault by what it said; the functions may reach it over a network that this machine need not be in."""
-    if vault.problem:
-        return Check(check, None, "not good", vault.problem, vault.hint)
-    if vault.leader:
-        return Check(check, None, "good", f"{name} is unsealed, and {vault.leader} leads.")
-    said = f"{name} was not reached from this machine: {vault.unreached}."
-    if another_way:
-        return Check(check, None, "skipped", said, another_way)
-    return Check(check, None, "not good", said, lost)

@@ -77,12 +77,15 @@ class RestoreTested:
 
 @dataclass(frozen=True)
 class RegionFacts:
-    """What one region answered. `stored` is what is wrong with the newest good backup in S3; nothing is right."""
+    """What one region answered, of each kind of backup that the estate has where a fact is of a kind.
+
+    `stored` is what is wrong with the newest good backup in S3; nothing is right.
+    """
 
     region: str
     catalog: list[CatalogRow] | Unanswered
-    stored: str | Unanswered
-    tested: RestoreTested | Unanswered | None
+    stored: Mapping[str, str | Unanswered]
+    tested: Mapping[str, RestoreTested | Unanswered | None]
     ran: list[Ran] | Unanswered
     leases: list[LeaseRow] | Unanswered
     rules: Mapping[str, bool] | Unanswered
@@ -103,8 +106,25 @@ class VaultFacts:
 
 
 @dataclass(frozen=True)
+class DatabaseFacts:
+    """What a PostgreSQL server said: a problem with a hint, or its major version, or why it was not reached.
+
+    `major` comes of a login. Without one, `unproved` is why; the server's certificate has been verified all the same.
+    """
+
+    major: int | None = None
+    problem: str | None = None
+    hint: str | None = None
+    unreached: str | None = None
+    unproved: Unanswered | None = None
+
+
+@dataclass(frozen=True)
 class Facts:
-    """All that was asked. `silent` are the regions that did not answer, and why; `read_from` gave the estate."""
+    """All that was asked. `silent` are the regions that did not answer, and why; `read_from` gave the estate.
+
+    Without a database in the estate there is nothing about one.
+    """
 
     estate: Estate
     read_from: str
@@ -113,6 +133,8 @@ class Facts:
     silent: Mapping[str, str]
     vault: VaultFacts
     staging: VaultFacts
+    database: DatabaseFacts | None = None
+    database_staging: DatabaseFacts | None = None
 
 
 def known(fact: T | Unanswered, otherwise: T) -> T:

@@ -2,28 +2,38 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 import msgspec
 
+from lambdas.domain.ages import age_in_words
+from lambdas.domain.backup import CatalogRow
+from lambdas.domain.scenarios import SCENARIOS
 from lambdas.domain.status import Report
-from lambdas.domain.status_checks import Check, Verdict
-from lambdas.domain.status_facts import Ran
+from lambdas.domain.status_check import Check, Verdict
+from lambdas.domain.status_facts import Ran, RestoreTested
 from lambdas.domain.timeline import in_words
 
 _WORDS: dict[Verdict, str] = {"good": "GOOD", "not good": "NOT GOOD", "unknown": "UNKNOWN", "skipped": "SKIPPED"}
 _COLOURS: dict[Verdict, str] = {"good": "32", "not good": "31", "unknown": "33", "skipped": "2"}
-_DAY = 24 * 3600
 _NEWEST = 10
+"""How many backups of a kind are shown."""
+
+_NAME = max(map(len, SCENARIOS))
 
 
 def as_data(report: Report, *, every_backup: bool) -> dict[str, Any]:
-    """The report as plain data, with its verdict; times are RFC 3339, ages and durations in seconds."""
+    """The report as plain data, with its verdict; times are RFC 3339, ages and durations in seconds.
+
+    Of the backups these are the newest of each kind, or every one; `backups_in_all` counts them by kind.
+    """
     data: dict[str, Any] = msgspec.to_builtins(report)
-    data["backups"] = data["backups"] if every_backup else data["backups"][:_NEWEST]
-    data["backups_in_all"] = len(report.backups)
-    for shown, row in zip(data["backups"], report.backups, strict=False):
-        shown["age_seconds"] = round(_since(row.started_at, report.at))
+    by_kind = _by_kind(report)
+    shown = {row.id for row in chain.from_iterable(_shown(rows, every_backup) for rows in by_kind.values())}
+    ages = {row.id: round(_since(row.started_at, report.at)) for row in report.backups}
+    data["backups"] = [row | {"age_seconds": ages[row["id"]]} for row in data["backups"] if row["id"] in shown]
+    data["backups_in_all"] = {kind: len(rows) for kind, rows in by_kind.items()}
     return {"verdict": report.verdict} | data
 
 
@@ -41,27 +51,22 @@ def _lines(report: Report, every_backup: bool, colour: bool) -> Iterator[str]:
     for region, role in report.roles.items():
         yield f"  {region:<16} {role:<8} {'does not answer' if region in silent else 'answers'}"
     yield ""
-    shown = report.backups if every_backup else report.backups[:_NEWEST]
-    more = (
-        f", the newest {len(shown)} of {len(report.backups)}; --all shows every one" if shown != report.backups else ""
-    )
-    yield f"Backups in {report.region}{more}"
-    yield from _table(
-        ("ID", "AGE", "SIZE", "PROOF", "COPY"),
-        [(row.id, _age(row.started_at, report.at), _size(row.size), row.proof, row.copy) for row in shown],
-    )
-    yield ""
+    for kind, rows in _by_kind(report).items():
+        shown = _shown(rows, every_backup)
+        more = f", the newest {len(shown)} of {len(rows)}; --all shows every one" if shown != rows else ""
+        yield f"{kind.capitalize()} backups in {report.region}{more}"
+        yield from _table(
+            ("ID", "AGE", "SIZE", "PROOF", "COPY"),
+            [(row.id, _age(row.started_at, report.at), _size(row.size), row.proof, row.copy) for row in shown],
+        )
+        yield ""
     yield f"Last runs in {report.region}"
     for each in report.ran:
         yield from _ran(each, report.at)
     if not report.ran:
         yield "  none"
-    if report.tested and report.tested.rto and report.tested.rpo:
-        rto, rpo = report.tested.rto, report.tested.rpo
-        yield (
-            f"  The last restore test of a fresh backup took {in_words(rto.measured)} of {in_words(rto.objective)}, "
-            f"and its data was {in_words(rpo.measured)} old ({in_words(rpo.objective)} promised)."
-        )
+    for kind, tested in report.tested.items():
+        yield from _tested(kind, tested)
     yield ""
     yield f"Running now in {report.region}"
     for lease in report.leases:
@@ -74,13 +79,33 @@ def _lines(report: Report, every_backup: bool, colour: bool) -> Iterator[str]:
         yield from _check(check, colour)
 
 
+def _by_kind(report: Report) -> dict[str, list[CatalogRow]]:
+    """The backups of each kind that the estate has, and of those that it had once."""
+    kinds = dict.fromkeys([ages.kind for ages in report.ages] + [row.kind for row in report.backups])
+    return {kind: [row for row in report.backups if row.kind == kind] for kind in kinds}
+
+
+def _shown(rows: list[CatalogRow], every_backup: bool) -> list[CatalogRow]:
+    return rows if every_backup else rows[:_NEWEST]
+
+
+def _tested(kind: str, tested: RestoreTested | None) -> Iterator[str]:
+    if tested and tested.rto and tested.rpo:
+        rto, rpo = tested.rto, tested.rpo
+        yield (
+            f"  The last restore test of a fresh {kind} backup took {in_words(rto.measured)} of "
+            f"{in_words(rto.objective)}, and its data was {in_words(rpo.measured)} old "
+            f"({in_words(rpo.objective)} promised)."
+        )
+
+
 def _ran(each: Ran, at: datetime) -> Iterator[str]:
     ended = f", ended {_old(each.ended_at, at)} ago" if each.ended_at else f", started {_old(each.started_at, at)} ago"
     who = f" ({each.reason}, {each.user_id})" if each.reason else ""
-    yield f"  {each.scenario:<20} {each.status}{ended}{who}"
+    yield f"  {each.scenario:<{_NAME}} {each.status}{ended}{who}"
     if each.code:
-        yield f"  {'':<20} {each.code}: {each.sentence}"
-        yield f"  {'':<20} Next: {each.hint}"
+        yield f"  {'':<{_NAME}} {each.code}: {each.sentence}"
+        yield f"  {'':<{_NAME}} Next: {each.hint}"
 
 
 def _check(check: Check, colour: bool) -> Iterator[str]:
@@ -113,9 +138,7 @@ def _age(moment: str, at: datetime) -> str:
 
 
 def _old(moment: str, at: datetime) -> str:
-    """An age in words; from three days on in days."""
-    seconds = max(0.0, _since(moment, at))
-    return in_words(seconds) if seconds < 3 * _DAY else f"{seconds // _DAY:.0f} days"
+    return age_in_words(max(0.0, _since(moment, at)))
 
 
 def _size(size: int) -> str:

@@ -5,15 +5,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import yaml
 
 from lambdas.adapters.audit_trail import AuditTrail, timestamp
 from lambdas.adapters.aws import brief_calls
 from lambdas.adapters.inspection import Inspection
+from lambdas.domain.ages import TEST_EVENTS
 from lambdas.domain.audit import Event
 from lambdas.domain.backup import BackupName
 from lambdas.domain.status_facts import RestoreTested
-from tests.actions.house import House
-from tests.domain.builders import row_of
+from tests.actions.house import OTHER, House
+from tests.domain.builders import DATABASE, row_of
 from tests.servers.aws import ACCOUNT, PRIMARY, STANDBY, aws, forget
 
 HOUR = 3600
@@ -29,25 +31,36 @@ def _ago(hours: float) -> datetime:
     return (datetime.now(UTC) - timedelta(hours=hours)).replace(microsecond=0)
 
 
-def _tested(hours_ago: float, event: str = "vault_restore_test_completed", data_hours: float = 2) -> None:
-    """A restore test that ended so long ago, of a backup that was so many hours old then."""
-    details = {"backup_id": BackupName("vault", "daily", _ago(hours_ago + data_hours)).id}
+def _tested(hours_ago: float, event: str | None = None, data_hours: float = 2, kind: str = "vault") -> None:
+    """A restore test that ended so long ago (`event`: well), of a backup that was so many hours old then."""
+    of = "smtpy" if kind == "database" else ""
+    details = {"backup_id": BackupName(kind, "daily", _ago(hours_ago + data_hours), of).id}
+    ended = timestamp(_ago(hours_ago))
     trail = AuditTrail(PRIMARY, "mailark-audit-events", "mailark-audit-heads")
-    trail.append(
-        "platform#vault", Event(f"e-{hours_ago}", event, "system", timestamp(_ago(hours_ago)), "info", details)
-    )
+    told = Event(f"e-{kind}-{hours_ago}", event or TEST_EVENTS[kind], "system", ended, "info", details)
+    trail.append(f"platform#{kind}", told)
+
+
+@pytest.fixture
+def with_database(house: House) -> House:
+    """The same house, whose estate has a database too."""
+    text = yaml.safe_dump(yaml.safe_load(house.estate_text(house.vault)) | yaml.safe_load(DATABASE))
+    for region in OTHER:
+        house.put_estate(region=region, text=text)
+    return house
 
 
 def _measure(house: House, region: str = PRIMARY) -> Any:
     return house.run("measure_ages", {"operation": house.operation("backup_watch")}, region)
 
 
-def _published(region: str = PRIMARY) -> dict[str, float]:
-    """The greatest value of each metric about Vault."""
+def _published(region: str = PRIMARY, kind: str = "vault") -> dict[str, float]:
+    """The greatest value of each metric about a kind of backup."""
     found = {}
     cloudwatch = aws("cloudwatch", region)
     for metric in cloudwatch.list_metrics(Namespace="Mailark")["Metrics"]:
-        assert metric["Dimensions"] == [{"Name": "kind", "Value": "vault"}]
+        if metric["Dimensions"] != [{"Name": "kind", "Value": kind}]:
+            continue
         now = datetime.now(UTC)
         points = cloudwatch.get_metric_statistics(
             **metric,
@@ -60,10 +73,10 @@ def _published(region: str = PRIMARY) -> dict[str, float]:
     return found
 
 
-def _age_in_the_status() -> float:
-    """How old the newest restore test is by what `lambdas.status` reads."""
+def _age_in_the_status(kind: str = "vault") -> float:
+    """How old the newest restore test of a kind is by what `lambdas.status` reads."""
     with brief_calls():
-        tested = Inspection(PRIMARY, ACCOUNT, "aws", []).facts().tested
+        tested = Inspection(PRIMARY, ACCOUNT, "aws", [], [kind]).facts().tested[kind]
     assert isinstance(tested, RestoreTested)
     return (datetime.now(UTC) - tested.ended_at).total_seconds()
 
@@ -103,8 +116,56 @@ def test_what_is_too_old_is_in_the_record_and_no_failure(house: House) -> None:
     measured = _measure(house)
     assert measured["problems"] == [
         "the newest good vault backup is 26 h old",
-        "the newest restore test of a fresh vault backup is 170 h old",
+        "the newest restore test of a fresh vault backup is 7 days old",
     ]
+
+
+def test_of_a_database_that_the_estate_has_not_nothing_is_measured(house: House) -> None:
+    """Nor is that of one whose backups are there still: no alarm waits for it."""
+    for kind in ("vault", "database"):
+        house.catalog().put(row_of(_ago(2), kind))
+        _tested(30, kind=kind)
+    measured = _measure(house)
+    assert [ages["kind"] for ages in measured["ages"]] == ["vault"]
+    assert (measured["verdict"], _published(kind="database")) == ("good", {})
+
+
+def test_each_kind_of_the_estate_is_measured_by_itself(with_database: House) -> None:
+    for kind, hours in (("vault", 2), ("database", 3)):
+        with_database.catalog().put(row_of(_ago(hours), kind))
+    _tested(30)
+    _tested(800, kind="database")
+    measured = _measure(with_database)
+    assert (measured["verdict"], measured["problems"]) == ("good", [])
+    assert [ages["kind"] for ages in measured["ages"]] == ["vault", "database"]
+    assert _published() == pytest.approx({"BackupAgeSeconds": 2 * HOUR, "RestoreTestAgeSeconds": 30 * HOUR}, abs=30)
+    assert _published(kind="database") == pytest.approx(
+        {"BackupAgeSeconds": 3 * HOUR, "RestoreTestAgeSeconds": 800 * HOUR}, abs=30
+    )
+    assert _age_in_the_status("database") == pytest.approx(800 * HOUR, abs=30)
+
+
+def test_a_database_whose_backups_fail_is_told_though_vaults_are_good(with_database: House) -> None:
+    with_database.catalog().put(row_of(_ago(2)))
+    with_database.catalog().put(row_of(_ago(26), "database"))
+    _tested(30)
+    _tested(842, kind="database")
+    measured = _measure(with_database)
+    assert measured["problems"] == [
+        "the newest good database backup is 26 h old",
+        "the newest restore test of a fresh database backup is 35 days old",
+    ]
+
+
+def test_without_a_dump_and_a_test_of_one_the_alarms_miss_their_ages(with_database: House) -> None:
+    with_database.catalog().put(row_of(_ago(2)))
+    _tested(30)
+    measured = _measure(with_database)
+    assert measured["problems"] == [
+        "there is no good database backup",
+        "no fresh database backup has been restored as a test",
+    ]
+    assert _published(kind="database") == {}
 
 
 def test_tests_of_old_backups_are_passed_over_however_many_there_are(house: House) -> None:
@@ -113,7 +174,7 @@ def test_tests_of_old_backups_are_passed_over_however_many_there_are(house: Hous
         _tested(hours, data_hours=50)
     _tested(170)
     measured = _measure(house)
-    assert measured["problems"] == ["the newest restore test of a fresh vault backup is 170 h old"]
+    assert measured["problems"] == ["the newest restore test of a fresh vault backup is 7 days old"]
     assert _published()["RestoreTestAgeSeconds"] == pytest.approx(170 * HOUR, abs=30)
     assert _age_in_the_status() == pytest.approx(170 * HOUR, abs=30)
 

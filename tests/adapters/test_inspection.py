@@ -28,9 +28,9 @@ def _no_alarms() -> Iterator[None]:
     forget("cloudwatch")
 
 
-def _facts() -> RegionFacts:
+def _facts(*kinds: str) -> RegionFacts:
     with brief_calls():
-        return Inspection(PRIMARY, ACCOUNT, "aws", []).facts()
+        return Inspection(PRIMARY, ACCOUNT, "aws", [], kinds).facts()
 
 
 # --- the newest good backup in S3 -------------------------------------------------------------------------
@@ -43,6 +43,13 @@ class _Kept:
     store: BackupStore
     row: CatalogRow
 
+    def stored(self) -> object:
+        """What is wrong with it, as the status is told; with nothing of the other kind."""
+        found = _facts("vault", "database").stored
+        (other,) = found.keys() - {self.row.kind}
+        assert found[other] == f"There is no good {other} backup that could lie in S3"
+        return found[self.row.kind]
+
     def lose(self, key: str, version: str) -> None:
         """Delete a version for good, past its lock."""
         s3 = aws("s3")
@@ -53,11 +60,14 @@ class _Kept:
         aws("s3").delete_object(Bucket=self.store.bucket, Key=key)
 
 
-@pytest.fixture
-def kept() -> _Kept:
+@pytest.fixture(params=["vault", "database"])
+def kept(request: pytest.FixtureRequest) -> _Kept:
     make_tables()
-    store = make_bucket(name=f"mailark-backups-{ACCOUNT}")
-    row = row_of(datetime.now(UTC) - timedelta(hours=1))
+    return _keep(make_bucket(name=f"mailark-backups-{ACCOUNT}"), request.param)
+
+
+def _keep(store: BackupStore, kind: str) -> _Kept:
+    row = row_of(datetime.now(UTC) - timedelta(hours=1), kind)
     versions = {
         "version_id": put(store, row.key, b"sealed"),
         "manifest_version": put(store, manifest_key(row.key), b"{}"),
@@ -68,13 +78,13 @@ def kept() -> _Kept:
 
 
 def test_a_backup_that_lies_where_its_row_says_is_in_order(kept: _Kept) -> None:
-    assert _facts().stored == ""
+    assert kept.stored() == ""
 
 
 def test_an_object_or_a_manifest_whose_version_is_gone_is_told(kept: _Kept) -> None:
     for key, version in reversed(kept.row.versions):
         kept.lose(key, version)
-        assert _facts().stored == f"{key} is not in {kept.store.bucket} in the version that the catalog names"
+        assert kept.stored() == f"{key} is not in {kept.store.bucket} in the version that the catalog names"
 
 
 def test_another_version_does_not_stand_in_for_one_that_is_gone(kept: _Kept) -> None:
@@ -82,23 +92,36 @@ def test_another_version_does_not_stand_in_for_one_that_is_gone(kept: _Kept) -> 
     (_, (key, version)) = kept.row.versions
     kept.lose(key, version)
     put(kept.store, key, b"{}")
-    assert _facts().stored == f"{key} is not in {kept.store.bucket} in the version that the catalog names"
+    assert kept.stored() == f"{key} is not in {kept.store.bucket} in the version that the catalog names"
 
 
 def test_a_deletion_marker_above_the_versions_is_no_loss(kept: _Kept) -> None:
     for key, _ in kept.row.versions:
         kept.mark_deleted(key)
-    assert _facts().stored == ""
+    assert kept.stored() == ""
 
 
 def test_an_object_of_another_size_is_told(kept: _Kept) -> None:
     Catalog(PRIMARY, "mailark-catalog").put(dataclasses.replace(kept.row, size=7))
-    assert _facts().stored == f"{kept.row.key} in {kept.store.bucket} has 6 bytes, and its row says 7"
+    assert kept.stored() == f"{kept.row.key} in {kept.store.bucket} has 6 bytes, and its row says 7"
 
 
 def test_a_bucket_that_may_not_be_read_is_not_taken_for_an_empty_one(kept: _Kept) -> None:
     with refused(lambda request: request.method == "HEAD", "403", 403):
-        assert _facts().stored == Unanswered("these credentials may not call HeadObject", refused=True)
+        assert kept.stored() == Unanswered("these credentials may not call HeadObject", refused=True)
+
+
+def test_what_is_wrong_with_one_kind_is_not_said_of_the_other(kept: _Kept) -> None:
+    other = _keep(kept.store, {"vault": "database", "database": "vault"}[kept.row.kind])
+    kept.lose(kept.row.key, kept.row.version_id)
+    found = _facts("vault", "database").stored
+    assert found[other.row.kind] == ""
+    assert str(found[kept.row.kind]).startswith(f"{kept.row.key} is not in ")
+
+
+def test_of_a_kind_that_the_estate_has_not_nothing_is_asked(kept: _Kept) -> None:
+    facts = _facts("vault")
+    assert ([*facts.stored], [*facts.tested]) == (["vault"], ["vault"])
 
 
 # --- alarms -----------------------------------------------------------------------------------------------

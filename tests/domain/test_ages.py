@@ -1,21 +1,48 @@
 """How old what would be restored is, and when that is too old."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
-from lambdas.domain.ages import BACKUP_LIMIT, FRESH_LIMIT, TEST_EVENTS, TEST_LIMIT, Ages, ages_of, newest_test, too_old
+from lambdas.domain.ages import (
+    BACKUP_LIMIT,
+    FRESH_LIMIT,
+    TEST_EVENTS,
+    TEST_LIMITS,
+    Ages,
+    age_in_words,
+    ages_of,
+    good_for,
+    kinds_without_backup,
+    newest_test,
+    too_old,
+)
 from lambdas.domain.audit import Event
 from lambdas.domain.backup import BackupName, ProofLevel, Series
-from tests.domain.builders import STARTED, row_of
+from lambdas.domain.estate import parse_estate
+from lambdas.domain.scenarios import SCENARIOS
+from tests.domain.builders import DATABASE, ESTATE, STARTED, row_of
 
 HOUR = 3600
 NOW = STARTED + timedelta(hours=1, seconds=10)
+of_both = pytest.mark.parametrize("kind", TEST_EVENTS)
 
 
 def test_the_limits_are_those_of_the_issue() -> None:
-    assert (BACKUP_LIMIT, TEST_LIMIT) == (25 * HOUR, 7 * 24 * HOUR + HOUR)
-    assert TEST_EVENTS == {"vault": "vault_restore_test_completed"}
+    assert BACKUP_LIMIT == 25 * HOUR
+    assert TEST_LIMITS == {"vault": 7 * 24 * HOUR + HOUR, "database": 35 * 24 * HOUR + HOUR}
+
+
+def test_every_kind_of_an_estate_has_a_restore_test_and_its_limit() -> None:
+    assert TEST_EVENTS.keys() == TEST_LIMITS.keys() == set(parse_estate(ESTATE + DATABASE).kinds)
+    assert set(TEST_EVENTS.values()) == {SCENARIOS[f"{kind}_restore_test"].completed for kind in TEST_EVENTS}
+
+
+def test_between_two_first_sundays_lie_five_weeks_at_most() -> None:
+    days = [date(2026, 1, 1) + timedelta(days=i) for i in range(400 * 366)]  # the calendar repeats after 400 years
+    sundays = [day for day in days if day.isoweekday() == 7 and day.day <= 7]
+    assert max(later - first for first, later in pairwise(sundays)) == timedelta(days=35)
 
 
 def test_a_backup_is_as_old_as_the_data_in_it_and_a_test_counts_from_its_end() -> None:
@@ -33,8 +60,14 @@ def test_what_a_recovery_would_not_take_by_itself_does_not_count(kind: str, seri
     assert (ages.backup_id, ages.backup_seconds) == (older.id, 25 * HOUR + 10)
 
 
-def test_what_is_not_there_has_no_age() -> None:
-    assert ages_of("vault", [], None, NOW) == Ages("vault", None, None, None)
+@of_both
+def test_what_is_not_there_has_no_age(kind: str) -> None:
+    assert ages_of(kind, [], None, NOW) == Ages(kind, None, None, None)
+
+
+def test_each_kind_has_an_age_of_its_own() -> None:
+    rows = [row_of(), row_of(STARTED - timedelta(hours=23), "database")]
+    assert [ages_of(kind, rows, None, NOW).backup_seconds for kind in TEST_EVENTS] == [HOUR + 10, 24 * HOUR + 10]
 
 
 def test_a_backup_that_is_dated_in_the_future_hides_no_older_one_and_is_told() -> None:
@@ -66,7 +99,7 @@ def a_test(
     data_seconds: float, ended_at: datetime = NOW, kind: str = "vault", series: Series = "daily", **details: object
 ) -> Event:
     """A restore test that ended well, of a backup that was so many seconds old when it ended."""
-    name = BackupName(kind, series, ended_at - timedelta(seconds=data_seconds))
+    name = BackupName(kind, series, ended_at - timedelta(seconds=data_seconds), "smtpy" if kind == "database" else "")
     found = {"backup_id": name.id} | details
     return Event(f"e-{name.id}", TEST_EVENTS["vault"], "system", ended_at.isoformat(), "info", found)
 
@@ -77,6 +110,12 @@ def test_a_test_counts_when_what_it_restored_was_fresh_then_though_one_night_had
     assert newest_test([fresh := a_test(26 * HOUR)], "vault", NOW) == fresh
     assert newest_test([fresh := a_test(FRESH_LIMIT)], "vault", NOW) == fresh
     assert newest_test([a_test(FRESH_LIMIT + 1)], "vault", NOW) is None
+
+
+def test_a_test_of_a_dump_counts_for_the_database_alone() -> None:
+    of_database = a_test(HOUR, kind="database")
+    assert newest_test([a_test(HOUR), of_database], "database", NOW) == of_database
+    assert newest_test([a_test(FRESH_LIMIT + 1, kind="database")], "database", NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -105,15 +144,17 @@ def test_a_test_that_is_dated_in_the_future_does_not_count_before_that() -> None
 # --- what is too old --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("backup", "test"), [(BACKUP_LIMIT, TEST_LIMIT), (0, 0)])
-def test_what_is_young_enough_is_good(backup: int, test: int) -> None:
-    assert too_old(Ages("vault", "b", backup, test), tested_here=True) == []
+@of_both
+def test_what_is_young_enough_is_good(kind: str) -> None:
+    assert too_old(Ages(kind, "b", BACKUP_LIMIT, TEST_LIMITS[kind]), tested_here=True) == []
+    assert too_old(Ages(kind, "b", 0, 0), tested_here=True) == []
 
 
-def test_what_is_too_old_is_told_in_words() -> None:
-    assert too_old(Ages("vault", "b", BACKUP_LIMIT + 1, TEST_LIMIT + 1), tested_here=True) == [
-        "the newest good vault backup is 25 h old",
-        "the newest restore test of a fresh vault backup is 169 h old",
+@pytest.mark.parametrize(("kind", "days"), [("vault", 7), ("database", 35)])
+def test_what_is_too_old_is_told_in_words(kind: str, days: int) -> None:
+    assert too_old(Ages(kind, "b", BACKUP_LIMIT + 1, TEST_LIMITS[kind] + 1), tested_here=True) == [
+        f"the newest good {kind} backup is 25 h old",
+        f"the newest restore test of a fresh {kind} backup is {days} days old",
     ]
 
 
@@ -124,4 +165,28 @@ def test_what_is_missing_is_told_too_but_a_test_only_where_tests_are_made() -> N
         "no fresh vault backup has been restored as a test",
     ]
     assert too_old(nothing, tested_here=False) == ["there is no good vault backup"]
-    assert too_old(Ages("vault", "b", 1, TEST_LIMIT + 1), tested_here=False) == []
+    assert too_old(Ages("vault", "b", 1, TEST_LIMITS["vault"] + 1), tested_here=False) == []
+
+
+@pytest.mark.parametrize(("hours", "words"), [(71.99, "71 h 59 min"), (72, "3 days"), (95.9, "3 days"), (96, "4 days")])
+def test_an_age_is_told_in_days_from_three_days_on(hours: float, words: str) -> None:
+    assert age_in_words(hours * HOUR) == words
+
+
+def test_how_long_a_test_is_good_for_is_told_in_weeks() -> None:
+    assert {kind: good_for(kind) for kind in TEST_EVENTS} == {"vault": "a week", "database": "5 weeks"}
+
+
+# --- a night that was good --------------------------------------------------------------------------------
+
+
+def test_a_kind_is_without_a_backup_when_none_that_is_good_is_at_most_25_hours_old() -> None:
+    kinds, now = ["vault", "database"], STARTED + timedelta(seconds=BACKUP_LIMIT)
+    both = [row_of(), row_of(STARTED, "database")]
+    assert kinds_without_backup(kinds, both, now) == []
+    assert kinds_without_backup(kinds, both, now + timedelta(seconds=1)) == kinds
+    assert kinds_without_backup(kinds, both[:1], now) == ["database"]
+    assert kinds_without_backup(["vault"], both[:1], now) == []
+    assert kinds_without_backup(kinds, [both[0], row_of(STARTED, "database", proof="stored")], now) == ["database"]
+    assert kinds_without_backup(kinds, [both[0], row_of(STARTED, "database", "pre-restore")], now) == ["database"]
+    assert kinds_without_backup(kinds, [row_of(now + timedelta(days=1)), both[1]], now) == ["vault"]

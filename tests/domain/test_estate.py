@@ -9,8 +9,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from lambdas.domain.approval import LONGEST_MINUTES
 from lambdas.domain.errors import EstateInvalid
-from lambdas.domain.estate import Estate, Heartbeat, Network, Subnetwork, parse_estate
+from lambdas.domain.estate import Approvals, Estate, Heartbeat, Network, Subnetwork, parse_estate
 from lambdas.domain.objectives import Objective
 from lambdas.domain.scenarios import SCENARIOS
 from tests.domain.builders import ESTATE, OFFLINE_KEY
@@ -157,6 +158,20 @@ def test_no_mistake_in_a_heartbeat_shows_its_url() -> None:
         assert "untold" not in str(caught.value)
 
 
+def test_nobody_approves_their_own_and_everybody_has_an_hour_unless_the_estate_says_otherwise() -> None:
+    assert parse_estate(ESTATE).approvals == Approvals(own=False, expires_minutes=60)
+    own = parse_estate(plus("approvals: { own: true, expires_minutes: 15 }\n")).approvals
+    assert own == Approvals(own=True, expires_minutes=15)
+
+
+@pytest.mark.parametrize("minutes", [0, LONGEST_MINUTES + 1])
+def test_an_approval_waits_for_some_time_and_not_longer_than_its_state_machine(minutes: int) -> None:
+    assert "approvals.expires_minutes: expected a number of at" in refusal_of(
+        plus(f"approvals: {{ expires_minutes: {minutes} }}\n")
+    )
+    assert parse_estate(plus(f"approvals: {{ expires_minutes: {LONGEST_MINUTES} }}\n"))
+
+
 def test_a_group_of_keys_may_be_merged_into_another() -> None:
     text = plus(f"network:\n  primary: &one {SUBNETWORK}\n  standby: {{ <<: *one, vpc_id: vpc-2 }}\n")
     network = parse_estate(text).network
@@ -171,7 +186,8 @@ REGION = "a region such as eu-central-1"
 MAIL = "an e-mail address such as ops@example.net"
 OUTSIDE = "expected an address outside the protected domain example.org"
 TOP_KEYS = (
-    "name, regions, alerts, protected_domains, offline_public_key, vault, network, object_lock, heartbeat, objectives"
+    "name, regions, alerts, protected_domains, offline_public_key, vault, network, object_lock, heartbeat, database, "
+    "approvals, objectives"
 )
 
 HEARTBEAT = "heartbeat.url: expected an https:// URL without a user, a fragment or a space"

@@ -9,13 +9,14 @@ import pytest
 
 from lambdas.domain.lease import LeaseRow
 from lambdas.domain.status import EXIT_CODES, report
-from lambdas.domain.status_checks import Check
+from lambdas.domain.status_check import Check
 from lambdas.domain.status_facts import (
     RegionFacts,
 )
 from lambdas.domain.status_text import as_data, as_text
 from tests.domain.builders import STARTED, row_of
 from tests.domain.status_house import (
+    DUMPED,
     NOW,
     OFF_IN_STANDBY,
     PRIMARY,
@@ -23,11 +24,18 @@ from tests.domain.status_house import (
     REFUSED,
     RULES,
     STANDBY,
+    backups,
     bad,
     house,
+    house_without_database,
     judged,
     region,
 )
+
+OF_ALL_HOUSES = {
+    *("backup-age", "backup-stored", "backup-copied", "restore-test-age", "last-run", "schedules", "functions"),
+    *("alarms", "contacts", "keys", "vault", "staging-vault"),
+}
 
 # --- the verdict ------------------------------------------------------------------------------------------
 
@@ -36,10 +44,17 @@ def test_a_house_in_which_all_is_well_is_good() -> None:
     found = report(house(), NOW)
     assert bad(found) == []
     assert (found.verdict, EXIT_CODES[found.verdict]) == ("good", 0)
-    assert {check.name for check in found.checks} == {
-        *("backup-age", "backup-stored", "backup-copied", "restore-test-age", "last-run", "schedules", "functions"),
-        *("alarms", "contacts", "keys", "vault", "staging-vault"),
-    }
+    assert {check.name for check in found.checks} == OF_ALL_HOUSES | {"database", "database-staging"}
+
+
+def test_a_house_without_a_database_is_good_and_nothing_is_said_of_one() -> None:
+    found = report(house_without_database(), NOW)
+    assert bad(found) == []
+    assert found.verdict == "good"
+    assert {check.name for check in found.checks} == OF_ALL_HOUSES
+    assert [ages.kind for ages in found.ages] == ["vault"]
+    assert "database" not in as_text(found, every_backup=False, colour=False).lower()
+    assert "smtpy" not in json.dumps(as_data(found, every_backup=True))
 
 
 @pytest.mark.parametrize(
@@ -64,10 +79,22 @@ def test_a_fact_that_was_not_had_never_passes(field: str) -> None:
     if field == "leases":  # only shown
         assert judged(leases=REFUSED).leases == []
         return
-    found = judged(**{field: REFUSED})
+    of_a_kind = field in ("stored", "tested")
+    found = judged(**{field: dict.fromkeys(("vault", "database"), REFUSED) if of_a_kind else REFUSED})
     assert found.verdict == "unknown"
     assert all(check.said == "It could not be told: these credentials may not call Scan." for check in bad(found))
     assert bad(found)
+
+
+@pytest.mark.parametrize(("field", "check"), [("stored", "backup-stored"), ("tested", "restore-test-age")])
+def test_what_is_known_of_one_kind_is_told_though_the_other_is_unknown(field: str, check: str) -> None:
+    facts = house()
+    both = getattr(facts.regions[0], field)
+    found = judged(**{field: both | {"database": REFUSED}})
+    assert [each.verdict for each in found.checks if (each.name, each.region) == (check, PRIMARY)] == [
+        "good",
+        "unknown",
+    ]
 
 
 # --- a region that is gone --------------------------------------------------------------------------------
@@ -77,7 +104,7 @@ def test_with_the_primary_gone_the_standby_answers_and_the_rest_is_unknown() -> 
     facts = house(region(STANDBY), silent={PRIMARY: "no answer (ConnectTimeoutError)"}, read_from=STANDBY)
     found = report(facts, NOW)
     assert (found.verdict, EXIT_CODES[found.verdict]) == ("unknown", 2)
-    assert (found.region, found.backups) == (STANDBY, [row_of()])
+    assert (found.region, found.backups) == (STANDBY, backups())
     (check,) = bad(found)
     assert check.said == "The region does not answer: no answer (ConnectTimeoutError)."
     assert (check.name, check.region) == ("region", PRIMARY)
@@ -89,7 +116,8 @@ def test_with_the_primary_gone_the_standby_answers_and_the_rest_is_unknown() -> 
 def test_the_text_says_first_what_is_asked_first() -> None:
     lease = LeaseRow("vault", "arn:execution", 3, True, NOW, NOW - timedelta(minutes=5))
     free = dataclasses.replace(lease, target="backup#vault", held=False)
-    failed = dataclasses.replace(RAN, scenario="vault_restore", status="failed", code="c", sentence="S.", hint="H.")
+    failed = dataclasses.replace(RAN, scenario="database_restore_test", status="failed", code="c", sentence="S.")
+    failed = dataclasses.replace(failed, hint="H.")
     found = judged(leases=[lease, free], ran=[RAN, failed], rules=RULES | OFF_IN_STANDBY)
     text = as_text(found, every_backup=False, colour=False)
     assert text == (
@@ -100,16 +128,21 @@ Regions
   eu-central-1     primary  answers
   eu-west-1        standby  answers
 
-Backups in eu-central-1
+Vault backups in eu-central-1
   ID                               AGE  SIZE        PROOF   COPY
   vault-snapshot-20261122T020000Z  1 h  1000 bytes  intact  intact
 
+Database backups in eu-central-1
+  ID                            AGE     SIZE        PROOF   COPY
+  smtpy_20261122_023000.sql.gz  30 min  1000 bytes  intact  intact
+
 Last runs in eu-central-1
-  vault_backup         succeeded, ended 59 min 51 s ago (night, jo)
-  vault_restore        failed, ended 59 min 51 s ago (night, jo)
-                       c: S.
-                       Next: H.
-  The last restore test of a fresh backup took 12 s of 30 min, and its data was 1 h old (24 h promised).
+  vault_backup          succeeded, ended 59 min 51 s ago (night, jo)
+  database_restore_test failed, ended 59 min 51 s ago (night, jo)
+                        c: S.
+                        Next: H.
+  The last restore test of a fresh vault backup took 12 s of 30 min, and its data was 1 h old (24 h promised).
+  The last restore test of a fresh database backup took 1 min 35 s of 1 h, and its data was 2 h old (24 h promised).
 
 Running now in eu-central-1
   vault, since 5 min: arn:execution
@@ -123,28 +156,49 @@ Checks
 
 
 def test_colour_is_for_terminals() -> None:
-    found = judged(stored="gone")
+    found = judged(stored={"vault": "gone", "database": ""})
     assert "\x1b[31mNOT GOOD\x1b[0m" in as_text(found, every_backup=False, colour=True)
     assert "\x1b" not in as_text(found, every_backup=False, colour=False)
 
 
-def test_the_newest_ten_backups_are_shown_and_all_when_asked_for() -> None:
-    rows = [row_of(STARTED - timedelta(days=i)) for i in range(12)]
-    found = judged(catalog=rows)
-    assert as_text(found, every_backup=False, colour=False).count("vault-snapshot-") == 10 + 3
-    assert "Backups in eu-central-1, the newest 10 of 12; --all shows every one\n" in as_text(
-        found, every_backup=False, colour=False
-    )
-    assert as_text(found, every_backup=True, colour=False).count("vault-snapshot-") == 12 + 3
-    assert len(as_data(found, every_backup=False)["backups"]) == 10
-    assert len(as_data(found, every_backup=True)["backups"]) == as_data(found, every_backup=False)["backups_in_all"]
+def test_the_newest_ten_backups_of_each_kind_are_shown_and_all_when_asked_for() -> None:
+    nights = [timedelta(days=i) for i in range(12)]
+    dumps = [row_of(DUMPED - age, "database") for age in nights]
+    found = judged(catalog=[*dumps, *(row_of(STARTED - age) for age in nights)])
+    brief, whole = (as_text(found, every_backup=every, colour=False) for every in (False, True))
+    assert [brief.count(name) for name in ("vault-snapshot-", "smtpy_")] == [10 + 3, 10 + 3]
+    assert "Vault backups in eu-central-1, the newest 10 of 12; --all shows every one\n" in brief
+    assert "Database backups in eu-central-1, the newest 10 of 12; --all shows every one\n" in brief
+    assert [whole.count(name) for name in ("vault-snapshot-", "smtpy_")] == [12 + 3, 12 + 3]
+    data = as_data(found, every_backup=False)
+    assert [each["kind"] for each in data["backups"]] == ["database"] * 10 + ["vault"] * 10
+    assert data["backups_in_all"] == {"vault": 12, "database": 12}
+    assert len(as_data(found, every_backup=True)["backups"]) == 24
+
+
+def test_a_kind_without_backups_is_shown_as_such() -> None:
+    text = as_text(judged(catalog=backups("vault")), every_backup=False, colour=False)
+    assert "\nDatabase backups in eu-central-1\n  none\n" in text
+
+
+def test_backups_of_a_database_that_the_estate_once_had_are_shown_and_not_judged() -> None:
+    facts = house_without_database()
+    regions = [dataclasses.replace(each, catalog=[row_of(), row_of(STARTED, "database")]) for each in facts.regions]
+    found = report(dataclasses.replace(facts, regions=regions), NOW + timedelta(hours=10))
+    assert bad(found) == []
+    assert "  smtpy_20261122_020000.sql.gz  11 h  " in as_text(found, every_backup=False, colour=False)
 
 
 def test_the_data_is_json_with_the_same_checks() -> None:
-    found = judged(stored="gone")
+    found = judged(stored={"vault": "gone", "database": ""})
     data = json.loads(json.dumps(as_data(found, every_backup=False)))
     assert data["verdict"] == "not good"
-    assert data["backups"][0]["age_seconds"] == 3600
+    assert [(each["kind"], each["age_seconds"]) for each in data["backups"]] == [("database", 1800), ("vault", 3600)]
+    assert [(each["kind"], each["backup_seconds"]) for each in data["ages"]] == [("vault", 3600), ("database", 1800)]
+    assert {kind: each["operation_id"] for kind, each in data["tested"].items()} == {
+        "vault": "op-2",
+        "database": "op-3",
+    }
     (check,) = [check for check in data["checks"] if check["verdict"] != "good"]
     assert (check["name"], check["region"], check["said"]) == ("backup-stored", PRIMARY, "gone.")
     assert [check["said"] for check in data["checks"]] == [check.said for check in found.checks]

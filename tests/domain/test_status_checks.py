@@ -6,39 +6,54 @@ from datetime import timedelta
 import pytest
 
 from lambdas.domain.alarms import UNDELIVERED_ALARM, backup_alarm, expected_alarms, restore_test_alarm
-from lambdas.domain.estate import parse_estate
+from lambdas.domain.operation import machine_name
 from lambdas.domain.scenarios import SCENARIOS
 from lambdas.domain.status import report
-from lambdas.domain.status_checks import IN_BOTH_REGIONS, Check
+from lambdas.domain.status_check import Check
+from lambdas.domain.status_checks import IN_BOTH_REGIONS
 from lambdas.domain.status_facts import (
     Alarm,
     Key,
     RestoreTested,
     Subscription,
     Unanswered,
-    VaultFacts,
 )
 from lambdas.domain.status_text import as_text
-from tests.domain.builders import ESTATE, STARTED, row_of
+from tests.domain.builders import STARTED, row_of
 from tests.domain.status_house import (
     NOW,
+    OFF_IN_STANDBY,
     PRIMARY,
     RAN,
     RINGING,
     RULES,
     STANDBY,
+    backups,
     bad,
     house,
+    house_without_database,
     judged,
     region,
+    region_without_database,
 )
-from tests.domain.test_estate import NETWORK
 
 # --- each check -------------------------------------------------------------------------------------------
 
 
+KINDS = ("vault", "database")
+of_both = pytest.mark.parametrize("kind", KINDS)
+
+
+def _but(kind: str, fact: object) -> dict[str, object]:
+    """Of the other kind nothing is wrong; of this one, `fact`."""
+    good = region()
+    both = good.stored if isinstance(fact, str) else good.tested
+    return {**both, kind: fact}
+
+
 def test_a_backup_over_25_hours_is_not_good() -> None:
-    (check,) = bad(report(house(region(), region(STANDBY, catalog=[row_of(STARTED - timedelta(hours=25))])), NOW))[:1]
+    old = [*backups("database"), row_of(STARTED - timedelta(hours=25))]
+    (check,) = bad(report(house(region(), region(STANDBY, catalog=old)), NOW))[:1]
     assert (check.name, check.region, check.verdict) == ("backup-age", STANDBY, "not good")
     assert check.said == (
         "The newest good vault backup, vault-snapshot-20261121T010000Z, is 26 h old, and at most 25 h are good."
@@ -46,15 +61,32 @@ def test_a_backup_over_25_hours_is_not_good() -> None:
     assert "Start mailark-vault-backup by hand" in (check.hint or "")
 
 
+def test_a_database_whose_backups_fail_is_not_good_though_vaults_are_good() -> None:
+    old = [row_of(), row_of(STARTED - timedelta(days=4), "database")]
+    found = report(house(region(catalog=old), region(STANDBY, catalog=old)), NOW)
+    assert [(check.name, check.region, check.verdict) for check in bad(found)] == [
+        ("backup-age", PRIMARY, "not good"),
+        ("backup-age", STANDBY, "not good"),
+    ]
+    check = bad(found)[0]
+    assert check.said == (
+        "The newest good database backup, smtpy_20261118_020000.sql.gz, is 4 days old, and at most 25 h are good."
+    )
+    assert "Start mailark-database-backup by hand" in (check.hint or "")
+
+
 def test_no_good_backup_is_not_good() -> None:
     found = judged(catalog=[row_of(proof="stored"), row_of(series="pre-restore")])
-    assert "There is no good vault backup." in [check.said for check in bad(found)]
+    assert [check.said for check in bad(found)] == [
+        "There is no good vault backup.",
+        "There is no good database backup.",
+    ]
 
 
 def test_a_backup_that_is_dated_in_the_future_is_not_good_and_hides_nothing() -> None:
     """What is asked of the newest backup is asked of the newest that has an age."""
-    ahead = row_of(NOW + timedelta(days=1))
-    found = report(house(region(catalog=[ahead, row_of()]), region(STANDBY, catalog=[ahead])), NOW)
+    ahead, dump = row_of(NOW + timedelta(days=1)), backups("database")
+    found = report(house(region(catalog=[ahead, *backups()]), region(STANDBY, catalog=[ahead, *dump])), NOW)
     told = "vault-snapshot-20261123T030000Z is dated in the future, and a recovery takes it for the newest."
     assert [(check.name, check.region, check.said) for check in bad(found)] == [
         ("backup-age", PRIMARY, told),
@@ -63,36 +95,53 @@ def test_a_backup_that_is_dated_in_the_future_is_not_good_and_hides_nothing() ->
         (
             "backup-copied",
             STANDBY,
-            "The newest good backup, vault-snapshot-20261122T020000Z, has no good copy here.",
+            "The newest good vault backup, vault-snapshot-20261122T020000Z, has no good copy here.",
         ),
     ]
     assert found.ages[0].backup_seconds == 3600
     assert f"  {ahead.id}  ahead  " in as_text(found, every_backup=False, colour=False)
 
 
-def test_a_backup_whose_copy_is_not_there_is_not_good() -> None:
-    older = row_of(STARTED - timedelta(hours=2))
-    (check,) = bad(report(house(region(), region(STANDBY, catalog=[older])), NOW))
-    assert check.said == "The newest good backup, vault-snapshot-20261122T020000Z, has no good copy here."
+@pytest.mark.parametrize(
+    ("kind", "backup_id"),
+    [("vault", "vault-snapshot-20261122T020000Z"), ("database", "smtpy_20261122_023000.sql.gz")],
+)
+def test_a_backup_whose_copy_is_not_there_is_not_good(kind: str, backup_id: str) -> None:
+    """One of the other kind does not stand in for it, however new it is."""
+    (newest,) = backups(kind)
+    there = [row_of(STARTED - timedelta(hours=2), kind), *(row for row in backups() if row != newest)]
+    (check,) = bad(report(house(region(), region(STANDBY, catalog=there)), NOW))
+    assert (check.name, check.region) == ("backup-copied", STANDBY)
+    assert check.said == f"The newest good {kind} backup, {backup_id}, has no good copy here."
+    assert f"Read the last mailark-{kind}-backup:" in (check.hint or "")
 
 
-def test_an_object_that_is_gone_is_not_good() -> None:
-    (check,) = bad(judged(stored="k.enc is not in mailark-backups"))
+@of_both
+def test_an_object_that_is_gone_is_not_good(kind: str) -> None:
+    (check,) = bad(judged(stored=_but(kind, "k.enc is not in mailark-backups")))
     assert (check.name, check.said) == ("backup-stored", "k.enc is not in mailark-backups.")
+    assert check.hint == f"Restore another backup if you must now; then start mailark-{kind}-backup."
+
+
+@of_both
+def test_a_restore_test_that_was_never_made_is_not_good(kind: str) -> None:
+    (check,) = bad(judged(tested=_but(kind, None)))
+    assert check.said == f"No fresh {kind} backup has been restored as a test."
+    assert (check.hint or "").startswith(f"Start mailark-{kind}-restore-test by hand, without a backup_id;")
 
 
 @pytest.mark.parametrize(
-    ("tested", "said"),
+    ("kind", "good_days", "said"),
     [
-        (None, "No fresh backup has been restored as a test."),
-        (
-            RestoreTested(NOW - timedelta(days=8), None),
-            "The newest restore test of a fresh backup is 192 h old, and a week is good.",
-        ),
+        ("vault", 7, "is 7 days old, and at most a week and an hour are good."),
+        ("database", 35, "is 35 days old, and at most 5 weeks and an hour are good."),
     ],
 )
-def test_a_restore_test_that_is_too_old_or_was_never_made_is_not_good(tested: RestoreTested | None, said: str) -> None:
-    assert [check.said for check in bad(judged(tested=tested))] == [said]
+def test_a_restore_test_is_good_for_a_week_or_five_and_an_hour(kind: str, good_days: int, said: str) -> None:
+    good = NOW - timedelta(days=good_days, hours=1)
+    assert judged(tested=_but(kind, RestoreTested(good, None))).verdict == "good"
+    (check,) = bad(judged(tested=_but(kind, RestoreTested(good - timedelta(seconds=1), None))))
+    assert check.said == f"The newest restore test of a fresh {kind} backup {said}"
 
 
 def test_a_night_that_failed_is_not_good_and_says_what_to_do() -> None:
@@ -115,6 +164,13 @@ def test_what_somebody_once_started_in_the_standby_is_history_there(scenario: st
     assert report(house(region(), region(STANDBY, ran=[failed])), NOW).verdict == "good"
 
 
+def test_a_night_of_the_database_that_failed_is_not_good_where_there_is_a_database() -> None:
+    failed = dataclasses.replace(RAN, scenario="database_backup", status="failed", code="dump-failed", hint="Look.")
+    assert [check.said for check in bad(judged(ran=[failed]))] == ["The last database_backup failed: dump-failed."]
+    facts = house_without_database(region_without_database(ran=[failed]), region_without_database(STANDBY))
+    assert report(facts, NOW).verdict == "good"
+
+
 def test_a_recovery_that_failed_is_history() -> None:
     failed = dataclasses.replace(RAN, scenario="vault_restore", status="failed", code="no-backup-on-date")
     assert judged(ran=[failed]).verdict == "good"
@@ -124,6 +180,25 @@ def test_a_rule_that_is_off_is_not_good_and_the_hint_turns_it_on() -> None:
     (check,) = bad(judged(rules=RULES | {"mailark-vault-backup": False}))
     assert check.said == "The rule mailark-vault-backup is off."
     assert check.hint == "Turn it on: aws events enable-rule --region eu-central-1 --name mailark-vault-backup"
+
+
+@pytest.mark.parametrize("scenario", ["database_backup", "database_restore_test"])
+def test_a_schedule_of_the_database_is_on_where_there_is_one_and_off_where_there_is_none(scenario: str) -> None:
+    rule = machine_name(scenario)
+    (check,) = bad(judged(rules=RULES | {rule: False}))
+    assert check.said == f"The rule {rule} is off."
+    without = region_without_database()
+    assert not isinstance(without.rules, Unanswered)
+    on = dataclasses.replace(without, rules={**without.rules, rule: True})
+    found = report(house_without_database(on, region_without_database(STANDBY)), NOW)
+    (check,) = [each for each in found.checks if (each.name, each.region) == ("schedules", PRIMARY)]
+    assert (check.verdict, check.said) == ("not good", f"The rule {rule} is on, and the estate has no database.")
+    assert check.hint == f"Turn it off: aws events disable-rule --region eu-central-1 --name {rule}"
+
+
+def test_the_nights_of_the_database_are_off_in_the_standby() -> None:
+    assert {"mailark-database-backup", "mailark-database-restore-test"} <= OFF_IN_STANDBY.keys()
+    assert report(house(), NOW).verdict == "good"
 
 
 def test_a_rule_that_is_gone_is_not_good_in_the_standby_either() -> None:
@@ -186,17 +261,23 @@ def test_an_alarm_that_still_rings_after_the_cure_tells_so() -> None:
 
 
 def test_an_alarm_that_is_not_there_is_not_good_however_many_others_there_are() -> None:
+    of_database = (backup_alarm("database"), restore_test_alarm("database"))
     (check,) = with_alarm(BACKUPS, None, STANDBY)
     assert (check.region, check.verdict) == (STANDBY, "not good")
     assert (check.said, check.hint) == (f"There is no alarm {BACKUPS}.", "Run `cdk deploy --all`.")
     assert [each.said for each in bad(judged(alarms={}))] == [
+        f"There is no alarm {name}." for name in (BACKUPS, of_database[0], TESTS, of_database[1], UNDELIVERED_ALARM)
+    ]
+    found = report(house_without_database(region_without_database(alarms={}), region_without_database(STANDBY)), NOW)
+    assert [each.said for each in bad(found)] == [
         f"There is no alarm {name}." for name in (BACKUPS, TESTS, UNDELIVERED_ALARM)
     ]
 
 
 def test_the_age_of_restore_tests_is_asked_of_no_alarm_in_the_standby() -> None:
-    assert TESTS in expected_alarms(tested_here=True)
-    assert TESTS not in expected_alarms(tested_here=False)
+    tests = {restore_test_alarm(kind) for kind in KINDS}
+    assert tests < expected_alarms(KINDS, tested_here=True).keys()
+    assert not tests & expected_alarms(KINDS, tested_here=False).keys()
 
 
 def test_an_alarm_that_is_silenced_is_not_good() -> None:
@@ -222,7 +303,7 @@ def test_an_alarm_of_somebody_else_is_not_judged() -> None:
     assert with_alarm("mailark-of-our-own", RINGING) == []
 
 
-# --- keys and Vault ---------------------------------------------------------------------------------------
+# --- keys, and all of it ----------------------------------------------------------------------------------
 
 
 def test_a_key_that_is_to_be_deleted_or_refuses_is_not_good() -> None:
@@ -247,38 +328,6 @@ def test_a_key_that_these_credentials_may_not_use_is_skipped_and_not_passed() ->
             "(only Mailark's own functions may use them).",
         ),
     ]
-
-
-def test_a_sealed_vault_is_not_good() -> None:
-    facts = house(vault=VaultFacts(problem="Vault at https://v is sealed.", hint="Restart it."))
-    assert [(c.name, c.verdict, c.hint) for c in bad(report(facts, NOW))] == [("vault", "not good", "Restart it.")]
-
-
-def test_a_vault_out_of_reach_is_skipped_where_it_is_in_a_network_and_not_good_where_it_is_public() -> None:
-    vault = VaultFacts(unreached="Vault at https://v does not answer")
-    (check,) = bad(report(house(vault=vault), NOW))
-    assert check.verdict == "not good"
-    facts = house(vault=vault, estate=parse_estate(ESTATE + NETWORK))
-    assert [(c.verdict, report(facts, NOW).verdict) for c in bad(report(facts, NOW))] == [("skipped", "good")]
-
-
-def test_a_staging_vault_that_is_sealed_or_has_no_leader_is_not_good() -> None:
-    facts = house(staging=VaultFacts(problem="Vault at https://s is sealed.", hint="Restart it."))
-    (check,) = bad(report(facts, NOW))
-    assert (check.name, check.region, check.verdict) == ("staging-vault", None, "not good")
-    assert (check.said, check.hint) == ("Vault at https://s is sealed.", "Restart it.")
-
-
-def test_a_staging_vault_out_of_reach_is_judged_as_the_live_one_is() -> None:
-    staging = VaultFacts(unreached="Vault at https://s does not answer")
-    (check,) = bad(report(house(staging=staging), NOW))
-    assert (check.name, check.verdict) == ("staging-vault", "not good")
-    assert check.said == "The staging Vault was not reached from this machine: Vault at https://s does not answer."
-    assert "no restore can be tested" in (check.hint or "")
-    facts = house(staging=staging, estate=parse_estate(ESTATE + NETWORK))
-    (check,) = bad(report(facts, NOW))
-    assert (check.verdict, report(facts, NOW).verdict) == ("skipped", "good")
-    assert check.hint == "mailark-vault-restore-test reaches it from the estate's network."
 
 
 def test_two_estates_are_one_too_many() -> None:

@@ -259,6 +259,7 @@ ACTIONS: dict[str, list[str]] = {
         "s3:ListBucketVersions backups",
     ],
     "send_heartbeat": [
+        "dynamodb:Scan catalog",
         "ssm:GetParameter /mailark/estate",
     ],
     "measure_ages": [

@@ -92,15 +92,19 @@ def test_every_action_is_a_function_and_every_function_an_action(house: House, s
 
 
 @both
-def test_every_function_runs_python_3_13_on_arm_with_the_layer_built_for_it(house: House, stack: str) -> None:
+def test_every_function_runs_python_3_13_on_arm_with_the_layers_built_for_it(house: House, stack: str) -> None:
     template = house.stacks[stack]
-    ((layer, properties),) = template.properties("AWS::Lambda::LayerVersion").items()
-    assert properties["CompatibleRuntimes"] == ["python3.13"]
-    assert properties["CompatibleArchitectures"] == ["arm64"]
+    layers = template.properties("AWS::Lambda::LayerVersion")
+    for properties in layers.values():
+        assert properties["CompatibleRuntimes"] == ["python3.13"]
+        assert properties["CompatibleArchitectures"] == ["arm64"]
+    (third_party,) = (name for name in layers if name.startswith("ThirdParty"))
+    (postgres,) = (name for name in layers if name.startswith("PostgresClient"))
     for action, function in _functions(template).items():
         assert function["Runtime"] == "python3.13", action
         assert function["Architectures"] == ["arm64"], action
-        assert function["Layers"] == [f"<{layer}>"], action
+        more = [f"<{postgres}>"] if ACTIONS[action].reaches_database else []
+        assert function["Layers"] == [f"<{third_party}>", *more], action
 
 
 @both

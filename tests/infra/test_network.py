@@ -10,7 +10,7 @@ import yaml
 from infra.house import build_house
 from infra.permissions import ACTIONS
 from tests.infra.conftest import app, synth
-from tests.infra.templates import ACCOUNT, APP_STACKS, ROOT, Grant, House
+from tests.infra.templates import ACCOUNT, APP_STACKS, ROOT, Grant, House, Stack
 
 STANDARD_PARAMETER, ADVANCED_PARAMETER = 4096, 8192
 """AWS Systems Manager quotas, in bytes."""
@@ -48,14 +48,35 @@ def connected(tmp_path_factory: pytest.TempPathFactory) -> House:
     return synth(folder / "cdk.out", {"estate": str(folder / "estate.yaml")})
 
 
-def _reach_vault() -> set[str]:
-    """The actions whose code uses the client of Vault."""
+def _import(*names: str) -> set[str]:
+    """The actions whose code imports one of these: `module` whole, or `module.name` alone."""
     found = set()
     for path in (ROOT / "lambdas" / "actions").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom) and node.module == "lambdas.adapters.vault":
-                found.add(path.stem)
+            if isinstance(node, ast.ImportFrom) and node.module:
+                imported = {node.module, *(f"{node.module}.{each.name}" for each in node.names)}
+                if imported & set(names):
+                    found.add(path.stem)
     return found
+
+
+def _reach_vault() -> set[str]:
+    """The actions whose code uses the client of Vault."""
+    return _import("lambdas.adapters.vault")
+
+
+def _reach_database() -> set[str]:
+    """The actions whose code logs in to PostgreSQL."""
+    return _import("lambdas.adapters.database_target.database_target", "lambdas.adapters.postgres.login_of")
+
+
+def _reach_services() -> set[str]:
+    """The actions whose code stops and starts services."""
+    return _import("lambdas.adapters.service_control")
+
+
+def _in_network() -> set[str]:
+    return _reach_vault() | _reach_database() | _reach_services()
 
 
 def test_the_table_knows_which_actions_call_vault() -> None:
@@ -66,8 +87,13 @@ def test_the_table_knows_which_actions_call_vault() -> None:
     assert logins == _reach_vault()
 
 
+def test_the_table_knows_which_actions_reach_the_database_and_which_its_services() -> None:
+    assert {action for action, spec in ACTIONS.items() if spec.reaches_database} == _reach_database()
+    assert {action for action, spec in ACTIONS.items() if spec.reaches_services} == _reach_services()
+
+
 @pytest.mark.parametrize(("stack", "region"), [("MailarkPrimary", "eu-central-1"), ("MailarkStandby", "eu-west-1")])
-def test_exactly_the_functions_that_reach_vault_are_in_the_network_of_their_region(
+def test_exactly_the_functions_that_reach_the_estates_servers_are_in_the_network_of_their_region(
     connected: House, stack: str, region: str
 ) -> None:
     wanted = {"SubnetIds": [f"subnet-{region}-a", f"subnet-{region}-b"], "SecurityGroupIds": [f"sg-{region}"]}
@@ -75,7 +101,7 @@ def test_exactly_the_functions_that_reach_vault_are_in_the_network_of_their_regi
     for function in connected.stacks[stack].properties("AWS::Lambda::Function").values():
         if "VpcConfig" in function:
             inside[function["FunctionName"].removeprefix("mailark-").replace("-", "_")] = function["VpcConfig"]
-    assert inside == dict.fromkeys(_reach_vault(), wanted)
+    assert inside == dict.fromkeys(_in_network(), wanted)
 
 
 @pytest.mark.parametrize("stack", APP_STACKS)
@@ -83,7 +109,7 @@ def test_lambda_may_connect_those_functions_and_their_own_code_may_not(connected
     template = connected.stacks[stack]
     for role in template.roles().values():
         connecting = {grant for grant in role.grants if grant.action.startswith("ec2:")}
-        if role.action not in _reach_vault():
+        if role.action not in _in_network():
             assert connecting | role.denials == set(), role.name
             continue
         assert connecting == {Grant(action, "*") for action in INTERFACES}, role.name
@@ -92,19 +118,26 @@ def test_lambda_may_connect_those_functions_and_their_own_code_may_not(connected
         assert role.denials == {Grant(action, "*", by_own_code) for action in INTERFACES}, role.name
 
 
+def _readers(template: Stack) -> set[tuple[str, str]]:
+    """Who may read which secret: action and name of the secret, which is of the template's own region."""
+    found = set()
+    for role in template.roles().values():
+        for grant in role.grants:
+            if grant.action.startswith("secretsmanager:"):
+                prefix = f"arn:aws:secretsmanager:{template.region}:{ACCOUNT}:secret:"
+                assert grant.resource == SECRET or grant.resource.startswith(prefix), grant.resource
+                found.add((str(role.action), grant.resource.rpartition(":")[2]))
+    return found
+
+
 @pytest.mark.parametrize("stack", APP_STACKS)
-def test_only_the_restore_may_read_the_unseal_keys_and_only_where_the_estate_names_them(
-    house: House, connected: House, stack: str
-) -> None:
-    readers = {
-        (role.action, grant.resource)
-        for role in connected.stacks[stack].roles().values()
-        for grant in role.grants
-        if grant.action.startswith("secretsmanager:")
-    }
-    assert readers == {("restore_vault_snapshot", SECRET)}
-    for role in house.stacks[stack].roles().values():
-        assert not [grant for grant in role.grants if grant.action.startswith("secretsmanager:")]
+def test_a_secret_of_the_estate_is_read_by_those_that_need_it_alone(house: House, connected: House, stack: str) -> None:
+    logins = ("smtpy-db-AbCdEf", "smtpy-db-staging-AbCdEf", "smtpy-service-AbCdEf")
+    database = {(action, login) for action in _reach_database() for login in logins}
+    database |= {(action, "smtpy-supervisord-AbCdEf") for action in _reach_services()}
+    assert _readers(house.stacks[stack]) == database
+    unsealing = {("restore_vault_snapshot", "unseal-keys-AbCdEf")}
+    assert _readers(connected.stacks[stack]) == database | unsealing
 
 
 @pytest.mark.parametrize("stack", APP_STACKS)
