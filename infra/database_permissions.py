@@ -2,6 +2,7 @@
 
 from infra.grants import (
     CATALOG_LIST,
+    EACH_OPERATION,
     ESTATE,
     LEASE,
     MANIFESTS_CHECKED,
@@ -17,7 +18,7 @@ from infra.grants import (
     reading,
     status_kept,
 )
-from infra.uses import KeyUse, TableUse
+from infra.uses import KeyUse, ObjectUse, TableUse
 
 _STREAMING = 3008
 """MiB, and with them 1.7 processors: pg_dump, compression and encryption work at the same time."""
@@ -81,6 +82,15 @@ DATABASE_ACTIONS: dict[str, ActionSpec] = {
         reaches_database=True,
     ),
     "drop_database": ActionSpec(512, 120, [ESTATE, LEASE], reaches_database=True),
+    "find_lost_rows": ActionSpec(1024, 900, [ESTATE], reaches_database=True),
+    "plan_row_recovery": ActionSpec(1024, 900, [ESTATE, WORK_WRITE], reaches_database=True),
+    "import_rows": ActionSpec(1024, 900, [ESTATE, LEASE], reaches_database=True),
+    "export_rows": ActionSpec(
+        1024,
+        900,
+        [ESTATE, ObjectUse("work", ("s3:AbortMultipartUpload", "s3:PutObject"), "*", EACH_OPERATION)],
+        reaches_database=True,
+    ),
     "assess_database": ActionSpec(1024, 900, [ESTATE], reaches_database=True),
     "swap_databases": ActionSpec(512, 120, [ESTATE, LEASE], reaches_database=True),
     "undo_database_swap": ActionSpec(512, 120, [ESTATE, LEASE], reaches_database=True),

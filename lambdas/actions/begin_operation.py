@@ -1,20 +1,23 @@
 """The first state of every scenario: read the input strictly, take the lease, record the operation."""
 
 from dataclasses import dataclass
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lambdas.adapters.database_target import Place, services_of
+from lambdas.adapters.database_target import Place, database_of, server_of, services_of
 from lambdas.adapters.estate_parameter import read_estate
 from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.operation_record import OperationRecord
 from lambdas.domain.database_errors import DatabaseNotInEstate
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.operation import SYSTEM, UNNAMED, Operation, execution_name
+from lambdas.domain.recovery_plan import OnConflict
+from lambdas.domain.recovery_scope import ScopeItem
 from lambdas.domain.scenarios import (
     SCENARIOS,
     BackupInput,
     DatabaseCorruptionInput,
+    DataDeletionInput,
     RestoreTestInput,
     ScheduledInput,
     VaultRestoreInput,
@@ -35,6 +38,16 @@ class BeginOperation:
 
 
 @dataclass(frozen=True)
+class Deletion:
+    """What `DataDeletionInput` says of deleted rows; `before` is the moment of the deletion."""
+
+    before: datetime
+    scope: list[ScopeItem]
+    on_conflict: OnConflict
+    export: bool
+
+
+@dataclass(frozen=True)
 class Begun:
     """`duplicate_of` names the operation that already has this scheduled run; then nothing else is set.
 
@@ -50,6 +63,7 @@ class Begun:
     without_saving: bool = False
     even_if_sound: bool = False
     place: Place = "live"
+    deletion: Deletion | None = None
 
 
 @action(BeginOperation)
@@ -59,6 +73,11 @@ def handler(request: BeginOperation, run: Run) -> Begun:
     estate = read_estate(run.settings.region)
     if scenario.needs_database and estate.database is None:
         raise DatabaseNotInEstate()
+    place: Place = "live"
+    if isinstance(given, DatabaseCorruptionInput):  # what it will need is told before anything has begun
+        place = "fresh" if given.on_fresh else "live"
+        services_of(estate)
+        server_of(database_of(estate), place)
     record = OperationRecord(run)
 
     scheduled_for = None
@@ -87,7 +106,6 @@ def handler(request: BeginOperation, run: Run) -> Begun:
         day = given.backup_date.isoformat() if given.backup_date else None
         return Begun(operation, day, given.backup_id, without_saving=given.without_saving)
     if isinstance(given, DatabaseCorruptionInput):
-        services_of(estate)
         day = given.backup_date.isoformat() if given.backup_date else None
         return Begun(
             operation,
@@ -95,8 +113,12 @@ def handler(request: BeginOperation, run: Run) -> Begun:
             given.backup_id,
             without_saving=not given.pre_restore_backup,
             even_if_sound=given.even_if_sound,
-            place="fresh" if given.on_fresh else "live",
+            place=place,
         )
+    if isinstance(given, DataDeletionInput):
+        export = given.mode == "export"
+        deletion = Deletion(given.deleted_at.astimezone(UTC), given.scope, given.on_conflict, export)
+        return Begun(operation, backup_id=given.backup_id, deletion=deletion)
     if isinstance(given, RestoreTestInput):
         return Begun(operation, backup_id=given.backup_id)
     if isinstance(given, BackupInput):

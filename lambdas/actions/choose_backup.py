@@ -1,7 +1,7 @@
 """Choose the backup that a restore takes: the one that was named, or the newest that is proved intact."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from lambdas.adapters.catalog import Catalog
 from lambdas.adapters.lambda_handler import Run, action
@@ -15,6 +15,7 @@ class ChooseBackup:
     kind: str
     backup_date: str | None = None
     backup_id: str | None = None
+    before: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -27,5 +28,5 @@ class BackupChosen:
 def handler(request: ChooseBackup, run: Run) -> BackupChosen:
     rows = Catalog(run.settings.region, run.settings["CATALOG_TABLE"]).rows()
     day = date.fromisoformat(request.backup_date) if request.backup_date else None
-    row = choose_backup(rows, request.kind, day, request.backup_id)
+    row = choose_backup(rows, request.kind, day, request.backup_id, request.before)
     return BackupChosen(row.id, row.date)

@@ -22,6 +22,12 @@ class WorkStore:
         self._s3.put_object(Bucket=self._bucket, Key=key, Body=msgspec.json.encode(value))
         return key
 
+    def put_text(self, operation_id: str, name: str, text: str) -> str:
+        """Keep a text for whoever follows an operation; its address, `s3://…`."""
+        key = f"{operation_id}/{name}"
+        self._s3.put_object(Bucket=self._bucket, Key=key, Body=text.encode(), ContentType="text/plain; charset=utf-8")
+        return f"s3://{self._bucket}/{key}"
+
     def get(self, key: str, kind: type[T]) -> T:
         """Read back what `put` kept."""
         return msgspec.json.decode(self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read(), type=kind)

@@ -1,22 +1,28 @@
 """Which backup a restore takes: the newest good one, the newest of a date, or the very one that was named."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 
 from lambdas.domain.backup import CatalogRow
+from lambdas.domain.database_errors import NoBackupBefore
 from lambdas.domain.errors import BackupOfOtherKind, BackupUnknown, NoBackupOnDate, NoUsableBackup
 
 _SHOWN = 10
 
 
 def choose_backup(
-    rows: Sequence[CatalogRow], kind: str, backup_date: date | None = None, backup_id: str | None = None
+    rows: Sequence[CatalogRow],
+    kind: str,
+    backup_date: date | None = None,
+    backup_id: str | None = None,
+    before: datetime | None = None,
 ) -> CatalogRow:
     """Choose among all rows of a catalog, given newest first.
 
     Without a date or an id it is the newest daily backup that is proved intact. A date takes the newest of that
     day (UTC) that is; an id takes that one whatever its level, since it is verified again before anything is touched.
-    Raises `NoUsableBackup`, `NoBackupOnDate`, `BackupUnknown` and `BackupOfOtherKind`.
+    With `before` it is the newest that was begun before that moment. Raises `NoUsableBackup`, `NoBackupOnDate`,
+    `NoBackupBefore`, `BackupUnknown` and `BackupOfOtherKind`.
     """
     rows = [row for row in rows if row.series != "staging"]  # an empty state is put back by its restore test alone
     if backup_id is not None:
@@ -24,6 +30,11 @@ def choose_backup(
     usable = [row for row in rows if row.kind == kind and row.is_good]
     if not usable:
         raise NoUsableBackup(kind=kind)
+    if before is not None:
+        earlier = [row for row in usable if datetime.fromisoformat(row.started_at) < before]
+        if not earlier:
+            raise NoBackupBefore(kind=kind, before=before.isoformat(), oldest=usable[-1].started_at)
+        usable = earlier
     if backup_date is None:
         return usable[0]
     of_day = [row for row in usable if row.date == backup_date.isoformat()]

@@ -89,7 +89,16 @@ PLANS: dict[str, Plan] = {
     ),
     "server_failure": Plan(Objective(rto=4 * HOUR, rpo=DAILY), total=Expected(150 * MINUTE, 4 * HOUR)),
     "data_center_outage": Plan(Objective(rto=8 * HOUR, rpo=DAILY), total=Expected(4 * HOUR, 8 * HOUR)),
-    "data_deletion": Plan(Objective(rto=2 * HOUR, rpo=DAILY), total=Expected(50 * MINUTE, 65 * MINUTE)),
+    "data_deletion": Plan(
+        Objective(rto=2 * HOUR, rpo=DAILY),
+        total=Expected(50 * MINUTE, 65 * MINUTE),
+        steps={
+            "FindLostRows": Expected(10 * MINUTE, 10 * MINUTE),
+            "ChooseBackup": Expected(5 * MINUTE, 5 * MINUTE),
+            "RestoreDatabase": Expected(15 * MINUTE, 30 * MINUTE),
+            "ImportRows": Expected(10 * MINUTE, 10 * MINUTE),
+        },
+    ),
     "security_breach": Plan(Objective(rto=24 * HOUR, rpo=DAILY), total=Expected(8 * HOUR, 24 * HOUR)),
     "application_failure": Plan(Objective(rto=30 * MINUTE, rpo=0), total=Expected(15 * MINUTE, 30 * MINUTE)),
 }

@@ -24,6 +24,15 @@ class RecoverySchemaDiffers(MailarkError):
     )
 
 
+class RecoveryKeyDiffers(MailarkError):
+    code = "recovery-key-differs"
+    sentence = "Rows of the backup cannot be told from live ones: {differences}."
+    hint = (
+        "Nothing was changed; a migration ran in between. Give the restored backup the same primary key, or leave that "
+        "table out."
+    )
+
+
 class RecoveryConditionInvalid(MailarkError):
     code = "recovery-condition-invalid"
     sentence = "The condition on {table} cannot be used: {problem}."
@@ -70,3 +79,18 @@ class RecoveryCollided(MailarkError):
     code = "recovery-collided"
     sentence = "Other sessions changed the same rows in each of {attempts} attempts."
     hint = "Nothing was imported. Stop what writes to these tables, or start this again when less is written."
+
+
+class RowsInConflict(MailarkError):
+    code = "rows-in-conflict"
+    sentence = "Of the rows to be brought back, {count} cannot be, first {first}; all are listed in {listed}."
+    hint = (
+        "Nothing was imported. Mend what stands in their way, or start data_deletion again with "
+        '{{"on_conflict": "skip"}} beside the rest of its input, which leaves them out.'
+    )
+
+
+class RecoveryNotApproved(MailarkError):
+    code = "recovery-not-approved"
+    sentence = "The request {approval_id} to bring rows back ended {outcome}, decided by {by}."
+    hint = "Nothing was imported. Ask whoever decides, and start data_deletion again if the rows are still needed."

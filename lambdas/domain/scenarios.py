@@ -5,7 +5,7 @@ A new scenario is one entry here, one state machine in `statemachines/`, and its
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -13,6 +13,8 @@ from lambdas.domain.errors import BackupChoiceAmbiguous, InputInvalid
 from lambdas.domain.objectives import PLANS, Plan
 from lambdas.domain.operation import Mode
 from lambdas.domain.parsing import Problem, parse
+from lambdas.domain.recovery_plan import OnConflict
+from lambdas.domain.recovery_scope import ScopeItem
 
 _NOT_BLANK = r"\S"
 Reason = Annotated[str, Meta(min_length=1, max_length=500, pattern=_NOT_BLANK)]
@@ -67,6 +69,20 @@ class DatabaseCorruptionInput(ByHandInput, frozen=True, forbid_unknown_fields=Tr
     pre_restore_backup: bool = True
     even_if_sound: bool = False
     on_fresh: bool = False
+
+
+class DataDeletionInput(ByHandInput, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`deleted_at` is when the rows were deleted: the backup is the newest that was begun before.
+
+    `scope` names tables, or a table and a condition; left out, the tables that lost rows are found and shown. With
+    `on_conflict: skip` rows that cannot come back are left out; `mode: export` writes CSV and imports nothing.
+    """
+
+    deleted_at: Annotated[datetime, Meta(tz=True)]
+    scope: list[ScopeItem] = []
+    backup_id: ShortText | None = None
+    on_conflict: OnConflict = "stop"
+    mode: Literal["import", "export"] = "import"
 
 
 ScenarioInput = ScheduledInput | ByHandInput
@@ -171,6 +187,17 @@ SCENARIOS: dict[str, Scenario] = {
             completed="database_swap_undone",
             failed="database_swap_undo_failed",
             example='{"reason": "the restored database lacks too much"}',
+            needs_database=True,
+        ),
+        Scenario(
+            name="data_deletion",
+            input=DataDeletionInput,
+            target="database",
+            scope="platform#database",
+            completed="deleted_data_recovered",
+            failed="data_recovery_failed",
+            example='{"reason": "an admin deleted a customer", "deleted_at": "2026-11-22T09:15:00Z", '
+            '"scope": [{"table": "organizations", "where": "id = 42"}]}',
             needs_database=True,
         ),
         Scenario(

@@ -46,7 +46,7 @@ WAITED_FOR = {
     "PlantCanary": {"TargetBusy", "TargetSettling"},
     **{name: {"TargetSettling"} for name in ("RestoreDatabase", "DropDatabase", "DropDatabaseAfterFailure")},
     **{name: {"TargetSettling"} for name in ("SwapDatabases", "UndoDatabaseSwap", "StopServices")},
-    **{name: {"TargetSettling"} for name in ("StartServices", "StartServicesAfterFailure")},
+    **{name: {"TargetSettling"} for name in ("StartServices", "StartServicesAfterFailure", "ImportRows")},
     **{f"ApplyRetention{which}": {"TargetSettling"} for which in ("", "Copies", "AfterFailure", "CopiesAfterFailure")},
 }
 """What works under a lease waits for a function that may still be at work, and a canary for a recovery to end."""

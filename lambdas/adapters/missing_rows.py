@@ -1,0 +1,299 @@
+"""Which rows are in a backup that was restored beside, and not in the live database, and what hangs on them.
+
+Two connections, perhaps to two servers. Keys go to the live one by COPY into temporary tables, and those that it does
+not have come back; all else is one statement at a time on the backup's side. Nothing but blocks is in memory here.
+
+On the backup's side, for table i: `found_i` has the keys that are missing in live, `asked_i` and `back_i` what goes to
+live and comes from there. `mailark_step` is the round that found a row, `mailark_parent` says that it was not asked for
+and others refer to it, `mailark_left` is the round that left it out, if any. `scope_i` has what conditions name.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import psycopg
+from psycopg import sql
+
+from lambdas.adapters.recovery_session import Session, equal, identifier, names, sent, taken, temporary
+from lambdas.adapters.table_shapes import Shape, differences, key_differences
+from lambdas.domain.foreign_keys import ForeignKey, ForeignKeys, Table
+from lambdas.domain.recovery_errors import (
+    RecoveryConditionInvalid,
+    RecoveryKeyDiffers,
+    RecoverySchemaDiffers,
+    RecoveryTableMissing,
+)
+from lambdas.domain.recovery_scope import ScopeItem, check_condition, find_table
+
+CONDITION_SECONDS = 60
+
+
+class MissingRows:
+    """The rows that a scope misses in live, once `find` has run."""
+
+    def __init__(self, backup: Session, live: Session, scope: Iterable[ScopeItem], follow: bool = True) -> None:
+        """Look at both schemas, and make the temporary tables; begin transactions after it.
+
+        Without `follow`, foreign keys are not looked at.
+
+        Raises `RecoveryTableUnknown`, `RecoveryTableMissing`, `RecoveryKeyDiffers`, `RecoveryConditionInvalid`.
+        """
+        self.backup, self.live = backup, live
+        self._scope = [(self._in_both(item.table), item.where) for item in scope]
+        for table, where in self._scope:
+            if where:
+                check_condition(str(table), where)
+        self.keys = ForeignKeys(key for key in live.schema.keys.all if follow and self._can_follow(key))
+        below = self.keys.below(table for table, _ in self._scope)
+        self.tables = sorted(self.keys.above(below))
+        self._place = {table: str(place) for place, table in enumerate(self.tables)}
+        if found := self._differences(key_differences, self.tables):
+            raise RecoveryKeyDiffers(differences=found)
+        self._step = 0
+        self._numbered: set[tuple[Session, Table]] = set()
+        for table in self.tables:
+            self._make_tables(table)
+
+    def find(self) -> None:
+        """Fill `found_i` of every table. Both sides are in a transaction whose snapshot stays.
+
+        First down, from the rows in scope to those that refer to them; then up, from all of these to what they refer
+        to. Rows that are live stop the search, as what hangs on them was not deleted with the scope; but a row that a
+        condition names is asked for with what refers to it, though it be live itself.
+        """
+        for table, where in self._scope:
+            self._collect(table, where)
+        fresh = self._ask_all({table for table, _ in self._scope}, parents=False)
+        keys = [key for table in {table for table, where in self._scope if where} for key in self.keys.to_parent(table)]
+        fresh |= self._ask_all({key.child for key in keys if self._collect_children(key, 0, "scope")}, parents=False)
+        self._follow(fresh, self._collect_children, parents=False)
+        self._follow(set(self.found()), self._collect_parents, parents=True)
+
+    def found(self) -> list[Table]:
+        """The tables that miss rows."""
+        query = sql.SQL("select exists (select from {})")
+        return [table for table in self.tables if self.backup.rows(query.format(self.temp("found", table)))[0][0]]
+
+    def refuse_differences(self) -> None:
+        """Raise `RecoverySchemaDiffers` where a table that misses rows has other columns than in the backup."""
+        if found := self._differences(differences, self.found()):
+            raise RecoverySchemaDiffers(differences=found)
+
+    def _differences(self, differ: Callable[[Shape, Shape], list[str]], tables: Sequence[Table]) -> str:
+        """Where tables differ between the two, in words; the first ones."""
+        found = [text for table in tables for text in differ(self.backup.shape(table), self.live.shape(table))]
+        return "; ".join(found[:10] + ([f"and {len(found) - 10} more"] if len(found) > 10 else []))
+
+    def temp(self, kind: str, table: Table) -> sql.Identifier:
+        """The temporary table of a kind for a table."""
+        return temporary(f"{kind}_{self._place[table]}")
+
+    def source(self, side: Session, table: Table, within: Table | None = None) -> sql.Composed:
+        """The rows of a table with their key, on one side; numbers those of a table without primary key first."""
+        if not side.shape(table).key and (side, table) not in self._numbered:
+            self.number_rows(side, table)
+        return side.source(table, self.temp("content", table), within)
+
+    def number_rows(self, side: Session, table: Table) -> None:
+        """Number the rows of a table without primary key among their equals, as they are now."""
+        shape, content = side.shape(table), self.temp("content", table)
+        side.empty(content)
+        # Equal is what is the same text: json, xml and point have no equality of their own.
+        side.run(
+            sql.SQL(
+                "insert into {content} select d, row_number() over (partition by d), part, tid from"
+                " (select encode(sha256(convert_to(row({columns})::text, 'UTF8')), 'hex') d, tableoid part, ctid tid"
+                " from {only}{table}) x"
+            ).format(
+                content=content,
+                columns=names(sorted(shape.stored)),
+                only=sql.SQL("" if shape.partitioned else "only "),
+                table=identifier(table),
+            )
+        )
+        side.analyze(content)
+        self._numbered.add((side, table))
+
+    def ask(self, table: Table, keys: sql.Composed) -> int:
+        """Send keys (a query from FROM on, over `t`) to live; `back_i` gets those that live lacks. How many these are.
+
+        On live, `asked_i` keeps the keys that were sent.
+        """
+        key = self.backup.key(table)
+        asked, back = self.temp("asked", table), self.temp("back", table)
+        self.live.empty(asked)
+        self.live.fill(taken(asked, key), self.backup.blocks(sent(key, keys)))
+        self.live.analyze(asked)
+        lacking = sql.SQL("from {} t where not exists (select from {} s where {})").format(
+            asked, self.source(self.live, table), equal("s", key, "t", key)
+        )
+        self.backup.empty(back)
+        return self.backup.fill(taken(back, key), self.live.blocks(sent(key, lacking)))
+
+    # --- the search ---------------------------------------------------------------------------------------
+
+    def _collect(self, table: Table, where: str) -> None:
+        """Put the keys of the rows in scope into `asked`."""
+        backup = self.backup
+        query = sql.SQL("insert into {asked} select {key} from {source} as {alias}").format(
+            asked=self.temp("asked", table),
+            key=names(backup.key(table)),
+            source=self.source(backup, table),
+            alias=sql.Identifier(table.name),
+        )
+        if not where:
+            backup.run(query)
+            return
+        # A person's own SQL, which `check_condition` has seen to stay in its parentheses.
+        condition = sql.SQL(" where (\n{}\n)").format(sql.SQL(where))
+        set_timeout = sql.SQL("select set_config('statement_timeout', {}, true)")
+        usual = backup.rows(sql.SQL("select current_setting('statement_timeout')"))[0][0]
+        backup.run(set_timeout.format(str(CONDITION_SECONDS * 1000)))
+        try:
+            # Prepared: so the server itself takes one statement and no more.
+            backup.connection.execute(query + condition, prepare=True)
+        except psycopg.Error as error:
+            if backup.connection.broken or backup.connection.closed:
+                raise backup.failed(error) from None
+            raise RecoveryConditionInvalid(table=table, problem=_condition_problem(error)) from None
+        backup.run(set_timeout.format(str(usual)))
+        key, scope = names(backup.key(table)), self.temp("scope", table)
+        backup.run(
+            sql.SQL("insert into {} select distinct {}, 0 from {}").format(scope, key, self.temp("asked", table))
+        )
+        backup.analyze(scope)
+
+    def _follow(self, fresh: set[Table], collect: Callable[[ForeignKey, int], int], parents: bool) -> None:
+        """Round after round from the rows found last to those that hang on them, until a round finds none."""
+        since = 0
+        while fresh:
+            asked = set()
+            for table in sorted(fresh):
+                for key in self.keys.from_child(table) if parents else self.keys.to_parent(table):
+                    if collect(key, since):
+                        asked.add(key.parent if parents else key.child)
+            fresh = self._ask_all(asked, parents)
+            since = self._step
+
+    def _collect_children(self, key: ForeignKey, since: int, kind: str = "found") -> int:
+        """Put the keys of the rows that refer to those found since a round (or to those in scope) into `asked`."""
+        own = self.backup.key(key.child)
+        return self.backup.run(
+            sql.SQL(
+                "insert into {asked} select {own} from {child} t join {parent} p on {linked}"
+                " where p.mailark_step >= {since} and not exists (select from {found} g where {same})"
+            ).format(
+                asked=self.temp("asked", key.child),
+                own=names(own, "t"),
+                child=self.source(self.backup, key.child, key.within),
+                parent=self.found_rows(key.parent, key.parent_columns, kind=kind),
+                linked=equal("t", key.columns, "p", key.parent_columns),
+                since=since,
+                found=self.temp("found", key.child),
+                same=equal("g", own, "t", own),
+            )
+        )
+
+    def _collect_parents(self, key: ForeignKey, since: int) -> int:
+        """Put the keys of the rows that those found since a round refer to into `asked`."""
+        own = self.backup.key(key.parent)
+        return self.backup.run(
+            sql.SQL(
+                "insert into {asked} select distinct {own} from {child} t join {parent} p on {linked}"
+                " where t.mailark_step >= {since} and not exists (select from {found} g where {same})"
+            ).format(
+                asked=self.temp("asked", key.parent),
+                own=names(own, "p"),
+                child=self.found_rows(key.child, key.columns, key.within),
+                parent=self.source(self.backup, key.parent),
+                linked=equal("t", key.columns, "p", key.parent_columns),
+                since=since,
+                found=self.temp("found", key.parent),
+                same=equal("g", own, "p", own),
+            )
+        )
+
+    def found_rows(
+        self, table: Table, columns: Sequence[str], within: Table | None = None, kind: str = "found"
+    ) -> sql.Composed:
+        """The rows found of a table, with their key, some of their columns and their marks; stands after FROM."""
+        key, found = self.backup.key(table), self.temp(kind, table)
+        more = [column for column in columns if column not in key]
+        if not more and within in (None, table):
+            return sql.SQL("{}").format(found)
+        return sql.SQL("(select f.*{} from {} f join {} r on {})").format(
+            sql.SQL("").join([sql.SQL(", {}").format(sql.Identifier("r", column)) for column in more]),
+            found,
+            self.source(self.backup, table, within),
+            equal("f", key, "r", key),
+        )
+
+    def _ask_all(self, tables: set[Table], parents: bool) -> set[Table]:
+        """Find out which of the keys in `asked` live lacks: these are found. The tables for which there were any."""
+        self._step += 1
+        fresh = set()
+        for table in sorted(tables):
+            asked, found = self.temp("asked", table), self.temp("found", table)
+            key = names(self.backup.key(table))
+            distinct = sql.SQL("from (select distinct {} from {}) t").format(key, asked)
+            if self.ask(table, distinct):
+                self.backup.run(
+                    sql.SQL("insert into {} select {}, {}, {} from {}").format(
+                        found, key, self._step, parents, self.temp("back", table)
+                    )
+                )
+                self.backup.analyze(found)
+                fresh.add(table)
+            self.backup.empty(asked)
+        return fresh
+
+    # --- before the search --------------------------------------------------------------------------------
+
+    def _in_both(self, text: str) -> Table:
+        then, now = self.backup.schema.shapes, self.live.schema.shapes
+        table = find_table(text, then.keys() | now.keys())
+        if table not in now or table not in then:
+            raise RecoveryTableMissing(table=table, only="the backup" if table in then else "the live database")
+        return table
+
+    def _can_follow(self, key: ForeignKey) -> bool:
+        """Whether both sides have the tables and columns of a live foreign key."""
+        shapes = self.backup.schema.shapes
+        if key.child not in shapes or key.parent not in shapes:
+            return False
+        if key.within != key.child and all(each.within != key.within for each in self.backup.schema.keys.all):
+            return False
+        child, parent = ({column.name for column in shapes[table].columns} for table in (key.child, key.parent))
+        return child.issuperset(key.columns) and parent.issuperset(key.parent_columns)
+
+    def _make_tables(self, table: Table) -> None:
+        for side in (self.backup, self.live):
+            content = self.temp("content", table)
+            if not side.shape(table).key:
+                side.run(
+                    sql.SQL(
+                        "create temporary table {} (mailark_digest text, mailark_copy bigint, mailark_part oid,"
+                        " mailark_tid tid, primary key (mailark_digest, mailark_copy))"
+                    ).format(content)
+                )
+            key = names(side.key(table))
+            source = side.source(table, content)
+            for kind in ("asked", "back", "scope", "found"):
+                marks = ", 0 mailark_step, false mailark_parent, 0 mailark_left" if kind in ("scope", "found") else ""
+                side.run(
+                    sql.SQL("create temporary table {} as select {}{} from {} t with no data").format(
+                        self.temp(kind, table), key, sql.SQL(marks), source
+                    )
+                )
+            side.run(sql.SQL("create unique index on {} ({})").format(self.temp("found", table), key))
+
+
+def _condition_problem(error: psycopg.Error) -> str:
+    """What is wrong with a condition. PostgreSQL is quoted on the SQL alone: its other texts may quote a row."""
+    state = error.sqlstate or "none"
+    if state.startswith("42"):
+        return str(error.diag.message_primary)[:200]
+    if state == "57014":
+        return f"it ran for longer than {CONDITION_SECONDS} s"
+    if state == "25006":
+        return "it would change something"
+    return f"{type(error).__name__}, {state}"

@@ -1,0 +1,157 @@
+"""The search for missing rows as a person sees it: a plan with counts, samples and conflicts, and CSV."""
+
+from collections.abc import Generator, Iterator, Sequence
+
+from psycopg import sql
+
+from lambdas.adapters.missing_rows import MissingRows
+from lambdas.adapters.recovery_session import Session, equal, identifier, names
+from lambdas.adapters.row_conflicts import RowConflicts
+from lambdas.domain.foreign_keys import Table
+from lambdas.domain.recovery_plan import (
+    HIDDEN,
+    KEY_CHARACTERS,
+    SAMPLE_ROWS,
+    SHOWN_CHARACTERS,
+    OnConflict,
+    PlanDigest,
+    RecoveryPlan,
+    TablePlan,
+    is_hidden,
+    shown,
+)
+from lambdas.domain.recovery_scope import ScopeItem
+
+
+class Search:
+    """What is missing, and what stands against it, as a plan."""
+
+    def __init__(self, backup: Session, live: Session, scope: Sequence[ScopeItem]) -> None:
+        self._backup, self._live = backup, live
+        self.missing = MissingRows(backup, live, scope)
+        self._conflicts = RowConflicts(self.missing)
+
+    def lock_unnumbered(self) -> None:
+        """Lock the tables whose rows have no key: nothing else keeps one of their rows from coming twice."""
+        for table in self.missing.tables:
+            if not self._live.shape(table).key:
+                self._live.run(sql.SQL("lock table {} in share row exclusive mode").format(identifier(table)))
+
+    def order(self) -> list[Table]:
+        """The tables that miss rows, in the order of the import."""
+        return [table for group in self.missing.keys.import_order(self.missing.found()) for table in group]
+
+    def plan(self, on_conflict: OnConflict, samples: bool) -> RecoveryPlan:
+        """Search, and say what was found."""
+        self.missing.find()
+        self.missing.refuse_differences()
+        conflicts = self._conflicts.find()
+        digest = PlanDigest(on_conflict)
+        tables = []
+        for table in self.order():
+            plan = self._table(table, samples)
+            tables.append(plan)
+            digest.table(plan.table, self._backup.shape(table).stored, plan, self._keys(table))
+        return RecoveryPlan(
+            tables=tables,
+            conflicts=self._conflicts.listed,
+            conflict_count=conflicts,
+            on_conflict=on_conflict,
+            digest=digest.hexdigest(),
+            unlinked=self._unlinked() if samples else {},
+            only_in_backup=self._only_in_backup(),
+        )
+
+    def csv(self, table: Table) -> Generator[bytes, None, None]:
+        """The missing rows of a table as CSV with headers, without what the server computes by itself."""
+        key = self._backup.key(table)
+        return self._backup.blocks(
+            sql.SQL("copy (select {} from {} f join {} t on {} order by {}) to stdout (format csv, header)").format(
+                names(self._backup.shape(table).stored, "t"),
+                self.missing.temp("found", table),
+                self.missing.source(self._backup, table),
+                equal("f", key, "t", key),
+                names(key, "f"),
+            )
+        )
+
+    def _table(self, table: Table, samples: bool) -> TablePlan:
+        counted = self._backup.rows(
+            sql.SQL(
+                "select count(*) filter (where mailark_left is null),"
+                " count(*) filter (where mailark_left is null and mailark_parent), count(mailark_left) from {}"
+            ).format(self.missing.temp("found", table))
+        )
+        rows, parents, left_out = (int(str(number)) for number in counted[0])
+        return TablePlan(str(table), rows, parents, left_out, self._sample(table) if samples else [])
+
+    def _sample(self, table: Table) -> list[dict[str, str | None]]:
+        """The first rows that would come back, by key. What is hidden or long does not leave the server."""
+        shape, key = self._backup.shape(table), self._backup.key(table)
+        open_columns = [column for column in shape.columns if column.name in key or not is_hidden(column.name)]
+        values = [
+            sql.SQL("left({0}::text, {1}), {2}({0}{3})").format(
+                sql.Identifier("t", column.name),
+                KEY_CHARACTERS if column.name in key else SHOWN_CHARACTERS,
+                sql.SQL("octet_length" if column.type == "bytea" else "length"),
+                sql.SQL("" if column.type == "bytea" else "::text"),
+            )
+            for column in open_columns
+        ]
+        query = sql.SQL("select {} from {} f join {} t on {} where f.mailark_left is null order by {} limit {}").format(
+            sql.SQL(", ").join(values) if values else sql.SQL("1"),
+            self.missing.temp("found", table),
+            self.missing.source(self._backup, table),
+            equal("f", key, "t", key),
+            names(key, "f"),
+            SAMPLE_ROWS,
+        )
+        samples = []
+        for row in self._backup.rows(query):
+            pairs = zip(open_columns, row[::2], row[1::2], strict=True)
+            seen = {}
+            for column, text, length in pairs:
+                value = None if text is None else str(text)
+                binary = column.type == "bytea"
+                seen[column.name] = value if column.name in key else shown(value, int(str(length or 0)), binary)
+            samples.append({column.name: seen.get(column.name, HIDDEN) for column in shape.columns})
+        return samples
+
+    def _keys(self, table: Table) -> Iterator[bytes]:
+        """The keys of the rows that would come back, in an order that no collation changes."""
+        key = self._backup.key(table)
+        order = [sql.SQL('{}::text collate "C"').format(sql.Identifier(column)) for column in key]
+        return self._backup.blocks(
+            sql.SQL("copy (select {} from {} where mailark_left is null order by {}) to stdout").format(
+                names(key), self.missing.temp("found", table), sql.SQL(", ").join(order)
+            )
+        )
+
+    def _only_in_backup(self) -> list[str]:
+        keys, live = self._backup.schema.keys, self._live.schema.shapes
+        children = {key.child for table in self.missing.found() for key in keys.to_parent(table)}
+        return sorted(str(table) for table in children if table not in live)
+
+    def _unlinked(self) -> dict[str, int]:
+        """By column: how many live rows no longer refer to a row that comes back, and did so in the backup."""
+        missing, counts = self.missing, {}
+        count = sql.SQL(
+            "select count(*) from {} t join {} p on {} where p.mailark_left is null and not p.mailark_parent"
+            " and not exists (select from {} f where {})"
+        )
+        for key in (key for table in missing.found() for key in missing.keys.to_parent(table)):
+            if key.child not in missing.tables:
+                continue  # the parent came alone
+            own = self._backup.key(key.child)
+            number = self._backup.number(
+                count.format(
+                    missing.source(self._backup, key.child, key.within),
+                    missing.found_rows(key.parent, key.parent_columns),
+                    equal("t", key.columns, "p", key.parent_columns),
+                    missing.temp("found", key.child),
+                    equal("f", own, "t", own),
+                )
+            )
+            if number:
+                counts[f"{key.child} ({', '.join(key.columns)})"] = number
+        return counts

@@ -1,0 +1,45 @@
+"""The preview of a recovery of rows, as the person reads it who has to approve it."""
+
+from collections.abc import Sequence
+
+from lambdas.domain.recovery_plan import RecoveryPlan, TablePlan
+
+_CONFLICTS_SHOWN = 20
+
+
+def preview_text(plan: RecoveryPlan, database: str, backup_id: str, data_from: str) -> str:
+    """All that would be done: counts a table, a sample of rows without content, conflicts, what is not touched."""
+    parts = [
+        f"Rows of {backup_id} that are to be brought back into {database}.",
+        f"The backup holds the state of {data_from}: rows written after that cannot be in it.",
+        f"{plan.rows} rows in {len(plan.tables)} tables would be inserted, parents first; no live row is changed.",
+        *(_of_table(table) for table in plan.tables),
+    ]
+    if plan.conflict_count:
+        left = "are left out" if plan.on_conflict == "skip" else "stop the import"
+        head = f"{plan.conflict_count} rows are in conflict, and {left} (all in conflicts.csv):"
+        parts.append("\n".join([head, *(f"  {conflict}" for conflict in plan.conflicts[:_CONFLICTS_SHOWN])]))
+    if plan.unlinked:
+        told = [f"  {name}: {count}" for name, count in plan.unlinked.items()]
+        parts.append("\n".join(["Live rows that referred to these rows, and stay without:", *told]))
+    if plan.only_in_backup:
+        parts.append(f"Tables that only the backup has, left alone: {', '.join(plan.only_in_backup)}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _of_table(table: TablePlan) -> str:
+    head = f"{table.table}: {table.rows} rows"
+    if table.parents:
+        head += f", of which {table.parents} are there because others refer to them"
+    if table.left_out:
+        head += f"; {table.left_out} more are left out"
+    return "\n".join([head, *(f"  {_row(row)}" for row in table.sample)])
+
+
+def _row(row: dict[str, str | None]) -> str:
+    return ", ".join(f"{column}={'null' if value is None else value}" for column, value in row.items())
+
+
+def in_short(tables: Sequence[TablePlan]) -> str:
+    """What would be inserted, in one line: `organizations 1, users 3`."""
+    return ", ".join(f"{table.table} {table.rows}" for table in tables if table.rows)
