@@ -69,6 +69,10 @@ class Catalog:
         self._set(backup_id, "copy", status)
         return self.get(backup_id)
 
+    def set_second_copy(self, backup_id: str, status: CopyStatus) -> None:
+        """Record what became of the copy in the second store."""
+        self._set(backup_id, "second_copy", status)
+
     def _set(self, backup_id: str, field: str, value: str, expected: str | None = None) -> None:
         values = {":new": value, ":old": expected}
         self._dynamo.update_item(

@@ -16,6 +16,7 @@ from lambdas.domain.database_errors import (
 from lambdas.domain.estate import Estate
 from lambdas.domain.estate_database import Database, DatabaseServer
 from lambdas.domain.estate_services import Services
+from lambdas.domain.mailark_error import MailarkError
 from lambdas.domain.operation import Operation
 
 _SECONDS = 15
@@ -60,14 +61,15 @@ def database_target(region: str, operation: Operation, place: Place = "live") ->
     database = database_of(estate)
     if operation.mode == "rehearse":
         place = "staging"
-    login = login_of(region, _server(database, place), database.name)
+    login = login_of(region, server_of(database, place), database.name)
     require_major(login.to(MAINTENANCE), database.major)
     if place != "live":
-        _refuse_the_live_one(login, login_of(region, database.server, database.name))
+        _refuse_the_live_one(login, login_of(region, database.server, database.name), place)
     return DatabaseTarget(estate, database, login)
 
 
-def _server(database: Database, place: Place) -> DatabaseServer:
+def server_of(database: Database, place: Place) -> DatabaseServer:
+    """One of the servers of a database. Raises `FreshServerNotInEstate`."""
     if place == "live":
         return database.server
     if place == "staging":
@@ -85,12 +87,16 @@ def require_major(login: Login, major: int) -> None:
         raise DatabaseVersionDiffers(host=login.host, found=found, wanted=major)
 
 
-def _refuse_the_live_one(staging: Login, live: Login) -> None:
+def _refuse_the_live_one(staging: Login, live: Login, place: Place) -> None:
     """Two names may lead to one server. A live server that does not answer is not the one that has just answered."""
     try:
         lives = _who(live)
     except DatabaseUnreachable:
         return
+    except MailarkError:
+        if place == "fresh":  # a corrupt server may answer anything, and is why the fresh one is asked for
+            return
+        raise
     if _who(staging) == lives:
         raise DatabaseStagingIsLive(staging=f"{staging.host}:{staging.port}", live=f"{live.host}:{live.port}")
 

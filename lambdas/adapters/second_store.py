@@ -11,6 +11,7 @@ from typing import Any
 import boto3
 from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
 
 from lambdas.adapters.aws import AWS_ERRORS, CALL_LIMITS, client, error_code
 from lambdas.adapters.backup_store import BackupStore
@@ -25,6 +26,10 @@ from lambdas.domain.proof import Measured
 _PIECE = 1024 * 1024
 _PARTS = TransferConfig(multipart_chunksize=16 * _PIECE, max_concurrency=2)
 """10,000 parts, the limit of S3, of 16 MiB hold 156 GiB."""
+_PLAIN = CALL_LIMITS.merge(
+    Config(request_checksum_calculation="when_required", response_checksum_validation="when_required")
+)
+"""boto3 adds checksums of AWS's own since 1.36, which not every such store knows; here all is read back anyhow."""
 
 
 class SecondBucket:
@@ -41,7 +46,7 @@ class SecondBucket:
             aws_access_key_id=held["access_key_id"],
             aws_secret_access_key=held["secret_access_key"],
             verify=ca_file(store.ca),
-            config=CALL_LIMITS,
+            config=_PLAIN,
         )
 
     def copy(self, source: BackupStore, row: CatalogRow, manifest: Manifest) -> None:

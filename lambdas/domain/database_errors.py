@@ -204,3 +204,9 @@ class ServicesNotInEstate(MailarkError):
     code = "services-not-in-estate"
     sentence = "The estate does not say how the services that use the database are stopped and started."
     hint = "Nothing was changed. Add the key database.services to the estate (docs/operating.md), and start this again."
+
+
+class NoBackupBefore(MailarkError):
+    code = "no-backup-before"
+    sentence = "No good {kind} backup was begun before {before}; the oldest there is began at {oldest}."
+    hint = "Look in the other region, where copies stay longer; rows that no backup has are lost."

@@ -18,7 +18,7 @@ _VERSIONS = re.compile(rb"\n-- Dumped from database version [^\n]*\n-- Dumped by
 _HEAD_BYTES = 1024
 """pg_dump writes these two lines within its first ten."""
 _TAIL_BYTES = 256
-_END = re.compile(rb"\n--\n-- PostgreSQL database dump complete\n--\n\n(?:\\unrestrict [0-9A-Za-z]+\n\n)?\Z")
+_END = re.compile(rb"\n--\n-- PostgreSQL database dump complete\n--\n\n\\unrestrict [0-9A-Za-z]+\n\n\Z")
 """PostgreSQL's source, pg_backup_archiver.c, `RestoreArchive`: nothing may come after it."""
 _AT_ONCE = 4 * 1024 * 1024
 """Bytes: a megabyte of gzip may be a thousand of them."""

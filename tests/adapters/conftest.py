@@ -5,11 +5,14 @@ from unittest.mock import patch
 
 import pytest
 
+from infra.postgres_wheels import MAJORS
 from lambdas.adapters import aws
 from lambdas.adapters.signing import SigningKey
 from lambdas.adapters.vault import VaultClient
 from lambdas.domain.vault_duties import DUTIES, Duty, DutyName
 from tests.servers.aws import forget, make_signing_key, mocked_aws
+from tests.servers.postgres import PostgresServers
+from tests.servers.postgres_clients import clients_on_path
 from tests.servers.vault import Vaults, VaultServer, make_seal_key, started
 
 
@@ -38,6 +41,15 @@ def vaults(logins: dict[DutyName, SigningKey], tmp_path_factory: pytest.TempPath
     vaults = Vaults(tmp_path_factory.mktemp("vaults"), logins)
     yield vaults
     vaults.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServers]:
+    """PostgreSQL servers by major version, each started when first asked for; client programs are found, too."""
+    servers = PostgresServers(tmp_path_factory.mktemp("postgres"))
+    with clients_on_path(MAJORS):
+        yield servers
+    servers.stop()
 
 
 @pytest.fixture(scope="package")

@@ -1,6 +1,7 @@
 """What every failure says, word for word, and that a program can read it back."""
 
 import re
+from collections import Counter
 from typing import get_args
 
 import pytest
@@ -63,8 +64,24 @@ from lambdas.domain.errors import (
     is_tampering,
 )
 from lambdas.domain.mailark_error import Failure, MailarkError
+from lambdas.domain.service_errors import (
+    ServiceControlRefused,
+    ServiceControlUnreachable,
+    ServicesNotStarted,
+    ServicesNotStopped,
+    ServicesUnhealthy,
+    ServiceUnknown,
+)
+from tests.domain.approval_texts import APPROVAL_TEXTS
+from tests.domain.database_texts import DATABASE_TEXTS
+from tests.domain.recovery_texts import RECOVERY_TEXTS
+from tests.domain.swap_texts import SWAP_TEXTS
 
 TEXTS: list[tuple[MailarkError, str]] = [
+    *APPROVAL_TEXTS,
+    *SWAP_TEXTS,
+    *DATABASE_TEXTS,
+    *RECOVERY_TEXTS,
     (
         InputInvalid(
             scenario="vault_restore",
@@ -399,6 +416,44 @@ TEXTS: list[tuple[MailarkError, str]] = [
         "is still certain, where the original events lie, and how to find who changed them.",
     ),
     (
+        ServiceControlUnreachable(control="supervisord at https://app.example.org:9443", problem="no connection"),
+        "service-control-unreachable: The control of the services, supervisord at https://app.example.org:9443, does "
+        "not answer (no connection).\n"
+        "Next: Check that it runs, and that the estate names it, its CA and its network; then start this again.",
+    ),
+    (
+        ServiceControlRefused(
+            control="supervisord at https://app.example.org:9443",
+            request="stopProcess api:api",
+            problem="the user name or the password is wrong",
+        ),
+        "service-control-refused: The control of the services, supervisord at https://app.example.org:9443, refused "
+        "stopProcess api:api: the user name or the password is wrong.\n"
+        "Next: For supervisord, put its current user name and password into the secret that the estate names. For "
+        "SSM, check the role of this function, and Docker Compose in the host's directory.",
+    ),
+    (
+        ServiceUnknown(control="SSM on i-0123456789abcdef0", name="smtp", known="api, db, smtp-receiver"),
+        "service-unknown: The control of the services, SSM on i-0123456789abcdef0, has no service smtp.\n"
+        "Next: Correct the names of the services in the estate, and deploy it; known there: api, db, smtp-receiver.",
+    ),
+    (
+        ServicesNotStopped(services="api (stopping), given 120 s"),
+        "services-not-stopped: Not all services have stopped: api (stopping), given 120 s.\n"
+        "Next: Stop them on their host, by force if need be; then start this again, it finds them stopped.",
+    ),
+    (
+        ServicesNotStarted(services="api (failed: Exited too quickly), given 300 s"),
+        "services-not-started: Not all services have started: api (failed: Exited too quickly), given 300 s.\n"
+        "Next: Read their logs on their host, and correct what they name; then start this again.",
+    ),
+    (
+        ServicesUnhealthy(seconds="300", problem="https://api.example.org/health answered 503"),
+        "services-unhealthy: The services run, and do not prove that they work within 300 s: "
+        "https://api.example.org/health answered 503.\n"
+        "Next: Read their logs: they may lack a login, a right or a table. Then start this again.",
+    ),
+    (
         Unexpected(action="verify_backup", problem="KeyError"),
         "unexpected: verify_backup failed in a way that Mailark does not know: KeyError.\n"
         "Next: Read the function's log at that time, where the traceback is; then start the execution again.",
@@ -407,7 +462,7 @@ TEXTS: list[tuple[MailarkError, str]] = [
 
 
 def test_the_table_holds_every_failure_once() -> None:
-    assert [type(error) for error, _ in TEXTS] == all_errors()
+    assert Counter(type(error) for error, _ in TEXTS) == Counter(all_errors())
 
 
 @pytest.mark.parametrize(("error", "text"), TEXTS, ids=[error.code for error, _ in TEXTS])
@@ -486,6 +541,8 @@ def test_the_security_contacts_hear_of_what_may_be_somebodys_deed() -> None:
         "VaultLooksLost",
         "CatalogIncomplete",
         "BackupsVanished",
+        "ApprovalNotDecided",
+        *("DumpLooksLost", "DatabaseNotProved"),
     }
     assert not is_tampering("no-such-code")
 
@@ -499,6 +556,8 @@ def test_only_what_may_pass_by_itself_is_transient() -> None:
         "StorageRefused",
         "AuditConflict",
         "AwsUnavailable",
+        "ServiceControlUnreachable",
+        *("DatabaseUnreachable", "DumpDamaged"),
     }
 
 
