@@ -1,4 +1,8 @@
-"""`make demo`: a Vault with a thousand tenants is backed up, lost, and recovered, on real servers on this machine."""
+"""`make demo`: the night and the morning after, on real servers on this machine.
+
+A Vault with the credentials of a thousand tenants and a database full of mail are backed up by their schedules. Then
+Vault loses its disk, and pages of the database are overwritten; both come back, proved.
+"""
 
 import argparse
 import signal
@@ -6,19 +10,24 @@ import sys
 import time
 from types import FrameType
 
+import psycopg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from lab.aws import ROOT, ROOT_KEY
+from lab.damage import damage_pages
+from lab.forwarding_service import DATABASE
 from lab.lab import Lab
 from lab.processes import LabError
 from lab.tenants import Tenant, make_tenants
 from lab.timeline_table import promises, timeline
-from lab.watching import executions, follow, machine_arn, start, wait_for_new
+from lab.watching import Finished, executions, follow, machine_arn, start, wait_for_new
 from lambdas.domain.operation import machine_name
 
 TENANTS = 1000
+MEGABYTES = 200.0
+"""Of mail in the forwarding service's database."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -45,9 +54,9 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(number, _interrupt)
     show = Show()
     try:
-        with Lab.started(show.step) as lab:
+        with Lab.started(show.step, MEGABYTES) as lab:
             tenants = make_tenants(TENANTS)
-            proved = _disaster(lab, tenants, show)
+            proved = _night_and_morning(lab, tenants, show)
             if given.keep:
                 _keep(lab, tenants[0], show)
             show.step("Stopping everything")
@@ -67,39 +76,78 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _disaster(lab: Lab, tenants: list[Tenant], show: Show) -> bool:
-    states = lab.client("stepfunctions")
+def _night_and_morning(lab: Lab, tenants: list[Tenant], show: Show) -> bool:
     _store(lab, tenants, show)
-
-    show.step("02:00 UTC comes: the schedule starts [bold]vault_backup[/bold]")
-    known = executions(states, "vault_backup", lab.primary)
-    lab.aws.let_schedule_come(lab.primary, machine_name("vault_backup"))
-    backup = follow(states, wait_for_new(states, "vault_backup", lab.primary, known), show.state)
-    if backup.status != "SUCCEEDED":
-        raise LabError(f"The backup failed: {backup.cause}")
-    show.step("[green]The backup is stored, proved intact, and copied to the other region[/green]")
+    held = _messages(lab)
+    show.step(f"The forwarding service's database holds {held:,} messages")
+    backups = [_night(lab, "02:00", "vault_backup", show), _night(lab, "03:00", "database_backup", show)]
 
     show.step("[red]Disaster: Vault is killed with SIGKILL, and its disk is deleted[/red]")
     lab.lose_vault()
+    show.step("[red]Disaster: a disk overwrites pages of the database, in the table of messages[/red]")
+    damage_pages(lab.database.server)
+    show.step(f"PostgreSQL says: {_problem(lab)}")
+
     show.step("An empty Vault is started in its place; nobody types a key")
     lab.start_vault()
     show.step(f"It holds {TENANTS - len(lab.platform().wrong(tenants))} of {TENANTS} credentials")
-
-    show.step("A person starts [bold]vault_restore[/bold] with a reason, and nothing else")
-    arn = start(states, "vault_restore", lab.primary, {"reason": "demo: Vault and its disk are lost"})
-    restored = follow(states, arn, show.state)
-    if restored.status != "SUCCEEDED":
-        raise LabError(f"The recovery failed: {restored.cause}")
-
+    vault = _recover(lab, "vault_restore", "demo: Vault and its disk are lost", show)
     wrong = lab.platform().wrong(tenants)
-    right = TENANTS - len(wrong)
-    colour = "red" if wrong else "green"
-    show.step(f"[{colour}]{right} of {TENANTS} credentials are back, and each decrypts to its password[/{colour}]")
+    _verdict(
+        show, f"{TENANTS - len(wrong)} of {TENANTS} credentials are back, and each decrypts to its password", wrong
+    )
+
+    database = _recover(lab, "database_corruption", "demo: the database reports invalid pages", show)
+    lost = held - _messages(lab)
+    _verdict(show, f"{held - lost:,} of {held:,} messages are back, row by row and byte by byte", lost)
+    show.step(f"The damaged database is kept as {database.output['details']['kept_as']}; the services run again")
+
     show.console.print()
-    show.console.print(timeline("The backup", backup.output))
-    show.console.print(timeline("The recovery", restored.output))
-    show.console.print(promises(restored.output))
-    return not wrong
+    for title, run in (("The backup of Vault", backups[0]), ("The backup of the database", backups[1])):
+        show.console.print(timeline(title, run.output))
+    for title, run in (("The recovery of Vault", vault), ("The recovery of the database", database)):
+        show.console.print(timeline(title, run.output))
+        show.console.print(promises(run.output))
+    return not wrong and not lost
+
+
+def _night(lab: Lab, hour: str, scenario: str, show: Show) -> Finished:
+    """Let the time of a nightly backup come; its schedule's own target starts it."""
+    show.step(f"{hour} UTC comes: the schedule starts [bold]{scenario}[/bold]")
+    states = lab.client("stepfunctions")
+    known = executions(states, scenario, lab.primary)
+    lab.aws.let_schedule_come(lab.primary, machine_name(scenario))
+    backup = follow(states, wait_for_new(states, scenario, lab.primary, known), show.state)
+    if backup.status != "SUCCEEDED":
+        raise LabError(f"The backup failed: {backup.cause}")
+    show.step("[green]The backup is stored, proved intact, and copied to the other region[/green]")
+    return backup
+
+
+def _recover(lab: Lab, scenario: str, reason: str, show: Show) -> Finished:
+    show.step(f"A person starts [bold]{scenario}[/bold] with a reason, and nothing else")
+    states = lab.client("stepfunctions")
+    recovered = follow(states, start(states, scenario, lab.primary, {"reason": reason}), show.state)
+    if recovered.status != "SUCCEEDED":
+        raise LabError(f"The recovery failed: {recovered.cause}")
+    return recovered
+
+
+def _verdict(show: Show, text: str, wrong: object) -> None:
+    colour = "red" if wrong else "green"
+    show.step(f"[{colour}]{text}[/{colour}]")
+
+
+def _messages(lab: Lab) -> int:
+    """How many messages there are, each read to its end."""
+    return int(lab.database.server.query("select count(octet_length(m::text)) from messages m", DATABASE)[0][0])
+
+
+def _problem(lab: Lab) -> str:
+    try:
+        return f"{_messages(lab):,} messages"
+    except psycopg.Error as error:
+        return str(error).partition("\n")[0]
 
 
 def _store(lab: Lab, tenants: list[Tenant], show: Show) -> None:

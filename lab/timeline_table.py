@@ -9,7 +9,10 @@ from rich.table import Table
 
 from lambdas.domain.timeline import Reached, Step, expected_in_words, in_words
 
-_BAR_WIDTH = 28
+_BAR_WIDTH, _BAR_WIDTH_BESIDE_PLAN = 28, 18
+"""Columns; all of a table fits into a terminal of 80."""
+_DEED_SECONDS = 0.01
+"""What takes less is a choice between states, and no deed."""
 
 
 def timeline(title: str, outcome: Mapping[str, Any]) -> Table:
@@ -21,14 +24,15 @@ def timeline(title: str, outcome: Mapping[str, Any]) -> Table:
     table.add_column("Step", footer="All of it")
     table.add_column("Took", justify="right", footer=in_words(total))
     planned = any(step.expected for step in steps)
+    width = _BAR_WIDTH_BESIDE_PLAN if planned else _BAR_WIDTH
     if planned:
         table.add_column("Plan", justify="right", footer="")
     table.add_column("When", footer="")
     for step in steps:
-        if step.seconds is None or began is None or step.seconds < 0.001:
+        if step.seconds is None or began is None or step.seconds < _DEED_SECONDS:
             continue
         plan = [expected_in_words(step.expected)] if planned else []
-        table.add_row(step.state, in_words(step.seconds), *plan, _bar(began, step, total))
+        table.add_row(step.state, in_words(step.seconds), *plan, _bar(began, step, total, width))
     return table
 
 
@@ -44,8 +48,8 @@ def promises(outcome: Mapping[str, Any]) -> Table:
     return table
 
 
-def _bar(began: datetime, step: Step, total: float) -> str:
+def _bar(began: datetime, step: Step, total: float, width: int) -> str:
     assert step.seconds is not None
-    before = round((step.started_at - began).total_seconds() / total * _BAR_WIDTH)
-    length = max(1, round(step.seconds / total * _BAR_WIDTH))
-    return " " * before + "█" * min(length, _BAR_WIDTH - min(before, _BAR_WIDTH - 1))
+    before = round((step.started_at - began).total_seconds() / total * width)
+    length = max(1, round(step.seconds / total * width))
+    return " " * before + "█" * min(length, width - min(before, width - 1))

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from lab.forwarding_service import DATABASE
-from tests.scenarios.damage import damage_pages
+from lab.damage import damage_pages
 from tests.scenarios.house import House, broken, failure
 
 
