@@ -68,6 +68,19 @@ _EMPTY_STAGING_BY_HAND = (
 )
 
 
+_UNDO_SWAP = "To go back to the database that was live before, start database_swap_undo."
+_SERVICES_STAND = (
+    "If the services stand still, start database_corruption again, or start them by hand: what is live was exchanged "
+    "only if the server has a database with _corrupt_ and the time of this run in its name."
+)
+_ROWS_ON_STAGING = (
+    "Rows of the backup may still lie on the staging server, in a database whose name begins with mailark_: start this "
+    "again, which drops it, or drop it by hand."
+)
+_IN_PLACE = {"StartServices", "VerifyServices", "CompleteOperation"}
+"""The steps of a recovery of the database after the swap."""
+
+
 def with_way_out(failure: Failure, scenario: str, state: str | None, saved_as: str | None) -> Failure:
     """Add what else somebody can do about a failed recovery or restore test; `state` is None if nobody knows it.
 
@@ -79,6 +92,14 @@ def with_way_out(failure: Failure, scenario: str, state: str | None, saved_as: s
             or_else = _EMPTY_STAGING
     elif scenario == "staging_emptying":
         or_else = _EMPTY_STAGING_BY_HAND
+    elif scenario == "database_corruption":
+        if state is None:
+            or_else = _SERVICES_STAND
+        elif state in _IN_PLACE:
+            or_else = _UNDO_SWAP
+    elif scenario in ("database_restore_test", "data_deletion"):
+        if state is None or state == "DropDatabase":
+            or_else = _ROWS_ON_STAGING
     elif scenario == "vault_restore" and state in _SAVING and failure.code not in _NOT_THERE:
         or_else = (
             'If it cannot be saved and may be lost, start vault_restore with {"reason": "...", "without_saving": true}.'

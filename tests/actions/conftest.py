@@ -7,13 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from infra.postgres_wheels import MAJORS
 from lab.estate import make_offline_key
+from lab.services import LabServices
 from lab.tenants import Tenant, make_tenants
 from lambdas.adapters.signing import SigningKey
 from lambdas.domain.tenant_password import encrypt_password
 from lambdas.domain.vault_duties import DUTIES
+from tests.actions.database_house import Databases, let_run, make_dump, put_logins, put_services
 from tests.actions.house import House, Keys, SavedBackup, make_backup
 from tests.servers.aws import forget, mocked_aws
+from tests.servers.postgres import PostgresServers
+from tests.servers.postgres_clients import clients_on_path
 from tests.servers.vault import Vaults, VaultServer, empty, started, write
 
 MASTER_KEY, SEAL_KEY = secrets.token_bytes(32), secrets.token_bytes(32)
@@ -86,3 +91,58 @@ def saved(keys: Keys, vaults: Vaults, server: VaultServer) -> SavedBackup:
         return make_backup(house)
     finally:
         forget("s3", "dynamodb", "ssm", "sns")
+
+
+# --- the database -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="package")
+def postgres_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServers]:
+    """PostgreSQL servers, each started when first asked for; its client programs are found, too."""
+    servers = PostgresServers(tmp_path_factory.mktemp("postgres"))
+    with clients_on_path(MAJORS):
+        yield servers
+    servers.stop()
+
+
+@pytest.fixture(scope="package")
+def databases(postgres_servers: PostgresServers) -> Databases:
+    """The live and the staging server."""
+    return Databases(postgres_servers.start(), postgres_servers.start())
+
+
+@pytest.fixture
+def database(house: House, databases: Databases) -> Databases:
+    """Both servers as they are on a good day, in the estate of a house."""
+    databases.restart()
+    put_logins(house, databases)
+    return databases
+
+
+@pytest.fixture(scope="package")
+def dumped(keys: Keys, vaults: Vaults, server: VaultServer, databases: Databases) -> SavedBackup:
+    """A dump of that database, proved intact."""
+    house = House(keys, vaults.estate(server), MASTER_KEY, SEAL_KEY)
+    databases.restart()
+    put_logins(house, databases)
+    try:
+        return make_dump(house)
+    finally:
+        forget("s3", "dynamodb", "ssm", "sns", "secretsmanager")
+
+
+@pytest.fixture(scope="package")
+def running_services(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServices]:
+    services = LabServices(
+        tmp_path_factory.mktemp("services"), databases.live.authority, databases.connection_of_the_service
+    )
+    with services.started():
+        yield services
+
+
+@pytest.fixture
+def services(house: House, database: Databases, running_services: LabServices) -> Iterator[LabServices]:
+    """The services that use the live database, in the estate of the house; they run before and after each test."""
+    put_services(house, database, running_services)
+    yield running_services
+    let_run(running_services)

@@ -33,6 +33,7 @@ from lambdas.adapters.work_store import WorkStore
 from lambdas.domain.audit import Event, faults
 from lambdas.domain.backup import CatalogRow, manifest_key
 from lambdas.domain.estate import Estate, Heartbeat, Vault, parse_estate
+from lambdas.domain.estate_database import Database
 from lambdas.domain.operation import Operation, machine_name
 from lambdas.domain.scenarios import SCENARIOS
 from lambdas.domain.vault_manifest import VaultManifest
@@ -87,6 +88,7 @@ class House:
     master_key: bytes
     seal_key: bytes
     heartbeat: Heartbeat | None = None
+    database: Database | None = None
     secrets: set[str] = field(default_factory=set)
     log: str = ""
 
@@ -129,7 +131,12 @@ class House:
         )
 
     def estate_text(self, vault: Vault) -> str:
-        own = {"vault": vault, "offline_public_key": self.keys.offline_public, "heartbeat": self.heartbeat}
+        own = {
+            "vault": vault,
+            "offline_public_key": self.keys.offline_public,
+            "heartbeat": self.heartbeat,
+            "database": self.database,
+        }
         estate = msgspec.structs.replace(parse_estate(ESTATE), **own)
         return json.dumps(_without_blanks(msgspec.to_builtins(estate)))
 

@@ -28,10 +28,15 @@ LATE = (NOW.replace(day=28) + timedelta(days=25)).replace(day=22, hour=3)
 
 
 def _put(
-    house: House, days_ago: int, proof: ProofLevel = "intact", region: str = PRIMARY, now: datetime = NOW
+    house: House,
+    days_ago: int,
+    proof: ProofLevel = "intact",
+    region: str = PRIMARY,
+    now: datetime = NOW,
+    kind: str = "vault",
 ) -> CatalogRow:
     """A backup of so many nights ago: an object, a manifest and a row."""
-    row = row_of(now - timedelta(days=days_ago), proof=proof)
+    row = row_of(now - timedelta(days=days_ago), kind, proof=proof)
     s3, bucket = aws("s3", region), bucket_name("backups", region)
     versions = [s3.put_object(Bucket=bucket, Key=key, Body=b"x")["VersionId"] for key, _ in row.versions]
     row = dataclasses.replace(row, version_id=versions[0], manifest_version=versions[1])
@@ -79,7 +84,7 @@ def test_a_full_house_asks_of_s3_what_the_estimate_of_the_cost_says(
 
     with patch.object(BaseClient, "_make_api_call", count):
         _apply(house, operation)
-    units = full_house(0)
+    units = full_house("vault", 0)
     assert asked["PutObjectRetention"] * 2 == units["S3 write"]
     assert asked["GetObjectRetention"] * 2 == units["S3 read"]
 
@@ -332,3 +337,61 @@ def test_a_lock_that_cannot_be_set_stops_before_anything_is_deleted(
 
 def test_the_reader_of_every_kind_is_known() -> None:
     assert apply_retention._READERS.keys() == RULES.keys()
+
+
+# --- dumps ------------------------------------------------------------------------------------------------
+
+
+def _apply_to_dumps(house: House, operation: Operation | None = None, **more: object) -> Any:
+    event = {"operation": operation or house.operation("database_backup"), "kind": "database"}
+    return house.run("apply_retention", event | more)
+
+
+@pytest.mark.parametrize(("copies", "days"), [(False, 30), (True, 90)])
+def test_thirty_dumps_stay_here_and_ninety_copies_there_and_no_first_of_a_month(
+    copies: bool, days: int, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _at(monkeypatch, LATE)
+    region = STANDBY if copies else PRIMARY
+    rows = [_put(house, ago, region=region, now=LATE, kind="database") for ago in range(days + 3)]
+    applied = _apply_to_dumps(house, copies=copies)
+    assert (applied["region"], applied["deleted"]) == (region, [row.id for row in reversed(rows[days:])])
+    assert {row.id for row in house.catalog(region).rows()} == {row.id for row in rows[:days]}
+    newest = next(kept for kept in applied["kept"] if kept["backup_id"] == rows[0].id)
+    assert f"day 1 of {days}" in newest["reasons"]
+    assert datetime.fromisoformat(newest["locked_until"]) > LATE + timedelta(days=days - 1)
+    assert _apply_to_dumps(house, copies=copies)["deleted"] == []
+
+
+def test_dumps_and_snapshots_do_not_take_each_others_places(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    _at(monkeypatch, LATE)
+    old = [_put(house, ago, now=LATE, kind=kind) for kind in ("vault", "database") for ago in range(30, 32)]
+    new = [_put(house, ago, now=LATE, kind="database") for ago in range(30)]
+    assert set(_apply_to_dumps(house)["deleted"]) == {row.id for row in old if row.kind == "database"}
+    assert {row.id for row in house.catalog().rows() if row.kind == "vault"} == {
+        row.id for row in old if row.kind == "vault"
+    }
+    assert {row.id for row in house.catalog().rows() if row.kind == "database"} == {row.id for row in new}
+
+
+def test_the_newest_proven_dump_stays_however_old_it_is(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    _at(monkeypatch, LATE)
+    proven = _put(house, 60, "proven", now=LATE, kind="database")
+    for ago in range(31):
+        _put(house, ago, now=LATE, kind="database")
+    applied = _apply_to_dumps(house)
+    assert proven.id not in applied["deleted"]
+    assert len(applied["deleted"]) == 1
+
+
+@pytest.mark.parametrize("reader", apply_retention._READERS["database"])
+def test_while_a_dump_may_be_read_nothing_is_deleted(
+    reader: str, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _at(monkeypatch, LATER)
+    old = _put(house, 0, "stored", kind="database")
+    reading = house.operation(reader, "op-9")
+    applied = _apply_to_dumps(house)
+    assert (applied["deferred_by"], applied["deleted"]) == (reading.execution, [])
+    house.leases().release(reading.lease.target, reading.execution)
+    assert _apply_to_dumps(house)["deleted"] == [old.id]

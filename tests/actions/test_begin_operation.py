@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lambdas.domain.database_errors import DatabaseNotInEstate, FreshServerNotInEstate, ServicesNotInEstate
 from lambdas.domain.errors import (
     BackupChoiceAmbiguous,
     EstateInvalid,
@@ -16,6 +17,9 @@ from lambdas.domain.errors import (
     TargetSettling,
     Unexpected,
 )
+from lambdas.domain.estate_services import Services
+from lambdas.domain.scenarios import SCENARIOS
+from tests.actions.database_house import Databases, change_database
 from tests.actions.house import House, execution_arn, start_execution
 from tests.servers.aws import aws, refused
 
@@ -30,6 +34,9 @@ NOTHING = {
     "duplicate_of": None,
     "accept_loss": False,
     "without_saving": False,
+    "even_if_sound": False,
+    "place": "live",
+    "deletion": None,
 }
 
 
@@ -132,6 +139,79 @@ def test_what_a_person_allows_is_passed_on(house: House) -> None:
     assert house.run("begin_operation", _event("vault_restore", given))["without_saving"] is True
 
 
+# --- databases --------------------------------------------------------------------------------------------
+
+CORRUPTION = {"reason": "pages are damaged"}
+
+
+@pytest.fixture
+def with_services(house: House, database: Databases) -> House:
+    """A house with a database that services use."""
+    arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:supervisord-AbCdEf"
+    address, health = "https://mail.example.org:9443", ["https://mail.example.org/health"]
+    change_database(house, services=Services("supervisord", ["api"], health, address, arn))
+    return house
+
+
+def test_a_recovery_of_the_database_begins_as_careful_as_it_can_be(with_services: House) -> None:
+    begun = with_services.run("begin_operation", _event("database_corruption", CORRUPTION))
+    assert begun["operation"]["lease"] == {"target": "database", "token": 1}
+    assert begun == NOTHING | {"operation": begun["operation"]}
+    (event,) = with_services.events(scope="platform#database")
+    assert (event.event, event.details["reason"]) == ("operation_started", "pages are damaged")
+
+
+def test_what_a_person_allows_of_a_database_is_passed_on(with_services: House) -> None:
+    assert with_services.database is not None
+    change_database(with_services, fresh=with_services.database.staging)
+    allowed = {"pre_restore_backup": False, "even_if_sound": True, "on_fresh": True, "backup_date": "2026-11-21"}
+    begun = with_services.run("begin_operation", _event("database_corruption", CORRUPTION | allowed))
+    assert (begun["without_saving"], begun["even_if_sound"], begun["place"]) == (True, True, "fresh")
+    assert (begun["backup_date"], begun["backup_id"]) == ("2026-11-21", None)
+
+
+def test_a_dump_that_is_named_by_its_id_is_passed_on(with_services: House) -> None:
+    given = CORRUPTION | {"backup_id": "smtpy_20261120_030000.sql.gz"}
+    begun = with_services.run("begin_operation", _event("database_corruption", given))
+    assert (begun["backup_id"], begun["backup_date"]) == ("smtpy_20261120_030000.sql.gz", None)
+
+
+NEED_A_DATABASE = sorted(name for name, scenario in SCENARIOS.items() if scenario.needs_database)
+
+
+@pytest.mark.parametrize("scenario", NEED_A_DATABASE)
+def test_without_a_database_in_the_estate_nothing_of_a_database_begins(scenario: str, house: House) -> None:
+    given = json.loads(SCENARIOS[scenario].example)
+    with pytest.raises(DatabaseNotInEstate, match="database-not-in-estate"):
+        house.run("begin_operation", _event(scenario, given))
+    assert _is_untouched(house)
+
+
+def test_every_scenario_whose_target_is_a_database_needs_one() -> None:
+    found = {name for name, scenario in SCENARIOS.items() if "database" in scenario.target}
+    assert found == set(NEED_A_DATABASE)
+
+
+def test_a_recovery_that_could_stop_no_service_does_not_begin(house: House, database: Databases) -> None:
+    with pytest.raises(ServicesNotInEstate, match="services-not-in-estate"):
+        house.run("begin_operation", _event("database_corruption", CORRUPTION))
+    assert _is_untouched(house)
+
+
+def test_a_recovery_onto_a_server_that_the_estate_does_not_name_does_not_begin(with_services: House) -> None:
+    with pytest.raises(FreshServerNotInEstate, match="fresh-server-not-in-estate"):
+        with_services.run("begin_operation", _event("database_corruption", CORRUPTION | {"on_fresh": True}))
+    assert _is_untouched(with_services)
+
+
+def test_a_recovery_and_a_backup_of_the_database_do_not_block_each_other(with_services: House) -> None:
+    start_execution("database_corruption", "op-0")
+    with_services.run("begin_operation", _event("database_corruption", CORRUPTION, "op-0"))
+    assert with_services.run("begin_operation", _event("database_backup", {}))["operation"]
+    with pytest.raises(TargetBusy, match="target-busy: database is being changed by op-0"):
+        with_services.run("begin_operation", _event("database_swap_undo", {"reason": "too early"}))
+
+
 # --- inputs that are refused ------------------------------------------------------------------------------
 
 
@@ -143,6 +223,9 @@ def test_what_a_person_allows_is_passed_on(house: House) -> None:
         ("vault_restore", {"reason": "x", "backup_date": "yesterday"}, "backup_date: expected a date"),
         ("vault_restore", {"reason": "x", "backup": "x"}, "backup: this key is not known"),
         ("vault_restore", "now", "expected a group of keys"),
+        ("database_corruption", {}, "reason: this key is required and missing"),
+        ("database_corruption", {"reason": "x", "on_fresh": "yes"}, "on_fresh: expected true or false, got 'yes'"),
+        ("database_corruption", {"reason": "x", "without_saving": True}, "without_saving: this key is not known"),
         ("vault_backup", {"reason": 7}, "reason: expected text, got 7"),
         ("vault_backup", None, "expected a group of keys"),
         ("vault_backup", {"accept_loss": "yes"}, "accept_loss: expected true or false, got 'yes'"),

@@ -137,3 +137,28 @@ def test_a_catalog_that_is_gone_over_there_fails_the_copy(house: House, saved: S
         house.run("copy_backup", _event(house, saved))
     after = house.catalog().get(row.id)
     assert (after.copy, after.proof) == ("failed", "intact")
+
+
+# --- dumps ------------------------------------------------------------------------------------------------
+
+
+def test_a_dump_is_copied_and_proved_in_the_other_region(house: House, dumped: SavedBackup) -> None:
+    row = dumped.put(house)
+    for _ in range(2):
+        assert house.run("copy_backup", _event(house, dumped))["region"] == STANDBY
+        assert house.objects(region=STANDBY) == {row.key: dumped.content, manifest_key(row.key): dumped.manifest}
+    assert house.catalog().get(dumped.id).copy == "intact"
+    there = house.catalog(STANDBY).get(dumped.id)
+    assert (there.kind, there.proof, there.cluster_id, there.live_count) == (
+        "database",
+        "intact",
+        row.cluster_id,
+        row.live_count,
+    )
+
+
+def test_a_damaged_dump_makes_no_copy(house: House, dumped: SavedBackup) -> None:
+    row = dumped.put(house, content=DAMAGES[1](dumped.content))
+    with pytest.raises(CopyNotProved, match=f"copy-not-proved: The copy of {dumped.id} in {STANDBY} does not equal"):
+        house.run("copy_backup", _event(house, dumped))
+    _check_failed(house, row)

@@ -115,3 +115,29 @@ def test_what_aws_refuses_fails_and_writes_nothing(house: House, saved: SavedBac
     with refused("Verify", "AccessDeniedException"), pytest.raises(KeyUnusable):
         _rebuild(house)
     assert house.catalog().rows() == []
+
+
+# --- dumps ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("region", [PRIMARY, STANDBY])
+def test_a_dump_is_found_again_beside_a_snapshot_in_either_region(
+    region: str, house: House, saved: SavedBackup, dumped: SavedBackup
+) -> None:
+    rows = [saved.put(house, region), dumped.put(house, region)]
+    for row in rows:
+        record_proof(house.catalog(region), house.store(region), row.id, "proven")
+    before = house.catalog(region).rows()
+    for row in rows:
+        house.catalog(region).delete(row.id)
+    assert _rebuild(house, region) == {"added": sorted(row.id for row in rows), "already_there": 0}
+    assert house.catalog(region).rows() == before
+    assert _rebuild(house, region) == {"added": [], "already_there": 2}
+
+
+def test_a_dump_without_its_object_makes_no_row_and_ends_red(house: House, dumped: SavedBackup) -> None:
+    row = dumped.put(house, content=b"something else")
+    house.catalog().delete(dumped.id)
+    with pytest.raises(CatalogIncomplete, match=f"The object of {row.id} is not at {row.key}."):
+        _rebuild(house)
+    assert house.catalog().rows() == []

@@ -123,3 +123,39 @@ def test_a_key_that_kms_refuses_is_not_taken_for_damage(operation: str, house: H
     with refused(operation, "AccessDeniedException"), pytest.raises(KeyUnusable, match="key-unusable"):
         house.run("verify_backup", _event(house, saved.id))
     assert _still_stored(house, saved)
+
+
+# --- dumps ------------------------------------------------------------------------------------------------
+
+
+def test_a_whole_dump_is_proved_intact_however_often_this_runs(house: House, dumped: SavedBackup) -> None:
+    dumped.put(house)
+    _at_level(house, dumped, "stored")
+    found = [house.run("verify_backup", _event(house, dumped.id)) for _ in range(2)]
+    assert found == [{"backup_id": dumped.id, "started_at": "2026-11-22T03:00:00+00:00"}] * 2
+    assert house.catalog().get(dumped.id).proof == "intact"
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_dump_is_found_and_stays_unproved(damage: Damage, house: House, dumped: SavedBackup) -> None:
+    dumped.put(house, content=damage(dumped.content))
+    _at_level(house, dumped, "stored")
+    with pytest.raises(BackupDamaged, match=f"^backup-damaged: {dumped.id} is damaged: "):
+        house.run("verify_backup", _event(house, dumped.id))
+    assert _still_stored(house, dumped)
+
+
+def test_a_snapshot_in_the_place_of_a_dump_is_found(house: House, dumped: SavedBackup, saved: SavedBackup) -> None:
+    dumped.put(house, content=saved.content)
+    _at_level(house, dumped, "stored")
+    with pytest.raises(BackupDamaged, match="backup-damaged"):
+        house.run("verify_backup", _event(house, dumped.id))
+    dumped.put(house, manifest=saved.manifest)
+    with pytest.raises(BackupMisplaced, match=f"belongs to {saved.id}, not to {dumped.id}"):
+        house.run("verify_backup", _event(house, dumped.id))
+
+
+def test_a_manifest_of_a_dump_that_was_edited_is_found(house: House, dumped: SavedBackup) -> None:
+    dumped.put(house, manifest=dumped.manifest.replace(b'"left_out":[]', b'"left_out":["public.users"]'))
+    with pytest.raises(ManifestInvalid, match="its signature does not match"):
+        house.run("verify_backup", _event(house, dumped.id))

@@ -1,4 +1,6 @@
-"""Every call that an action makes to the outside, seen without a hook in the action: AWS's and Vault's.
+"""Every call that an action makes to the outside, seen without a hook in the action: AWS's, Vault's, the services'.
+
+Those to PostgreSQL are in `postgres_calls`.
 
 A call is known by its state, its name and how often that name was called before in that state. Names hold what is
 called and what it is called on, so threads that call side by side change the order of the calls, and not their names.
@@ -7,6 +9,7 @@ called and what it is called on, so threads that call side by side change the or
 import os
 import signal
 import threading
+import xmlrpc.client
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +18,8 @@ from urllib.parse import urlsplit
 
 import requests
 from botocore.client import BaseClient
+
+from tests.crash.postgres_calls import watch_postgres
 
 Moment = Literal["before", "after"]
 
@@ -55,11 +60,15 @@ class Watch:
         counts: Counter[str] = Counter()
         one_at_a_time = threading.Lock()
 
-        def through(name: str, call: Callable[[], Any]) -> Any:
+        def through(name: str, call: Callable[[], Any], at_most: int | None = None) -> Any:
             with one_at_a_time:
                 counts[name] += 1
                 made = Call(self.state, name, counts[name])
-                self.made.append(made)
+                counted = at_most is None or made.number <= at_most
+                if counted:
+                    self.made.append(made)
+            if not counted:
+                return call()
             self._die_at(made, "before")
             try:
                 return call()
@@ -68,21 +77,29 @@ class Watch:
 
         clients: Any = BaseClient
         sessions: Any = requests.Session
-        to_aws, to_vault = clients._make_api_call, sessions.send
+        transports: Any = xmlrpc.client.Transport
+        to_aws, over_http, to_services = clients._make_api_call, sessions.send, transports.request
 
         def aws(client: Any, operation: str, arguments: dict[str, Any]) -> Any:
             return through(_aws_name(client, operation, arguments), lambda: to_aws(client, operation, arguments))
 
-        def vault(session: requests.Session, request: requests.PreparedRequest, **options: Any) -> Any:
+        def http(session: requests.Session, request: requests.PreparedRequest, **options: Any) -> Any:
             name = f"{request.method} {urlsplit(str(request.url)).path}"
-            return through(name, lambda: to_vault(session, request, **options))
+            return through(name, lambda: over_http(session, request, **options))
 
-        clients._make_api_call, sessions.send = aws, vault
+        def services(transport: Any, host: Any, handler: str, body: bytes, **options: Any) -> Any:
+            arguments, method = xmlrpc.client.loads(body)
+            name = " ".join([str(method), *(each for each in arguments if isinstance(each, str))])
+            at_most = 1 if "Info" in name else None  # what only reads, as often as it takes
+            return through(name, lambda: to_services(transport, host, handler, body, **options), at_most)
+
+        clients._make_api_call, sessions.send, transports.request = aws, http, services
+        watch_postgres(through)
 
     def _die_at(self, call: Call, moment: Moment) -> None:
-        """Die as a function does whose sandbox is taken away: at once, with all that it has started."""
+        """Die at once. What it has started (a program, a stream) is left to see for itself that nobody is there."""
         if self.kill == Kill(call, moment):
-            os.killpg(0, signal.SIGKILL)
+            os.kill(os.getpid(), signal.SIGKILL)
             threading.Event().wait()
 
 

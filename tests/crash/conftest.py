@@ -14,9 +14,10 @@ from lambdas.domain.estate import Heartbeat
 from lambdas.domain.vault_duties import DUTIES
 from tests.actions.conftest import MASTER_KEY, SEAL_KEY, SECRETS
 from tests.actions.house import OTHER, House, Keys, SavedBackup, make_backup
+from tests.crash.databases import CrashDatabase
 from tests.crash.deaths import Deaths, WorldMaker
 from tests.crash.functions import Functions
-from tests.crash.stories import Contents
+from tests.crash.story import Contents
 from tests.crash.world import World, served_aws
 from tests.servers.aws import forget, mocked_aws
 from tests.servers.monitor import Monitor
@@ -25,7 +26,7 @@ from tests.servers.vault import Vaults, VaultServer, contents, empty, started, w
 FIRST_AT = (datetime.now(UTC) - timedelta(hours=6)).replace(microsecond=0)
 _HELD = [*list(SECRETS)[:2], *(path for path in SECRETS if path.startswith("vps/"))]
 """Three secrets in two mounts: every kind of call is made, and none of them more often than it teaches something."""
-_FORGOTTEN = ("s3", "dynamodb", "ssm", "sns", "sqs", "stepfunctions")
+_FORGOTTEN = ("s3", "dynamodb", "ssm", "sns", "sqs", "stepfunctions", "secretsmanager")
 
 
 @pytest.fixture(scope="package")
@@ -67,6 +68,14 @@ def monitor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitor]:
 
 
 @pytest.fixture(scope="package")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CrashDatabase]:
+    """The database of the scenarios that need one."""
+    database = CrashDatabase(tmp_path_factory.mktemp("databases"), FIRST_AT)
+    yield database
+    database.stop()
+
+
+@pytest.fixture(scope="package")
 def saved(keys: Keys, vaults: Vaults, server: VaultServer) -> SavedBackup:
     """A backup of the Vault, made the day before."""
     house = House(keys, vaults.estate(server), MASTER_KEY, SEAL_KEY)
@@ -92,6 +101,7 @@ def new_world(
     server: VaultServer,
     staging: VaultServer,
     monitor: Monitor,
+    database: CrashDatabase,
     saved: SavedBackup,
     backed_up: Contents,
     endpoint: str,
@@ -105,7 +115,8 @@ def new_world(
         for region in OTHER:
             saved.put(house, region)
         try:
-            yield World(house, server, staging, Functions(endpoint), FIRST_AT, backups_before={saved.id})
+            functions = Functions(endpoint)
+            yield World(house, server, staging, functions, FIRST_AT, database, backups_before={saved.id})
         finally:
             forget(*_FORGOTTEN)
 

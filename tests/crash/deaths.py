@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from infra.scenario import definition
 from tests.crash.calls import Call, Kill, Moment
-from tests.crash.stories import Contents, story_of
+from tests.crash.stories import story_of
+from tests.crash.story import Contents
 from tests.crash.world import REPORT, World
 from tests.infra.asl import Machine
 
@@ -58,17 +59,25 @@ class Deaths:
     def one_a_state(self, scenario: str) -> list[Death]:
         """One death in each state that an execution comes through, in its middle, before and after in turn.
 
-        A leg whose death does not end the execution dies together with the state after it.
+        A leg whose death does not end the execution dies together with the state where it goes on then; of several that
+        go on in one state, the first.
         """
         calls, legs = self._run(scenario), legs_of(scenario)
-        found: list[Death] = []
-        survived: Death = ()
-        for number, state in enumerate(dict.fromkeys(call.state for call in calls)):
+        states = list(dict.fromkeys(call.state for call in calls))
+
+        def middle(state: str) -> Kill:
             own = [call for call in calls if call.state == state]
-            death = (*survived, Kill(own[len(own) // 2], MOMENTS[number % 2]))
-            survived = death if state in legs else ()
-            if not survived:
-                found.append(death)
+            return Kill(own[len(own) // 2], MOMENTS[states.index(state) % 2])
+
+        found: list[Death] = []
+        ends: set[str] = set()
+        for state in states:
+            death = [middle(state)]
+            while death[-1].call.state in legs:
+                death.append(middle(legs[death[-1].call.state]))
+            if (end := death[-1].call.state) not in ends:
+                ends.add(end)
+                found.append(tuple(death))
         return [*self._while_clearing(scenario), *found]
 
     def _while_clearing(self, scenario: str) -> Iterator[Death]:
@@ -99,10 +108,12 @@ class Deaths:
         return self._calls[key]
 
 
-def legs_of(scenario: str) -> set[str]:
-    """The states whose failure is recorded, and does not fail the execution."""
+def legs_of(scenario: str) -> dict[str, str]:
+    """The states whose failure is recorded, and does not fail the execution; and the state where it goes on then."""
     tasks = Machine.read(definition(scenario)).tasks()
-    return {task.name for task in tasks if any(catch["Next"] == "CompleteOperation" for catch in task.catches())}
+    failing = {*clearing_of(scenario), "FailOperation", "Failed"}
+    caught = ((task.name, catch["Next"]) for task in tasks for catch in task.catches())
+    return {name: goes_on for name, goes_on in caught if goes_on not in failing}
 
 
 def clearing_of(scenario: str) -> list[str]:

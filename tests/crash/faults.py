@@ -18,6 +18,7 @@ _THROTTLED = {
     "dynamodb": {"code": "ProvisionedThroughputExceededException", "status": 400},
     "kms": _TOO_OFTEN,
     "s3": {"code": "SlowDown", "status": 503},
+    "secretsmanager": _TOO_OFTEN,
     "sns": {"code": "Throttling", "status": 400},
     "ssm": _TOO_OFTEN,
     "stepfunctions": _TOO_OFTEN,

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,11 +16,16 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import psutil
+
 from lambdas.adapters.aws import forget_clients
 from tests.crash.calls import Call, Kill, Watch
 
 IDENTITY = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 """Who calls the AWS of these tests."""
+
+_END_SECONDS = 10.0
+"""What a function has started sees within this that nobody is there any more."""
 
 
 class FunctionFailed(Exception):
@@ -61,6 +67,7 @@ class Functions:
         with here, contextlib.suppress(EOFError):
             kind, calls, value = here.recv()
         process.join()
+        _wait_for_the_end_of_all(process.pid)
         if process.exitcode == -signal.SIGKILL:
             assert kill is not None
             self.died.append(kill)
@@ -80,6 +87,27 @@ def _processes(endpoint: str) -> Any:
     with patch.dict(os.environ, IDENTITY | {"AWS_ENDPOINT_URL": endpoint}):
         forkserver.ensure_running()
     return context
+
+
+def _wait_for_the_end_of_all(session: int) -> None:
+    """Wait until nothing runs that a function has started, dead or alive: it is in its session, and sees its end."""
+    deadline = time.monotonic() + _END_SECONDS
+    while left := _in_group(session):
+        assert time.monotonic() < deadline, f"a function has left {left} behind"
+        time.sleep(0.01)
+
+
+def _in_group(group: int) -> list[psutil.Process]:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return []
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
 
 
 class _Context:

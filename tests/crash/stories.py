@@ -1,59 +1,23 @@
-"""What is particular to a scenario: what is there before it starts, what it is given, and what it must have done.
+"""The stories of Vault and of the backups; those of the database are in `database_stories`.
 
 A scenario that is not named here runs too, on an untouched house, and must end well: see `Story`.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
-
-from infra.permissions import ESTATE_PARAMETER
-from lambdas.domain.backup import CatalogRow
-from lambdas.domain.scenarios import SCENARIOS, ScheduledInput
+from infra.grants import ESTATE_PARAMETER
 from tests.crash.calls import Call, Kill
-from tests.crash.world import Execution, World
+from tests.crash.database_stories import DATABASE_STORIES
+from tests.crash.story import Contents, Story
+from tests.crash.world import World
 from tests.servers.aws import PRIMARY, STANDBY
 from tests.servers.vault import CANARY, contents, empty, started, write
-
-Contents = Mapping[str, tuple[int, Any]]
-
-
-def _nothing(world: World, backed_up: Contents) -> None:
-    pass
-
-
-@dataclass(frozen=True)
-class Story:
-    """`prepare` runs before the first execution, `holds` asserts what is true after the one that ended well.
-
-    `again` runs before every execution, and brings back what there is to do where the one that died had done it all.
-    All are given what Vault held when its backup was made.
-    """
-
-    scenario: str
-    prepare: Callable[[World, Contents], None] = _nothing
-    holds: Callable[[World, Contents], None] = _nothing
-    again: Callable[[World, Contents], None] = _nothing
-
-    def input(self, world: World, run: int = 0) -> dict[str, object]:
-        """What a person or a schedule starts a run with: the same each time that this run is started again."""
-        if issubclass(SCENARIOS[self.scenario].input, ScheduledInput):
-            return {"scheduled_for": (world.first_at + timedelta(minutes=run)).isoformat()}
-        return {"reason": "a test"}
-
-    def start(self, world: World, backed_up: Contents, *kills: Kill) -> Execution:
-        """Run the first run once more, from what the execution before has left."""
-        self.again(world, backed_up)
-        return world.start(self.scenario, self.input(world), *kills)
 
 
 def _is_backed_up(world: World, backed_up: Contents) -> None:
     """The night has a good backup in both regions, and Vault is as it was but for its canary."""
-    new = _new(world, PRIMARY, "daily", "intact")
+    new = world.new_backups(PRIMARY, "daily", "intact")
     assert [row.id for row in new if row.copy == "intact"]
     assert {row.id for row in new if row.copy == "intact"} <= {
-        row.id for row in _new(world, STANDBY, "daily", "intact")
+        row.id for row in world.new_backups(STANDBY, "daily", "intact")
     }
     assert _without_canary(contents(world.server.admin())) == _without_canary(backed_up)
 
@@ -73,7 +37,7 @@ def _is_restored(world: World, backed_up: Contents) -> None:
     assert contents(world.server.admin()) == backed_up
     (backup_id,) = world.backups_before
     assert world.house.catalog().get(backup_id).proof == "proven"
-    saved = _new(world, PRIMARY, "pre-restore", "intact")
+    saved = world.new_backups(PRIMARY, "pre-restore", "intact")
     assert world.executions[-1].id in {row.operation_id for row in saved}
 
 
@@ -121,11 +85,6 @@ def _loses_its_catalog(world: World, backed_up: Contents) -> None:
         world.house.catalog().delete(name)
 
 
-def _new(world: World, region: str, series: str, proof: str) -> list[CatalogRow]:
-    rows = world.house.catalog(region).rows()
-    return [row for row in rows if (row.series, row.proof) == (series, proof) and row.id not in world.backups_before]
-
-
 def _without_canary(held: Contents) -> Contents:
     return {path: secret for path, secret in held.items() if path != CANARY}
 
@@ -138,6 +97,7 @@ _TOLD = {
         Story("vault_restore_test", holds=_is_tested),
         Story("staging_emptying", _leaves_secrets, _is_emptied, again=_leaves_secrets_again),
         Story("catalog_rebuild", _loses_its_catalog, _is_rebuilt),
+        *DATABASE_STORIES,
     )
 }
 

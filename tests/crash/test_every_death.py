@@ -10,7 +10,8 @@ import pytest
 
 from infra.scenario import scenario_names
 from tests.crash.deaths import Death, Deaths, WorldMaker, states_of
-from tests.crash.stories import Contents, story_of
+from tests.crash.stories import story_of
+from tests.crash.story import Contents
 
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(3600)]
 

@@ -9,7 +9,8 @@ from infra.scenario import scenario_names
 from lambdas.domain.errors import all_errors
 from tests.crash.deaths import WorldMaker
 from tests.crash.faults import faulty
-from tests.crash.stories import Contents, story_of
+from tests.crash.stories import story_of
+from tests.crash.story import Contents
 
 SEED = 20261122
 _TRANSIENT = {error.__name__ for error in all_errors() if error.transient}
@@ -41,8 +42,10 @@ def _among_faults(
         for run in range(runs):
             world.functions.endpoint = endpoint
             story.prepare(world, backed_up)
-            world.functions.endpoint = faults.endpoint
             for _ in range(_STARTS):
+                world.functions.endpoint = endpoint
+                story.again(world, backed_up)
+                world.functions.endpoint = faults.endpoint
                 ended = world.start(scenario, story.input(world, run)).ended
                 if ended.status == "SUCCEEDED":
                     break

@@ -6,7 +6,8 @@ import pytest
 
 from infra.scenario import scenario_names
 from tests.crash.deaths import Deaths, WorldMaker
-from tests.crash.stories import Contents, story_of
+from tests.crash.stories import story_of
+from tests.crash.story import Contents
 
 
 @pytest.mark.parametrize("scenario", scenario_names())

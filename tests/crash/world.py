@@ -25,14 +25,18 @@ from lambdas.domain.orphans import SETTLED
 from lambdas.domain.scenarios import SCENARIOS
 from tests.actions.house import OTHER, House, bucket_name, environment_of, start_execution
 from tests.crash.calls import Call, Kill
+from tests.crash.databases import CrashDatabase
 from tests.crash.functions import IDENTITY, FunctionFailed, Functions
 from tests.crash.machine import Ended, Interpreter
 from tests.infra.asl import Machine, State
 from tests.servers.aws import ACCOUNT, PRIMARY, aws, lock_of
 from tests.servers.vault import VaultServer
 
-FUNCTION_SECONDS = 60.0
-"""No function of these tests may run longer, so that what a dead one leaves behind settles within some retries."""
+FUNCTION_SECONDS = 90.0
+"""No function of these tests may run longer, so that what a dead one leaves behind settles within some retries.
+
+`verify_services` keeps 60 of them for what comes after the services are well.
+"""
 
 REPORT = "ReportFailedExecution"
 """What the rule of failures runs after an execution that ended red, as if it were a state. Lambda runs it up to three
@@ -74,6 +78,8 @@ class Execution:
     scenario: str
     arn: str
     ended: Ended
+    died: frozenset[str]
+    """The states in which a function died."""
 
     @property
     def id(self) -> str:
@@ -89,6 +95,7 @@ class World:
     staging: VaultServer
     functions: Functions
     first_at: datetime
+    database: CrashDatabase
     executions: list[Execution] = field(default_factory=list)
     backups_before: set[str] = field(default_factory=set)
 
@@ -100,9 +107,11 @@ class World:
         invoke = self._invoke(deaths)
         started_at = (self.first_at + timedelta(minutes=number)).isoformat(timespec="milliseconds")
         interpreter = Interpreter(Machine.read(definition(scenario)), invoke, self.let_pass)
+        before = len(self.functions.died)
         ended = interpreter.run({"Id": arn, "StartTime": started_at, "Input": given})
         _end(arn, ended)
-        execution = Execution(scenario, arn, ended)
+        died = frozenset(kill.call.state for kill in self.functions.died[before:])
+        execution = Execution(scenario, arn, ended, died)
         self.executions.append(execution)
         if ended.status == "FAILED":
             self._report(execution, deaths.get(REPORT))
@@ -156,6 +165,11 @@ class World:
         rows = all_items(aws("dynamodb").scan, TableName="mailark-operations")
         return [row for row in rows if not row["id"].startswith("schedule#")]
 
+    def new_backups(self, region: str, series: str, proof: str) -> list[CatalogRow]:
+        """The backups of a series and a level that were not there before the first execution."""
+        rows = self.house.catalog(region).rows()
+        return [row for row in rows if (row.series, row.proof) == (series, proof) and row.id not in self.backups_before]
+
     def take_calls(self) -> list[Call]:
         """The calls of the functions that came to an end, since this was asked last."""
         calls, self.functions.calls = self.functions.calls, []
@@ -205,11 +219,12 @@ class World:
     def _assert_retention_leaves_no_orphan(self) -> None:
         """What died half-way is cleared away, or made a backup that the catalog knows, by a night two days later."""
         night = datetime.now(UTC) + SETTLED + timedelta(hours=1)
-        operation = self.house.operation("vault_backup", "two-days-later")
-        with patch.object(Run, "now", staticmethod(lambda: night)):
-            for copies in (False, True):
-                self.house.run("apply_retention", {"operation": operation, "kind": "vault", "copies": copies})
-        self.house.leases().release(operation.lease.target, operation.execution)
+        for kind in sorted({"vault"} | {row.kind for region in OTHER for row in self.house.catalog(region).rows()}):
+            operation = self.house.operation(f"{kind}_backup", "two-days-later")
+            with patch.object(Run, "now", staticmethod(lambda: night)):
+                for copies in (False, True):
+                    self.house.run("apply_retention", {"operation": operation, "kind": kind, "copies": copies})
+            self.house.leases().release(operation.lease.target, operation.execution)
         assert orphans(self.house) == []
         self._assert_no_backup_is_lost()
 

@@ -105,6 +105,41 @@ def test_a_restore_test_that_failed_with_an_empty_staging_vault_has_no_other_way
     assert with_way_out(KNOWN, "vault_restore_test", state, "vault-staging-20261122T040000Z") == KNOWN
 
 
+@pytest.mark.parametrize("state", ["StartServices", "VerifyServices", "CompleteOperation"])
+def test_a_recovery_of_the_database_that_failed_after_the_swap_names_the_way_back(state: str) -> None:
+    assert with_way_out(KNOWN, "database_corruption", state, None).or_else == (
+        "To go back to the database that was live before, start database_swap_undo."
+    )
+
+
+def test_a_recovery_of_the_database_that_was_stopped_tells_of_the_services() -> None:
+    assert with_way_out(KNOWN, "database_corruption", None, None).or_else == (
+        "If the services stand still, start database_corruption again, or start them by hand: what is live was "
+        "exchanged only if the server has a database with _corrupt_ and the time of this run in its name."
+    )
+
+
+@pytest.mark.parametrize("scenario", ["database_restore_test", "data_deletion"])
+@pytest.mark.parametrize("state", ["DropDatabase", None])
+def test_what_may_have_left_rows_on_the_staging_server_says_so(scenario: str, state: str | None) -> None:
+    assert with_way_out(KNOWN, scenario, state, None).or_else == (
+        "Rows of the backup may still lie on the staging server, in a database whose name begins with mailark_: start "
+        "this again, which drops it, or drop it by hand."
+    )
+
+
+@pytest.mark.parametrize(
+    ("scenario", "state"),
+    [
+        ("database_corruption", "RestoreDatabase"),
+        ("database_restore_test", "VerifyDatabase"),
+        ("data_deletion", "ImportRows"),
+    ],
+)
+def test_a_database_scenario_that_has_cleared_up_after_itself_has_no_other_way_out(scenario: str, state: str) -> None:
+    assert with_way_out(KNOWN, scenario, state, None) == KNOWN
+
+
 @pytest.mark.parametrize("error", ["States.Timeout", "Sandbox.Timedout"])
 def test_a_step_that_ran_out_of_time_may_still_be_at_work(error: str) -> None:
     assert failure_of_step("VerifyVault", error, "") == TIMED_OUT

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lambdas.domain.errors import BackupChoiceAmbiguous, InputInvalid
-from lambdas.domain.scenarios import SCENARIOS, VaultBackupInput, VaultRestoreInput, parse_input
+from lambdas.domain.scenarios import SCENARIOS, BackupInput, VaultRestoreInput, parse_input
 
 BACKUP, RESTORE = SCENARIOS["vault_backup"], SCENARIOS["vault_restore"]
 
@@ -69,7 +69,7 @@ def test_null_is_as_good_as_nothing() -> None:
 
 
 def test_a_backup_takes_nothing_at_all() -> None:
-    assert parse_input(BACKUP, {}) == VaultBackupInput("started by hand")
+    assert parse_input(BACKUP, {}) == BackupInput("started by hand")
 
 
 def test_a_reason_may_be_as_long_as_500_characters() -> None:

@@ -39,6 +39,12 @@ def backup_id(house: House, tenants: list[Tenant]) -> str:
     return backup_of(house, house.run_well("vault_backup", {"reason": "a backup for the tests"}))
 
 
+@pytest.fixture(scope="session")
+def dump_id(house: House) -> str:
+    """A dump of the database as it is."""
+    return backup_of(house, house.run_well("database_backup", {"reason": "a dump for the tests"}))
+
+
 @pytest.fixture
 def checkout(house: House, tmp_path: Path) -> Path:
     """A checkout with the estate of this lab, as its owner has it."""

@@ -16,6 +16,7 @@ import requests
 
 from lab.forwarding_service import DATABASE
 from lab.lab import Lab
+from lab.services import NAMES
 from lab.watching import Finished, executions, follow, start, wait_for_new
 from lambdas.adapters.audit_trail import AuditTrail, timestamp
 from lambdas.adapters.database_facts import fix_settings, table_facts
@@ -252,12 +253,16 @@ class House:
 
     def services(self) -> dict[str, str]:
         """How supervisord says that the services stand."""
-        estate = self.lab.estate.database
-        assert estate is not None
-        assert estate.services is not None
+        return self._control().states(NAMES)
+
+    def start_services(self) -> None:
+        """What a person does when a recovery has left the services stopped, and wait until they work."""
+        self._control().start(NAMES)
+        _until(self.healthy, "healthy services", 30)
+
+    def _control(self) -> Supervisord:
         services = self.lab.database.services
-        control = Supervisord(services.address, services.username, services.password, estate.services.ca)
-        return control.states(estate.services.names)
+        return Supervisord(services.address, services.username, services.password, self.lab.authority.pem)
 
     def healthy(self) -> bool:
         """Whether the services say that they work, through their own role."""

@@ -5,6 +5,7 @@ import io
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from lab.aws import ROOT
 from lab.forwarding_service import DATABASE
-from tests.scenarios.house import House, failure
+from tests.scenarios.house import House, broken, failure
 from tests.scenarios.people import Person, person
 
 _SECONDS = 90
@@ -31,10 +32,11 @@ def dave(house: House) -> Person:
 
 
 @pytest.fixture(scope="module")
-def backed_up(house: House) -> dict[str, tuple[int, str]]:
-    """What the database held when its newest good backup was made."""
+def backed_up(house: House) -> Iterator[dict[str, tuple[int, str]]]:
+    """What the database held when its newest good backup was made; at the end it is as it was."""
     house.run_well("database_backup", {"reason": "before somebody deletes"})
-    return house.database_fingerprint()
+    yield house.database_fingerprint()
+    house.run_well("database_corruption", {"reason": "what the tests have deleted", "even_if_sound": True})
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +120,19 @@ def test_what_is_refused_is_not_imported(house: House, carol: Person, dave: Pers
     arn = carol.start(house, "data_deletion", _input(customer))
     assert _decide(house, dave, "refuse", _asked(house, arn)["id"]).returncode == 0
     assert failure(house.follow(arn)).code == "recovery-not-approved"
+    assert house.database_fingerprint() == before
+    _nothing_stays_on_staging(house)
+
+
+def test_an_import_that_fails_after_its_approval_changes_nothing(
+    house: House, carol: Person, dave: Person, customer: int
+) -> None:
+    before = house.database_fingerprint()
+    arn = carol.start(house, "data_deletion", _input(customer))
+    with broken(house, "import_rows"):
+        assert _decide(house, dave, "approve", _asked(house, arn)["id"]).returncode == 0
+        finished = house.follow(arn)
+    assert failure(finished).sentence.startswith("The step ImportRows could not be run")
     assert house.database_fingerprint() == before
     _nothing_stays_on_staging(house)
 

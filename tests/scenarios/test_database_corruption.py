@@ -1,12 +1,16 @@
 """A damaged database: restored beside, proved, put in its place, and taken back; nothing live is touched before."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 import pytest
+import yaml
 
-from lab.forwarding_service import DATABASE
 from lab.damage import damage_pages
+from lab.forwarding_service import DATABASE
+from lambdas.adapters.database_facts import fix_settings, table_facts
 from tests.scenarios.house import House, broken, failure
 
 
@@ -88,3 +92,38 @@ def test_there_is_nothing_to_undo_twice(house: House, backed_up: dict[str, Any])
     finished = house.run("database_swap_undo", {"reason": "once more"})
     assert failure(finished).code == "nothing-to-undo"
     assert house.healthy()
+
+
+def test_on_a_fresh_server_it_is_restored_and_proved_and_the_services_wait_to_be_pointed_there(
+    house: House, backed_up: dict[str, Any]
+) -> None:
+    """The staging server stands for the fresh one: it is another server, and holds nothing."""
+    before, fresh = house.database_fingerprint(), house.lab.database.staging
+    with _fresh_server(house):
+        given = {"reason": "the disk is dying", "even_if_sound": True, "on_fresh": True}
+        finished = house.run_well("database_corruption", given)
+    details = finished.output["details"]
+    assert details["kept_as"] is None
+    with fresh.connect(DATABASE) as session:
+        fix_settings(session)
+        there = {table.title: (table.rows, table.checksum) for table in table_facts(session)}
+    assert there == backed_up
+    assert set(house.services().values()) == {"stopped"}
+    assert house.database_fingerprint() == before, "the live database was touched"
+    fresh.drop_database(DATABASE)
+    house.start_services()
+    assert house.healthy()
+
+
+@contextmanager
+def _fresh_server(house: House) -> Iterator[None]:
+    """The estate names a fresh server while the block runs."""
+    ssm, name = house.lab.client("ssm"), "/mailark/estate"
+    before = ssm.get_parameter(Name=name)["Parameter"]["Value"]
+    estate = yaml.safe_load(before)
+    estate["database"]["fresh"] = estate["database"]["staging"]
+    ssm.put_parameter(Name=name, Value=yaml.safe_dump(estate), Overwrite=True, Tier="Advanced")
+    try:
+        yield
+    finally:
+        ssm.put_parameter(Name=name, Value=before, Overwrite=True, Tier="Advanced")

@@ -1,5 +1,6 @@
 """Each action of each scenario, made to fail: the execution ends red, it is said, and the world is as it was."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,10 +12,35 @@ from lambdas.domain.scenarios import SCENARIOS
 from tests.scenarios.house import House, broken, failure
 
 AFTER_A_FAILURE = ("FailOperation", "Failed")
-LEGS = {"send_heartbeat"}
-"""What may fail without failing the operation: `test_dead_man.py` lets it."""
-ONLY_AFTER_A_STOP = {"staging_emptying": {"verify_backup", "restore_vault_snapshot", "verify_vault"}}
-"""What a scenario does only where it finds something to do: `tests/crash` brings that about, and lets it die there."""
+LEGS = {
+    "vault_backup": {"send_heartbeat"},
+    "database_backup": {"send_heartbeat"},
+    "database_corruption": {"dump_database", "write_database_manifest", "lock_backup"},
+}
+"""What may fail without failing the operation: a heartbeat (`test_dead_man.py` lets it), and the dump of a damaged
+database, which is kept itself."""
+ELSEWHERE = {
+    # Only where it finds something to do: `tests/crash` brings that about, and lets it die there.
+    "staging_emptying": {"verify_backup", "restore_vault_snapshot", "verify_vault"},
+    # After the swap the world is not as it was, as it should be; `tests/crash` lets these die.
+    "database_corruption": {"start_services", "verify_services"},
+    "database_swap_undo": {"start_services", "verify_services", "complete_operation"},
+    # A person has to approve before: `test_data_deletion.py` breaks it.
+    "data_deletion": {"import_rows"},
+}
+SCOPE = [{"table": "organizations"}]
+
+
+def _input(scenario: str, action: str) -> dict[str, object]:
+    """What starts a scenario so that it comes to an action."""
+    if scenario == "database_corruption":
+        return {"even_if_sound": True}
+    if scenario != "data_deletion":
+        return {}
+    now: dict[str, object] = {"deleted_at": datetime.now(UTC).isoformat()}
+    if action == "plan_row_recovery":
+        return now | {"scope": SCOPE}
+    return now | {"scope": SCOPE, "mode": "export"} if action == "export_rows" else now
 
 
 def _tasks(scenario: str) -> dict[str, str]:
@@ -32,7 +58,8 @@ def _cases() -> list[Any]:
     cases = []
     for scenario in sorted(SCENARIOS):
         for action, state in _tasks(scenario).items():
-            if action in LEGS | ONLY_AFTER_A_STOP.get(scenario, set()):
+            apart = LEGS.get(scenario, set()) | ELSEWHERE.get(scenario, set())
+            if action in apart or state.endswith("AfterFailure"):
                 continue
             again = action in seen and action not in ("begin_operation", "complete_operation")
             cases.append(pytest.param(scenario, action, state, marks=[pytest.mark.crash] if again else []))
@@ -42,13 +69,13 @@ def _cases() -> list[Any]:
 
 @pytest.mark.parametrize(("scenario", "action", "state"), _cases(), ids=lambda part: part)
 def test_a_broken_action_ends_red_and_harms_nothing(
-    house: House, tenants: list[Tenant], backup_id: str, scenario: str, action: str, state: str
+    house: House, tenants: list[Tenant], backup_id: str, dump_id: str, scenario: str, action: str, state: str
 ) -> None:
-    before = house.fingerprint()
+    before, rows = house.fingerprint(), house.database_fingerprint()
     good = {row.id: row.proof for row in house.catalog().values() if row.proof != "stored"}
 
     with broken(house, action):
-        finished = house.run(scenario, {"reason": f"{state} is broken"})
+        finished = house.run(scenario, {"reason": f"{state} is broken", **_input(scenario, action)})
     found = failure(finished)
 
     assert found.code == "step-failed"
@@ -64,17 +91,20 @@ def test_a_broken_action_ends_red_and_harms_nothing(
     assert all(backup in now and reaches(now[backup].proof, level) for backup, level in good.items())
     assert house.fingerprint() == before
     assert house.lab.platform().wrong(tenants) == []
-    assert backup_id in good
+    assert house.database_fingerprint() == rows
+    assert set(house.services().values()) == {"running"}
+    assert {backup_id, dump_id} <= set(good)
 
 
 @pytest.mark.parametrize("scenario", sorted(SCENARIOS))
 def test_when_even_recording_the_failure_fails_the_alert_closes_the_operation(
-    house: House, backup_id: str, scenario: str
+    house: House, backup_id: str, dump_id: str, scenario: str
 ) -> None:
     assert backup_id
+    assert dump_id
     second = next(action for action in reversed(_tasks(scenario)) if action != "begin_operation")
     with broken(house, "fail_operation"), broken(house, second):
-        finished = house.run(scenario, {"reason": "two things are broken"})
+        finished = house.run(scenario, {"reason": "two things are broken", **_input(scenario, second)})
 
     assert finished.status == "FAILED"
     alert = house.alert_of(finished.arn)

@@ -1,4 +1,4 @@
-"""After everything else has run: marked secrets lie in Vault, and nowhere else.
+"""After everything else has run: marked secrets lie in Vault, marked mail in the database, and nowhere else.
 
 The marks are planted before the last runs; then every place that people, logs or evidence see is searched for them,
 as they are, in base64 and in hex, compressed or not.
@@ -18,6 +18,7 @@ from lambdas.adapters.sealed_keys import MASTER_KEY, seal_key_name
 from lambdas.domain.operation import machine_name
 from lambdas.domain.scenarios import SCENARIOS
 from tests.scenarios.house import Alert, House
+from tests.scenarios.marked_mail import plant_marks
 
 pytestmark = pytest.mark.last
 
@@ -46,7 +47,7 @@ def marks(house: House, tenants: list[Tenant]) -> dict[str, bytes]:
     found |= {f"stored password of {each.id}": platform.read(each)["password"].encode() for each in tenants[:10]}
     found[MASTER_KEY] = house.lab.master_key
     found[seal_key_name("k1")] = _seal_key(house)
-    return found
+    return found | plant_marks(house, mark)
 
 
 def _seal_key(house: House) -> bytes:
@@ -98,7 +99,7 @@ def test_no_log_metric_or_emulator_output_holds_a_secret(house: House, marks: di
 def test_no_table_manifest_list_or_parameter_holds_a_secret(house: House, marks: dict[str, bytes]) -> None:
     kept: dict[str, bytes] = {}
     for region in (house.lab.primary, house.lab.standby):
-        for table in ("operations", "leases", "catalog", "audit-events", "audit-heads"):
+        for table in ("operations", "leases", "catalog", "audit-events", "audit-heads", "approvals"):
             kept[f"{region} {table}"] = json.dumps(house.items(table, region), default=str).encode()
         for bucket in ("backups", "audit", "work"):
             kept |= dict(_objects(house, region, bucket))

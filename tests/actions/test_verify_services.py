@@ -1,0 +1,63 @@
+"""`verify_services`: the services are healthy, and their own role gets the answers that the estate expects."""
+
+import pytest
+
+from lab.services import LabServices
+from lambdas.domain.database_errors import DatabaseCheckFailed, DatabaseRequestFailed, ServicesNotInEstate
+from lambdas.domain.estate_database import DatabaseCheck
+from lambdas.domain.service_errors import ServicesUnhealthy
+from tests.actions.database_house import NIGHT, Databases, Event, change_database, control_of
+from tests.actions.house import House
+
+BRIEF = 63.0
+"""Seconds of a function; three of them are for health."""
+
+
+def _verify(house: House, seconds: float | None = None) -> Event:
+    operation = house.operation("database_corruption", started_at=NIGHT)
+    verified: Event = house.run("verify_services", {"operation": operation}, seconds=seconds)
+    return verified
+
+
+def test_services_that_work_are_proved_however_often_this_runs(
+    house: House, database: Databases, services: LabServices
+) -> None:
+    before = database.contents()
+    assert [_verify(house) for _ in range(2)] == [{"healthy": services.health_urls, "checks": 2}] * 2
+    assert database.contents() == before
+
+
+def test_services_that_run_and_do_not_work_are_told(house: House, database: Databases, services: LabServices) -> None:
+    database.live.query("delete from alembic_version", "smtpy")
+    with pytest.raises(ServicesUnhealthy, match=r"services-unhealthy: .*/health answered 503"):
+        _verify(house, BRIEF)
+
+
+def test_services_that_do_not_run_are_told(house: House, services: LabServices) -> None:
+    control_of(services).stop(["api"])
+    with pytest.raises(ServicesUnhealthy, match=r"services-unhealthy: .*/health gives no connection"):
+        _verify(house, BRIEF)
+
+
+def test_a_right_that_the_services_own_role_lacks_is_found(
+    house: House, database: Databases, services: LabServices
+) -> None:
+    database.live.query("revoke select on domains from smtpy", "smtpy")
+    with pytest.raises(DatabaseRequestFailed, match="42501"):
+        _verify(house)
+
+
+def test_a_check_that_gets_another_answer_fails(house: House, services: LabServices) -> None:
+    change_database(house, checks=[DatabaseCheck("there is nobody", "select count(*) from users", "0")])
+    with pytest.raises(DatabaseCheckFailed, match="The check 'there is nobody' on smtpy did not get the answer"):
+        _verify(house)
+
+
+def test_a_check_sees_the_database_as_the_services_see_it(house: House, services: LabServices) -> None:
+    change_database(house, checks=[DatabaseCheck("who asks", "select current_user", "smtpy")])
+    assert _verify(house)["checks"] == 1
+
+
+def test_an_estate_without_services_has_none_to_verify(house: House, database: Databases) -> None:
+    with pytest.raises(ServicesNotInEstate, match="services-not-in-estate"):
+        _verify(house)

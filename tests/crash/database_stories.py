@@ -1,0 +1,84 @@
+"""The stories of the database: real damage, and what must be true of live and staging server when all has ended."""
+
+from lab.forwarding_service import DATABASE
+from tests.crash.story import Contents, Story
+from tests.crash.world import World
+from tests.servers.aws import PRIMARY, STANDBY
+
+
+def _begins(world: World, _: Contents) -> None:
+    world.backups_before.add(world.database.begin(world.house))
+
+
+def _is_dumped(world: World, _: Contents) -> None:
+    """The night has a good dump in both regions, and nobody has noticed."""
+    new = {row.id for row in world.new_backups(PRIMARY, "daily", "intact") if row.copy == "intact"}
+    assert new
+    assert new <= {row.id for row in world.new_backups(STANDBY, "daily", "intact")}
+    _is_untouched(world)
+
+
+def _is_proven(world: World, _: Contents) -> None:
+    """The dump is proven, nothing of it stays on the staging server, and the live one was not touched."""
+    assert world.house.catalog().get(world.database.saved.id).proof == "proven"
+    _is_untouched(world)
+
+
+def _is_untouched(world: World) -> None:
+    database = world.database
+    assert database.databases.names(database.databases.staging) == set()
+    assert database.databases.names() == {DATABASE}
+    assert database.databases.contents() == database.contents
+    assert database.serves()
+
+
+def _gets_damaged(world: World, _: Contents) -> None:
+    """Once more where a restored database is live already: a sound one is not restored."""
+    _served(world)
+    if world.database.oid() not in world.database.damaged:
+        world.database.damage()
+
+
+def _is_restored(world: World, _: Contents) -> None:
+    """The live database holds what the dump holds, each damaged one is kept once, and the services use the former."""
+    database = world.database
+    assert database.databases.contents() == database.contents
+    assert database.kept("corrupt") == database.damaged
+    assert len(database.databases.names()) == 1 + len(database.damaged)
+    assert database.databases.names(database.databases.staging) == set()
+    assert world.house.catalog().get(database.saved.id).proof == "proven"
+    saved = world.new_backups(PRIMARY, "pre-restore", "intact")
+    assert world.executions[-1].id in {row.operation_id for row in saved}
+    assert database.serves()
+
+
+def _gets_swapped(world: World, _: Contents) -> None:
+    """Once more where the old database is live again: there is nothing to undo then."""
+    _served(world)
+    if world.database.oid() not in world.database.swapped_in:
+        world.database.swap()
+
+
+def _is_undone(world: World, _: Contents) -> None:
+    """The old database is live again, each that was swapped in is kept once, and the services use the former."""
+    database = world.database
+    assert {database.oid()} == set(database.replaced)
+    assert database.kept("undone") == database.swapped_in
+    assert len(database.databases.names()) == 1 + len(database.swapped_in)
+    assert database.databases.contents() == database.contents
+    assert database.serves()
+
+
+def _served(world: World) -> None:
+    """Whatever died: the services run again, unless that died which starts them then; these, somebody starts."""
+    if any("StartServicesAfterFailure" in each.died for each in world.executions[-1:]):
+        world.database.serve()
+    assert world.database.serves(), world.executions[-1:]
+
+
+DATABASE_STORIES = (
+    Story("database_backup", _begins, _is_dumped),
+    Story("database_restore_test", _begins, _is_proven),
+    Story("database_corruption", _begins, _is_restored, again=_gets_damaged),
+    Story("database_swap_undo", _begins, _is_undone, again=_gets_swapped),
+)
