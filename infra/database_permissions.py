@@ -56,7 +56,7 @@ DATABASE_ACTIONS: dict[str, ActionSpec] = {
     "judge_dump": ActionSpec(512, 60, [TableUse("catalog", ("dynamodb:GetItem", "dynamodb:Scan"))]),
     # Outside of the estate's network: the second store is somebody else's, and public.
     "copy_to_second_store": ActionSpec(
-        1769, 900, [ESTATE, *reading("database"), TableUse("catalog", ("dynamodb:GetItem", "dynamodb:UpdateItem"))]
+        1769, 900, [ESTATE, *reading("database"), *status_kept("database")]
     ),
     "restore_database": ActionSpec(
         _STREAMING,
@@ -81,7 +81,7 @@ DATABASE_ACTIONS: dict[str, ActionSpec] = {
         ],
         reaches_database=True,
     ),
-    "drop_database": ActionSpec(512, 120, [ESTATE, LEASE], reaches_database=True),
+    "drop_database": ActionSpec(512, 360, [ESTATE, LEASE], reaches_database=True),
     "find_lost_rows": ActionSpec(1024, 900, [ESTATE], reaches_database=True),
     "plan_row_recovery": ActionSpec(1024, 900, [ESTATE, WORK_WRITE], reaches_database=True),
     "import_rows": ActionSpec(1024, 900, [ESTATE, LEASE], reaches_database=True),
@@ -94,7 +94,7 @@ DATABASE_ACTIONS: dict[str, ActionSpec] = {
     "assess_database": ActionSpec(1024, 900, [ESTATE], reaches_database=True),
     "swap_databases": ActionSpec(512, 120, [ESTATE, LEASE], reaches_database=True),
     "undo_database_swap": ActionSpec(512, 120, [ESTATE, LEASE], reaches_database=True),
-    "stop_services": ActionSpec(512, 120, [ESTATE, LEASE], reaches_services=True),
-    "start_services": ActionSpec(512, 120, [ESTATE, LEASE], reaches_services=True),
+    "stop_services": ActionSpec(512, 420, [ESTATE, LEASE], reaches_services=True),
+    "start_services": ActionSpec(512, 600, [ESTATE, LEASE], reaches_services=True),
     "verify_services": ActionSpec(512, 600, [ESTATE], reaches_database=True),
 }

@@ -8,7 +8,6 @@ from lambdas.adapters.database_target import Place, database_of, server_of, serv
 from lambdas.adapters.estate_parameter import read_estate
 from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.operation_record import OperationRecord
-from lambdas.domain.database_errors import DatabaseNotInEstate
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.operation import SYSTEM, UNNAMED, Operation, execution_name
 from lambdas.domain.recovery_plan import OnConflict
@@ -71,13 +70,11 @@ def handler(request: BeginOperation, run: Run) -> Begun:
     scenario = SCENARIOS[request.scenario]
     given = parse_input(scenario, request.input)
     estate = read_estate(run.settings.region)
-    if scenario.needs_database and estate.database is None:
-        raise DatabaseNotInEstate()
-    place: Place = "live"
-    if isinstance(given, DatabaseCorruptionInput):  # what it will need is told before anything has begun
-        place = "fresh" if given.on_fresh else "live"
-        services_of(estate)
+    place: Place = "fresh" if isinstance(given, DatabaseCorruptionInput) and given.on_fresh else "live"
+    if scenario.needs_database:  # what it lacks is told before anything has begun
         server_of(database_of(estate), place)
+    if isinstance(given, DatabaseCorruptionInput):
+        services_of(estate)
     record = OperationRecord(run)
 
     scheduled_for = None

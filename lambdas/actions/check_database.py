@@ -14,6 +14,7 @@ from lambdas.adapters.signing import SigningKey
 from lambdas.domain.ages import newest_good
 from lambdas.domain.database_manifest import DatabaseManifest
 from lambdas.domain.database_time import Measured, refuse_too_long, seconds_of_dump
+from lambdas.domain.errors import BackupMisplaced, ManifestInvalid, ManifestMissing
 from lambdas.domain.manifest import of_kind
 from lambdas.domain.operation import Operation
 
@@ -46,12 +47,14 @@ def handler(request: CheckDatabase, run: Run) -> DatabaseChecked:
 
 
 def _last(settings: Settings, now: datetime) -> Measured | None:
-    """What the newest good dump took, by its manifest."""
+    """What the newest good dump took, by its manifest; None where there is none, or its manifest is not what it was."""
     rows = [row for row in Catalog(settings.region, settings["CATALOG_TABLE"]).rows() if row.kind == "database"]
     row = newest_good(rows, now)
     if row is None:
         return None
     store, signer = BackupStore(settings.region, settings["BACKUP_BUCKET"]), SigningKey(settings["EVIDENCE_KEY"])
-    manifest = of_kind(store.signed_manifest(row.id, row.key, signer, row.manifest_version), DatabaseManifest)
-    ended = datetime.fromisoformat(manifest.finished_at)
-    return Measured(manifest.contents.size, (ended - datetime.fromisoformat(manifest.started_at)).total_seconds())
+    try:
+        manifest = of_kind(store.signed_manifest(row.id, row.key, signer, row.manifest_version), DatabaseManifest)
+    except (BackupMisplaced, ManifestInvalid, ManifestMissing):
+        return None  # told by whoever reads that backup: tonight's is needed all the more
+    return Measured(manifest.contents.size, manifest.dump_seconds)

@@ -9,9 +9,11 @@ from lambdas.adapters.catalog import Catalog
 from lambdas.adapters.database_target import database_of
 from lambdas.adapters.estate_parameter import read_estate
 from lambdas.adapters.lambda_handler import Run, action
+from lambdas.adapters.proof_record import record_second_copy
 from lambdas.adapters.second_store import SecondBucket
 from lambdas.adapters.signing import SigningKey
 from lambdas.domain.backup import CopyStatus
+from lambdas.domain.errors import StorageRefused
 from lambdas.domain.operation import Operation
 
 
@@ -40,8 +42,8 @@ def handler(request: CopyToSecondStore, run: Run) -> CopiedToSecondStore:
     try:
         SecondBucket(settings.region, second).copy(store, row, manifest)
     except Exception:
-        with suppress(*AWS_ERRORS):  # the first error is the one to tell
-            catalog.set_second_copy(row.id, "failed")
+        with suppress(StorageRefused, *AWS_ERRORS):  # the first error is the one to tell
+            record_second_copy(catalog, store, row.id, "failed")
         raise
-    catalog.set_second_copy(row.id, "intact")
+    record_second_copy(catalog, store, row.id, "intact")
     return CopiedToSecondStore("intact")

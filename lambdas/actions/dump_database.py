@@ -1,5 +1,6 @@
 """Dump the live database: compressed, encrypted and stored while it streams, and what it held under one snapshot."""
 
+import time
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -41,6 +42,7 @@ class DatabaseDumped:
     contents: str
     tables: int
     rows: int
+    dump_seconds: float
 
 
 @action(DumpDatabase)
@@ -55,6 +57,7 @@ def handler(request: DumpDatabase, run: Run) -> DatabaseDumped:
     roles = roles_of(login, database.major, key, passwords=database.role_passwords, seconds=_ROLES_SECONDS)
     context = wrapping_context("backup-key", GLOBALS, name.id)
     sealed = WrappedKey(GLOBALS, context, envelope.wrap(roles, context))
+    began = time.monotonic()
     with store.upload(name.key) as upload:
         dump = take_dump(
             login,
@@ -66,6 +69,7 @@ def handler(request: DumpDatabase, run: Run) -> DatabaseDumped:
             request.unreadable,
         )
         uploaded = upload.complete()
+    took = time.monotonic() - began
     contents = WorkStore(settings.region, settings["WORK_BUCKET"]).put(request.operation.id, name.id, dump.contents)
     return DatabaseDumped(
         backup_id=name.id,
@@ -86,4 +90,5 @@ def handler(request: DumpDatabase, run: Run) -> DatabaseDumped:
         contents=contents,
         tables=len(dump.contents.tables),
         rows=dump.contents.rows,
+        dump_seconds=round(took, 1),
     )

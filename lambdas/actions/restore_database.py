@@ -1,5 +1,6 @@
 """Restore a dump into a database of its own, beside all others of a server: nobody uses it before it is proved."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from lambdas.adapters.backup_store import BackupStore
@@ -19,6 +20,7 @@ from lambdas.domain.database_manifest import DatabaseManifest
 from lambdas.domain.database_mark import Mark
 from lambdas.domain.database_space import check_space
 from lambdas.domain.database_time import refuse_too_long, seconds_of_load
+from lambdas.domain.mailark_error import MailarkError
 from lambdas.domain.manifest import of_kind
 from lambdas.domain.operation import Operation
 from lambdas.domain.proof import proved_sql
@@ -65,7 +67,8 @@ def handler(request: RestoreDatabase, run: Run) -> DatabaseRestored:
             load(login, manifest.source.major, sql, run.seconds_left() - _MARGIN_SECONDS)
             mark(login, login.database, Mark(request.operation.id, row.id))
         except BaseException:
-            drop_database(login)  # half of it helps nobody, and its rows are not to lie about
+            with suppress(MailarkError):  # the first error is the one to tell
+                drop_database(login)  # half of it helps nobody, and its rows are not to lie about
             raise
     record_proof(catalog, store, row.id, "restorable")
     return DatabaseRestored(login.host, login.database)

@@ -25,6 +25,7 @@ class WriteDatabaseManifest:
     contents: str
     tables: int
     rows: int
+    dump_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ def handler(request: WriteDatabaseManifest, run: Run) -> DatabaseManifestWritten
         encryption=request.encryption,
         made_by=Maker(request.operation.id, request.operation.execution, settings.region),
         contents=contents,
+        dump_seconds=request.dump_seconds,
     )
     row = put_signed(settings, unsigned, stored)
     return DatabaseManifestWritten(row.id, row.date)

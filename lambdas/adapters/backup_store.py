@@ -168,7 +168,10 @@ class BackupStore:
 
         Raises `StorageRefused`.
         """
-        tags = [{"Key": name, "Value": value} for name, value in (("proof", row.proof), ("copy", row.copy))]
+        kept = {"proof": row.proof, "copy": row.copy}
+        if row.second_copy != "none":
+            kept["second_copy"] = row.second_copy
+        tags = [{"Key": name, "Value": value} for name, value in kept.items()]
         _refused(
             self.bucket,
             self._s3.put_object_tagging,

@@ -48,7 +48,8 @@ def _row(
     status = store.status(version.key, version.id)
     proof = next((level for level in PROOF_LEVELS if level == status.get("proof")), row.proof)
     copy = next((each for each in COPY_STATUSES if each == status.get("copy")), row.copy)
-    return replace(row, proof=proof, copy=copy)
+    second = next((each for each in COPY_STATUSES if each == status.get("second_copy")), row.second_copy)
+    return replace(row, proof=proof, copy=copy, second_copy=second)
 
 
 def _signed(

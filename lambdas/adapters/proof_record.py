@@ -22,3 +22,9 @@ def record_copy(catalog: Catalog, store: BackupStore, backup_id: str, status: Co
     """Record what became of the copy in the other region; the tags come first here too. Raises as `record_proof`."""
     store.keep_status(replace(catalog.get(backup_id), copy=status))
     return catalog.set_copy(backup_id, status)
+
+
+def record_second_copy(catalog: Catalog, store: BackupStore, backup_id: str, status: CopyStatus) -> None:
+    """Record what became of the copy in the second store; the tags come first here too. Raises as `record_proof`."""
+    store.keep_status(replace(catalog.get(backup_id), second_copy=status))
+    catalog.set_second_copy(backup_id, status)

@@ -81,10 +81,11 @@ class DatabaseContents(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DatabaseManifest(SignedManifest, frozen=True, kw_only=True):
-    """The manifest of a dump."""
+    """The manifest of a dump. `dump_seconds` is what the dump itself took, whatever its operation had to wait for."""
 
     source: DatabaseSource
     contents: DatabaseContents
+    dump_seconds: float = 0.0
 
     @property
     def name(self) -> BackupName:

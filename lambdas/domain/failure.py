@@ -70,8 +70,8 @@ _EMPTY_STAGING_BY_HAND = (
 
 _UNDO_SWAP = "To go back to the database that was live before, start database_swap_undo."
 _SERVICES_STAND = (
-    "If the services stand still, start database_corruption again, or start them by hand: what is live was exchanged "
-    "only if the server has a database with _corrupt_ and the time of this run in its name."
+    "The services may stand still. If the database is damaged as before, start database_corruption again; if it was "
+    "exchanged (the server has a database with _corrupt_ and the time of this run in its name), start them by hand."
 )
 _ROWS_ON_STAGING = (
     "Rows of the backup may still lie on the staging server, in a database whose name begins with mailark_: start this "

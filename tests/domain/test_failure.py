@@ -114,8 +114,9 @@ def test_a_recovery_of_the_database_that_failed_after_the_swap_names_the_way_bac
 
 def test_a_recovery_of_the_database_that_was_stopped_tells_of_the_services() -> None:
     assert with_way_out(KNOWN, "database_corruption", None, None).or_else == (
-        "If the services stand still, start database_corruption again, or start them by hand: what is live was "
-        "exchanged only if the server has a database with _corrupt_ and the time of this run in its name."
+        "The services may stand still. If the database is damaged as before, start database_corruption again; if it "
+        "was exchanged (the server has a database with _corrupt_ and the time of this run in its name), start them by "
+        "hand."
     )
 
 
