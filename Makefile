@@ -1,7 +1,7 @@
 # make demo   a Vault backed up, lost, and recovered, before your eyes (KEEP=1 leaves the lab up until Ctrl-C)
 # make test   the whole suite
 # make test-crash   every place where a function can die, and every action failing in every scenario (some two hours)
-# make bench  measure, and put the figures into benchmarks/results/latest.json and the README (about 15 minutes)
+# make bench  measure, and put the figures into benchmarks/results/latest.json and the README (about half an hour)
 # make clean  remove everything that was installed and built here
 
 PYTHON ?= python3

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.audit import verification, writes
-from benchmarks.cost import cost
+from benchmarks.cost import DATABASE_MEGABYTES, cost
+from benchmarks.database import database
 from benchmarks.encryption import encryption
 from benchmarks.figures import Figure, keep, table, with_table
 from benchmarks.imports import imports
@@ -27,6 +28,7 @@ _IN_LAB: dict[str, Callable[[Lab, Progress], list[Figure]]] = {
 _ALONE: dict[str, Callable[[Path, Progress], list[Figure]]] = {
     "imports": lambda _, progress: imports(progress),
     "audit-verification": verification,
+    "database": database,
 }
 
 
@@ -51,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
                 if name in only:
                     figures += measured(measure(Path(folder), progress))
         if any(name in only for name in _IN_LAB):
-            with Lab.started(progress) as lab:
+            with Lab.started(progress, DATABASE_MEGABYTES) as lab:
                 for name, measure_in in _IN_LAB.items():
                     if name in only:
                         figures += measured(measure_in(lab, progress))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.figures import Figure, figure
-from benchmarks.grown import BACKUPS, Year, full_house
+from benchmarks.grown import Year, full_house, kept
 from benchmarks.prices import PRICES, Units, usd
 from infra.permissions import ACTIONS
 from infra.scenario import definition
@@ -21,6 +21,8 @@ from lambdas.domain.operation import machine_name
 
 _DOCUMENT = ROOT / "docs" / "cost.md"
 _TENANTS = 1000
+DATABASE_MEGABYTES = 200
+"""Of mail in the database, as text."""
 _DAYS, _WEEKS, _HOURS = 30.4, 4.35, 730
 _APPEND = "TransactWriteItems"
 """What appends an event to the audit trail, and nothing else does."""
@@ -30,10 +32,11 @@ _TRANSACTION = 9
 _LOG_GB = 0.000_002
 """Two lines of a kilobyte for each run of a function, and what Lambda adds."""
 _KEYS, _ROTATED = 14, 6
-_METRICS = 2 + 1 + 4 + sum(2 * (2 if cron.in_both_regions else 1) for cron in SCHEDULES.values())
-"""The age of the backups in two regions, and that of the restore tests in the primary, since the standby runs none; the
-time and the point of recovery of a restore test, and whether each was missed; and two figures of each scheduled
-scenario, in the regions where it is on. Each is priced for the whole month."""
+_KINDS = ("vault", "database")
+_METRICS = len(_KINDS) * (2 + 1 + 4) + sum(2 * (2 if cron.in_both_regions else 1) for cron in SCHEDULES.values())
+"""Of each kind, the age of the backups in two regions, and that of the restore tests in the primary, since the standby
+runs none; the time and the point of recovery of a restore test, and whether each was missed; and two figures of each
+scheduled scenario, in the regions where it is on. Each is priced for the whole month."""
 _SECONDS = "GB-second of a function"
 
 
@@ -62,15 +65,21 @@ def cost(lab: Lab, progress: Progress) -> list[Figure]:
     for scenario in _OFTEN:
         _run(lab, scenario)  # once before, so that connections and functions are warm, as they are not on AWS
         runs[scenario] = _run(lab, scenario)
-    sizes, year = _snapshot_sizes(lab), _first_year(lab, runs)
-    runs["vault_backup"].add(full_house(len(sizes)))
+    sizes, year = {kind: _backup_sizes(lab, kind) for kind in _KINDS}, _first_year(lab, runs)
+    for kind in _KINDS:
+        runs[f"{kind}_backup"].add(full_house(kind, len(sizes[kind])))
+    largest = {kind: max(sizes[kind]) for kind in _KINDS}
     runs["audit_signing"].add(year.signing())
     runs["audit_verification"].add(year.verification())
-    lines = [*_scenario_lines(runs), *_standing_lines(lab, max(sizes)), *_recorded_lines(year)]
+    lines = [*_scenario_lines(runs), *_standing_lines(lab, largest), *_recorded_lines(year)]
     total = sum(line.usd for line in lines)
-    _DOCUMENT.write_text(_text(runs, lines, max(sizes), total, year))
-    night = f"a night's backup: {runs['vault_backup'].cost():.4f} USD ([docs/cost.md](docs/cost.md))"
+    _DOCUMENT.write_text(_text(runs, lines, largest, total, year))
+    night = f"a night's backups: {_night(runs):.4f} USD ([docs/cost.md](docs/cost.md))"
     return [figure("Cost of a month", total, "USD", night)]
+
+
+def _night(runs: Mapping[str, _Used]) -> float:
+    return sum(runs[f"{kind}_backup"].cost() for kind in _KINDS)
 
 
 def _run(lab: Lab, scenario: str) -> _Used:
@@ -127,6 +136,8 @@ def _unit(call: Call) -> tuple[str, int]:
             return "DynamoDB write unit", _TRANSACTION
         writes = call.target in ("PutItem", "UpdateItem", "DeleteItem")
         return ("DynamoDB write unit" if writes else "DynamoDB read unit"), 1
+    if call.service == "secretsmanager":
+        return "Secrets Manager request", 1
     return "", 0
 
 
@@ -143,6 +154,8 @@ class _Line:
 _OFTEN = {
     "vault_backup": ("nightly", _DAYS),
     "vault_restore_test": ("weekly", _WEEKS),
+    "database_backup": ("nightly", _DAYS),
+    "database_restore_test": ("monthly", 1.0),
     "backup_watch": ("hourly, in two regions", _HOURS * 2),
     "audit_signing": ("hourly, in two regions", _HOURS * 2),
     "audit_verification": ("daily, in two regions", _DAYS * 2),
@@ -181,16 +194,30 @@ def _scenario_lines(runs: dict[str, _Used]) -> Iterator[_Line]:
         yield _Line(f"`{machine_name(scenario)}`", words, runs[scenario].cost() * times)
 
 
-def _standing_lines(lab: Lab, size: int) -> Iterator[_Line]:
-    stored = size * BACKUPS * 2 / 1e9
-    sent = size * _DAYS / 1e9
+def _standing_lines(lab: Lab, sizes: Mapping[str, int]) -> Iterator[_Line]:
+    secrets = sum(_secrets(lab, region) for region in (lab.primary, lab.standby))
     alarms = sum(len(_paged(lab, region)) for region in (lab.primary, lab.standby))
     yield _Line(f"{_KEYS} KMS keys", "seven in each region", _KEYS * PRICES["KMS key"][0])
     yield _Line("their rotation", "yearly, six keys: after the first year", _ROTATED * PRICES["KMS key"][0])
     yield _Line(f"{alarms} alarms", "in two regions", alarms * PRICES["alarm"][0])
     yield _Line(f"{_METRICS} metrics", "in two regions", _METRICS * PRICES["custom metric"][0])
-    yield _Line(f"{BACKUPS} backups of {size / 1e6:.1f} MB", "kept in two regions", stored * PRICES["GB in S3"][0])
+    yield _Line(f"{secrets} secrets", "in two regions", secrets * PRICES["secret"][0])
+    for kind, size in sizes.items():
+        here, there = kept(kind)
+        stored = size * (here + there) / 1e9 * PRICES["GB in S3"][0]
+        where = f"{here} kept here, {there} in the other region"
+        yield _Line(f"backups of {_HOLDS[kind]}, {size / 1e6:.1f} MB each", where, stored)
+    sent = sum(sizes.values()) * _DAYS / 1e9
     yield _Line("copies", "nightly", sent * PRICES["GB to the other region"][0])
+
+
+_HOLDS = {"vault": "Vault", "database": "the database"}
+
+
+def _secrets(lab: Lab, region: str) -> int:
+    """The secrets that the estate names, and their replicas: who may log in to what."""
+    pages = lab.client("secretsmanager", region).get_paginator("list_secrets").paginate()
+    return sum(len(page["SecretList"]) for page in pages)
 
 
 def _paged(lab: Lab, region: str) -> list[Any]:
@@ -203,10 +230,10 @@ def _recorded_lines(year: Year) -> Iterator[_Line]:
     yield _Line(what, "recorded in each of two regions in the first year", 2 * usd(year.stored()))
 
 
-def _snapshot_sizes(lab: Lab) -> list[int]:
-    """The size of each nightly backup in the catalog."""
+def _backup_sizes(lab: Lab, kind: str) -> list[int]:
+    """The size of each nightly backup of a kind in the catalog."""
     rows = lab.client("dynamodb").scan(TableName="mailark-catalog")["Items"]
-    return [int(row["size"]["N"]) for row in rows if row["series"]["S"] == "daily"]
+    return [int(row["size"]["N"]) for row in rows if (row["kind"]["S"], row["series"]["S"]) == (kind, "daily")]
 
 
 _PAGE = """\
@@ -214,8 +241,9 @@ _PAGE = """\
 
 <!-- Written by `make bench`: change benchmarks/cost.py instead. -->
 
-The example estate, with {tenants:,} tenants and a snapshot of {size:.1f} MB, costs **{total:.2f} USD a month** when its
-first year ends, and a night's backup {night:.4f} USD, before any free tier. Most of it stands still: keys and metrics.
+The example estate, with {tenants:,} tenants, a snapshot of {size:.1f} MB and a database of {megabytes} MB, costs
+**{total:.2f} USD a month** when its first year ends, and a night's backups {night:.4f} USD, before any free tier. Most
+of it stands still: keys, metrics and secrets.
 
 | A month | How often | USD |
 | --- | --- | ---: |
@@ -238,9 +266,9 @@ read of DynamoDB counts as one unit; one of the full catalog needs more, which i
 The lab is some minutes old. To what was counted there, this is added ([formulas](../benchmarks/grown.py)), without the
 seconds that it takes:
 
-- `vault_backup`: a house that keeps {backups} backups. The locks of each are read every night, and those of the daily
-  ones set again on a night that comes later in the day than those before it: priced as if every night did. This is
-  full after a year, and grows no more.
+- `vault_backup` and `database_backup`: a house that keeps all that it is to keep. The locks of each backup are read
+  every night, and those of the daily ones set again on a night that comes later in the day than those before it: priced
+  as if every night did. This is full after a year, and grows no more.
 - `audit_signing` reads every row of the table of heads to find the few that are heads. When the first year ends,
   {events:,.0f} events have left one each: {signing:.2f} USD of the month. It grows by as much every year.
 - `audit_verification` reads every signed document and every event, each day: {documents:,.0f} documents when the first
@@ -249,7 +277,8 @@ seconds that it takes:
 - Events, operations and signed documents are never deleted: {recorded:.2f} USD of the month when the first year ends,
   and as much more every year.
 
-With more tenants a snapshot grows, and what is stored and copied of it; a recovery adds to the audit trail what it did.
+With more tenants a snapshot grows, with more mail a dump, and what is stored and copied of them; a recovery adds to the
+audit trail what it did.
 
 ## Prices
 
@@ -257,25 +286,26 @@ Of us-east-1, as AWS publishes them; other regions are up to a quarter dearer.
 
 {prices}
 
-Not in it: what your network costs (a NAT gateway or endpoints, by the hour), SMS, the Vault servers themselves, and
-CloudTrail's data events if you turn them on. E-mail and webhooks of SNS cost less than a cent.
+Not in it: what your network costs (a NAT gateway or endpoints, by the hour), SMS, the servers themselves, a second
+store outside of AWS, and CloudTrail's data events if you turn them on. E-mail and webhooks of SNS cost less than a
+cent.
 """
 
 
-def _text(runs: dict[str, _Used], lines: Sequence[_Line], size: int, total: float, year: Year) -> str:
+def _text(runs: dict[str, _Used], lines: Sequence[_Line], sizes: Mapping[str, int], total: float, year: Year) -> str:
     seconds = sum(used.units[_SECONDS] * times for used, (_, times) in zip(runs.values(), _OFTEN.values(), strict=True))
     minute = 60 * ACTIONS["verify_audit_trail"].memory / 1024 * PRICES[_SECONDS][0]
     return _PAGE.format(
         tenants=_TENANTS,
-        size=size / 1e6,
+        size=sizes["vault"] / 1e6,
+        megabytes=DATABASE_MEGABYTES,
         total=total,
-        night=runs["vault_backup"].cost(),
+        night=_night(runs),
         month="\n".join(f"| {line.what} | {line.how_often} | {line.usd:.2f} |" for line in lines),
         hundred=99 * seconds * PRICES[_SECONDS][0],
         scenarios=" | ".join(f"`{scenario}`" for scenario in runs),
         right=" ---: |" * len(runs),
         counted="\n".join(_row(unit, runs) for unit in PRICES if any(used.units[unit] for used in runs.values())),
-        backups=BACKUPS,
         events=year.events,
         documents=year.documents,
         signing=usd(year.signing()) * _OFTEN["audit_signing"][1],

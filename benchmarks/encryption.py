@@ -6,15 +6,13 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from benchmarks.figures import Figure, figure, ratio
+from benchmarks.stand_ins import s3
 from infra.names import key_alias
 from lab.aws import ROOT
 from lab.lab import Lab, Progress
-from lab.processes import LOOPBACK, Server, free_port, stopped_at_end
 
 _SMALL, _LARGE = 200, 1000
 _ROUNDS = 3
@@ -30,7 +28,7 @@ class _Passed:
 
 def encryption(lab: Lab, progress: Progress) -> list[Figure]:
     """Measure, in interleaved rounds."""
-    with _stub(lab) as endpoint:
+    with s3(lab.folder, lab.authority) as endpoint:
         environment = _environment(lab, endpoint)
         progress(f"Encryption: {_SMALL} MB, for the memory")
         small = {way: _pass(way, _SMALL, environment) for way in ("out", "in")}
@@ -55,22 +53,6 @@ def _figures(way: str, name: str, small: _Passed, large: dict[str, list[_Passed]
     peak = max(passed.peak for passed in large[way])
     against = f"200 MB: {peak / 1e6:.0f} MB of memory against {small.peak / 1e6:.0f} MB"
     yield figure(f"{name}, peak of memory", peak / small.peak, "×", against, goal=_FLAT)
-
-
-@contextmanager
-def _stub(lab: Lab) -> Iterator[str]:
-    issued, port = lab.authority.issue("s3-stub"), free_port()
-    command = [sys.executable, "-m", "benchmarks.s3_stub", str(port), str(issued.certificate), str(issued.key)]
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
-    log = lab.folder / "s3-stub.log"
-    with stopped_at_end(Server("the stub of S3", command, environment, lab.folder, log)) as server:
-        server.wait_until(lambda: _listens(port))
-        yield f"https://{LOOPBACK}:{port}"
-
-
-def _listens(port: int) -> bool:
-    lines = Path("/proc/net/tcp").read_text().splitlines()
-    return any(f":{port:04X} 00000000:0000 0A" in line for line in lines)
 
 
 def _environment(lab: Lab, endpoint: str) -> dict[str, str]:

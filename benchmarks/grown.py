@@ -7,15 +7,10 @@ what there is when the first year ends.
 from dataclasses import dataclass
 
 from benchmarks.prices import Units
-from lambdas.domain.retention import RULES
+from lambdas.domain.retention import COPY_RULES, RULES, RetentionRule
 
-_RULE = RULES["vault"]
-BACKUPS = _RULE.daily + _RULE.monthly
-"""The most that retention keeps: on the 31st of a month none of the daily backups is the first of its month."""
-_AGAIN = _RULE.daily + 1
-"""The most whose locks a night sets again: every daily backup, and on a month's last day that of the oldest month."""
-_PLACES = 2 * 2
-"""An object and its manifest, in two regions."""
+_PLACES = 2
+"""An object and its manifest."""
 
 _PAGE = 1000
 """Keys in one listing of S3."""
@@ -27,14 +22,29 @@ _COPIES = 1 + 3
 """An event lies in the table and in each of its three indexes."""
 
 
-def full_house(young: int) -> Units:
+def kept(kind: str) -> tuple[int, int]:
+    """How many backups of a kind there are at most, here and in the other region.
+
+    On the 31st of a month none of the daily backups is the first of its month.
+    """
+    here, there = (rules[kind].daily + rules[kind].monthly for rules in (RULES, COPY_RULES))
+    return here, there
+
+
+def full_house(kind: str, young: int) -> Units:
     """What retention asks of S3 for the backups that the counted night did not find; it found `young` of today.
 
     It reads both locks of each backup in each region. A daily backup's is counted from the moment of the night: a night
     that comes later in the day than all before it sets it again, and reads it back. Here every night is such a night.
     """
-    asked, again = (BACKUPS - young) * _PLACES, (_AGAIN - young) * _PLACES
+    asked = sum(count - young for count in kept(kind)) * _PLACES
+    again = sum(_set_again(rules[kind]) - young for rules in (RULES, COPY_RULES)) * _PLACES
     return {"S3 write": again, "S3 read": asked + again}
+
+
+def _set_again(rule: RetentionRule) -> int:
+    """The most whose locks a night sets again: all daily ones, and on a month's last day that of the oldest month."""
+    return rule.daily + (1 if rule.monthly else 0)
 
 
 @dataclass(frozen=True)

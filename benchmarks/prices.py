@@ -16,6 +16,8 @@ PRICES = {
     "DynamoDB write unit": (0.625 / 1e6, "DynamoDB pricing, on demand"),
     "DynamoDB read unit": (0.125 / 1e6, "DynamoDB pricing, on demand"),
     "KMS key": (1.00, "KMS pricing, a month, in each region"),
+    "secret": (0.40, "Secrets Manager pricing, a month, in each region"),
+    "Secrets Manager request": (0.05 / 10_000, "Secrets Manager pricing"),
     "alarm": (0.10, "CloudWatch pricing, a month"),
     "custom metric": (0.30, "CloudWatch pricing, a month"),
     "GB in S3": (0.023, "S3 pricing, Standard, a month"),

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from lambdas.adapters.envelope import OfflineEnvelope
 from lambdas.adapters.local_vault import LocalVault, free_ports_from, make_root_token
-from lambdas.adapters.offline_backup import OfflineBackup
+from lambdas.adapters.offline_backup import OfflineBackup, private_file
 from lambdas.adapters.sealed_keys import MASTER_KEY, seal_key_name
 from lambdas.domain.database_manifest import GLOBALS, DatabaseManifest
 from lambdas.domain.mailark_error import MailarkError
@@ -93,8 +93,9 @@ def _open(given: argparse.Namespace) -> None:
         target = given.output or Path(backup.manifest.backup_id.removesuffix(".gz"))
         roles = target.with_name(target.name + ".roles")
         backup.write_contents(envelope, target, _progress)
-        roles.write_bytes(keys[GLOBALS])
-        _say(f"Proved, and written to {target}; the roles of its server to {roles}, which psql must be given first.")
+        with private_file(roles) as file:
+            file.write(keys[GLOBALS])
+        _say(f"Proved, and written to {target}, and the roles of its server to {roles}: give psql the roles first.")
         return
     target = given.output or Path("snapshot.gz")
     backup.write_contents(envelope, target, _progress)
@@ -106,7 +107,7 @@ def _open(given: argparse.Namespace) -> None:
 
 def _start(given: argparse.Namespace) -> None:
     backup = OfflineBackup.read(given.backup, given.evidence_key)
-    manifest = backup.of_vault
+    manifest = backup.require_vault()
     source = manifest.source
     if source.seal_type != "static":
         fact = f"This backup was taken under a seal of the type {source.seal_type}, whose key is in no backup."
@@ -134,7 +135,9 @@ def _start(given: argparse.Namespace) -> None:
 
 
 def _password(given: argparse.Namespace) -> None:
-    _, keys = _opened(OfflineBackup.read(given.backup, given.evidence_key), given.key)
+    backup = OfflineBackup.read(given.backup, given.evidence_key)
+    backup.require_vault()
+    _, keys = _opened(backup, given.key)
     master_key = _named(keys, MASTER_KEY)
     if sys.stdin.isatty():
         _say("The password as Vault holds it:")

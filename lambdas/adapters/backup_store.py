@@ -38,23 +38,26 @@ class Upload:
 
     def __init__(self, s3: Any, bucket: str, key: str, upload_id: str, pool: ThreadPoolExecutor) -> None:
         self._s3, self._bucket, self._key, self._upload_id, self._pool = s3, bucket, key, upload_id, pool
-        self._buffer = bytearray()
+        self._waiting: list[memoryview] = []
+        self._missing = PART_BYTES
         self._parts: list[Future[dict[str, Any]]] = []
         self._size = 0
 
     def write(self, piece: bytes) -> None:
         """Add bytes; waits while too many parts are on their way. Raises `StorageRefused`."""
-        self._buffer += piece
         self._size += len(piece)
-        while len(self._buffer) >= PART_BYTES:
-            self._send(bytes(self._buffer[:PART_BYTES]))
-            del self._buffer[:PART_BYTES]
+        rest = memoryview(piece)
+        while rest:
+            self._waiting.append(rest[: self._missing])
+            rest = rest[self._missing :]
+            self._missing -= len(self._waiting[-1])
+            if self._missing == 0:
+                self._send(self._part())
 
     def complete(self) -> Uploaded:
         """Make the object visible, all of it at once. Raises `StorageRefused`."""
-        if self._buffer or not self._parts:
-            self._send(bytes(self._buffer))
-            self._buffer.clear()
+        if self._waiting or not self._parts:
+            self._send(self._part())
         parts = [part.result() for part in self._parts]
         answer = _refused(
             self._bucket,
@@ -65,6 +68,12 @@ class Upload:
             MultipartUpload={"Parts": parts},
         )
         return Uploaded(answer["VersionId"], self._size)
+
+    def _part(self) -> bytes:
+        """What waits, copied once: each copy of a part is new memory, whose pages cost more than the bytes."""
+        part = b"".join(self._waiting)
+        self._waiting, self._missing = [], PART_BYTES
+        return part
 
     def _send(self, body: bytes) -> None:
         if len(self._parts) >= _AT_ONCE:

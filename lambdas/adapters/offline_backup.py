@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -58,13 +59,12 @@ class OfflineBackup:
             **(_of_vault(manifest) if isinstance(manifest, VaultManifest) else _of_database(manifest)),
             "Object": f"{manifest.ciphertext.size} bytes, SHA-256 {manifest.ciphertext.sha256}",
             "Inside": f"{manifest.plaintext.size} bytes, SHA-256 {manifest.plaintext.sha256}",
-            "Keys": ", ".join(key.name for key in self._sealed),
+            "Keys" if isinstance(manifest, VaultManifest) else "Sealed": ", ".join(key.name for key in self._sealed),
             "Signature": self.signed,
         }
         return "\n".join(f"{name + ':':<11}{text}" for name, text in told.items())
 
-    @property
-    def of_vault(self) -> VaultManifest:
+    def require_vault(self) -> VaultManifest:
         """The manifest of a snapshot. Raises `Refused` for another kind of backup."""
         if not isinstance(self.manifest, VaultManifest):
             raise Refused(f"{self.manifest.backup_id} is a dump of a database.", "`open` writes its SQL, for psql.")
@@ -102,7 +102,7 @@ class OfflineBackup:
         context = self.manifest.encryption.context
         part = target.with_name(target.name + ".part")
         try:
-            with part.open("wb") as file:
+            with private_file(part) as file:
                 sealed = _pieces(self.object_file, progress)
                 for piece in proved_contents(self.manifest, sealed, lambda each: envelope.open(each, context)):
                     file.write(piece)
@@ -125,6 +125,12 @@ class OfflineBackup:
             raise Refused(fact, "Copy it again, whole; a nightly backup lies in the other region's bucket too.")
 
 
+def private_file(path: Path) -> BinaryIO:
+    """A file to write that nobody else may read: a dump holds people's data in the clear."""
+    path.unlink(missing_ok=True)
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+
+
 def _of_vault(manifest: VaultManifest) -> dict[str, str]:
     source, contents = manifest.source, manifest.contents
     return {
@@ -137,8 +143,12 @@ def _of_vault(manifest: VaultManifest) -> dict[str, str]:
 
 def _of_database(manifest: DatabaseManifest) -> dict[str, str]:
     source, contents = manifest.source, manifest.contents
+    own = ", ".join(f"{name} {value}" for name, value in source.locale.items() if name != "provider")
+    needs = f"roles {', '.join(contents.roles) or 'none'}; extensions {', '.join(contents.extensions) or 'none'}"
     return {
         "Database": f"{source.database} of PostgreSQL {source.server_version} ({source.system_identifier})",
+        "Encoding": f"{source.encoding}; {source.locale['provider']} locale: {own}",
+        "Needs": needs,
         "Schema": f"Alembic revision {contents.alembic}" if contents.alembic else "of no known Alembic revision",
         "Tables": f"{len(contents.tables)} with {contents.rows} rows, {contents.sql.size} bytes of SQL",
     }

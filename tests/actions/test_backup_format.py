@@ -26,12 +26,13 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from lab.aws import ROOT
 from lambdas.adapters.signing import SigningKey
-from lambdas.domain.backup import MANIFEST_FORMAT
+from lambdas.domain.backup import MANIFEST_FORMAT, SignedManifest
+from lambdas.domain.database_manifest import DatabaseManifest
 from lambdas.domain.inventory import SecretDigest
 from lambdas.domain.vault_manifest import VaultManifest
 from tests.actions.conftest import MASTER_KEY, SEAL_KEY, SECRETS, TENANTS
 from tests.actions.house import Keys, SavedBackup
-from tests.scenarios.commands import VERIFY
+from tests.scenarios.commands import SUM_OF_DUMP, VERIFY
 
 PAGE = (ROOT / "docs" / "backup-format.md").read_text()
 
@@ -183,6 +184,52 @@ def test_a_password_decrypts(manifest: dict[str, Any], stranger: RSAPrivateKey) 
     assert AESGCM(key).decrypt(raw[:16], raw[32:] + raw[16:32], None).decode() == tenant.password
 
 
+# --- a dump -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def of_dump(dumped: SavedBackup) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(dumped.manifest)
+    return found
+
+
+def test_the_object_of_a_dump_opens_and_is_the_sql_that_its_manifest_describes(
+    dumped: SavedBackup, of_dump: dict[str, Any], stranger: RSAPrivateKey, tmp_path: Path
+) -> None:
+    message = Message(dumped.content)
+    assert message.context.items() >= of_dump["encryption"]["context"].items()
+    assert of_dump["encryption"]["context"] == {
+        "purpose": "backup",
+        "backup_id": dumped.id,
+        "kind": "database",
+        "date": "2026-11-22",
+    }
+    dump = message.opened(stranger)
+    for part, content in (("ciphertext", dumped.content), ("plaintext", dump)):
+        assert of_dump[part] == {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    assert b"COPY public.messages " in gzip.decompress(dump)
+
+    (tmp_path / dumped.id).write_bytes(dump)
+    done = subprocess.run(
+        ["sh", "-c", SUM_OF_DUMP], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.split()[0] == of_dump["contents"]["sql"]["sha256"]
+
+
+def test_the_roles_in_the_manifest_of_a_dump_open_and_have_its_key_of_restrict(
+    of_dump: dict[str, Any], stranger: RSAPrivateKey
+) -> None:
+    sealed = of_dump["contents"]["globals"]
+    assert sealed["context"] == {"purpose": "backup-key", "name": "roles.sql", "backup_id": of_dump["backup_id"]}
+    roles = _unwrapped(sealed, stranger).decode()
+    assert "CREATE ROLE smtpy;" in roles
+    assert f"\\restrict {of_dump['contents']['restrict_key']}\n" in roles
+
+
+def test_the_manifest_of_a_dump_is_canonical_json(dumped: SavedBackup, of_dump: dict[str, Any]) -> None:
+    assert dumped.manifest == canonical(of_dump)
+
+
 # --- the manifest -----------------------------------------------------------------------------------------
 
 
@@ -205,11 +252,12 @@ def test_openssl_verifies_the_signature(saved: SavedBackup, keys: Keys, tmp_path
 
 _TYPES = {
     "int": "number",
+    "float": "number",
     "str": "text",
     "dict": "names and texts",
     "list": "list of texts",
     "literal": "text",
-    "union": "text or null",
+    "none": "null",
 }
 
 
@@ -231,13 +279,27 @@ def _field(info: Any, name: str) -> Iterator[tuple[str, str]]:
         else:
             yield from _fields(info.item_type.cls, f"{name}[].")
     else:
-        yield name, _TYPES[type(info).__name__.removesuffix("Type").lower()]
+        kinds = info.types if isinstance(info, msgspec.inspect.UnionType) else [info]
+        yield name, " or ".join(_TYPES[type(kind).__name__.removesuffix("Type").lower()] for kind in kinds)
 
 
-def test_the_page_names_every_field_of_the_manifest_with_its_type() -> None:
-    table = re.findall(r"^\| `([a-z0-9_.\[\]]+)` \| ([a-z ]+) \|", PAGE, re.MULTILINE)
-    assert table == list(_fields(VaultManifest))
+def _table(heading: str) -> list[tuple[str, str]]:
+    """The fields in the table of a section, and their types."""
+    _, _, section = PAGE.partition(f"\n{heading}\n")
+    return re.findall(r"^\| `([a-z0-9_.\[\]]+)` \| ([a-z ]+) \|", section.partition("\n#")[0], re.MULTILINE)
+
+
+def test_the_page_names_every_field_of_a_snapshots_manifest_with_its_type() -> None:
+    assert _table("## The manifest") == list(_fields(VaultManifest))
     assert f"| `format` | text | `{MANIFEST_FORMAT}` |" in PAGE
+
+
+def test_the_page_names_every_field_that_a_dumps_manifest_has_instead_with_its_type() -> None:
+    common = {*_fields(SignedManifest)}
+    of_a_dump = [field for field in _fields(DatabaseManifest) if field not in common]
+    assert _table("### The manifest of a dump") == of_a_dump
+    of_a_snapshot = {name.partition(".")[0].removesuffix("[]") for name, _ in {*_fields(VaultManifest)} - common}
+    assert of_a_snapshot == {"source", "keys", "contents"}, "what the page says that a dump's manifest has instead"
 
 
 @pytest.mark.parametrize("part", ["encryption.format", "encryption.algorithm", "encryption.frame_bytes"])

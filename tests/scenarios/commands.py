@@ -45,6 +45,15 @@ PASSWORD = (
 )
 OPEN = f"{_BREAK_GLASS} open vault-*.enc --key offline-key.pem --evidence-key evidence.pem"
 
+INSPECT_DUMP = f"{_BREAK_GLASS} inspect smtpy_*.sql.gz.enc --evidence-key evidence.pem"
+OPEN_DUMP = f"{_BREAK_GLASS} open smtpy_*.sql.gz.enc --key offline-key.pem --evidence-key evidence.pem"
+SUM_OF_DUMP = "gzip --decompress --stdout smtpy_*.sql.gz | sed '1,20{/^-- Dumped /d}' | sha256sum"
+LOAD_DUMP = (
+    "psql --dbname=postgres --quiet -f smtpy_*.sql.roles",
+    "createdb --template=template0 --encoding=UTF8 --locale=C.UTF-8 smtpy",
+    "psql --dbname=smtpy --quiet --output=/dev/null --set=ON_ERROR_STOP=1 -f smtpy_*.sql",
+)
+
 _AUDIT = "s3://mailark-audit-$AWS_ACCOUNT_ID-$AWS_REGION"
 EXPORT = (
     f"aws s3 sync {_AUDIT}/chained copy/chained",
@@ -67,7 +76,8 @@ RECOVERY_KEY = "bao write sys/rotate/recovery/init secret_shares=1 secret_thresh
 COMMANDS = (
     *(RECOVER, *ENABLE.values(), STATUS, CONFIGURE, IMPORT, EVIDENCE, RECOVERY_KEY),
     *(*INSTALL, INSPECT, START, LOGIN, LIST, PASSWORD, OPEN),
-    *VERIFY,
+    *(INSPECT_DUMP, OPEN_DUMP, *LOAD_DUMP),
+    *(*VERIFY, SUM_OF_DUMP),
     *(*EXPORT, VERIFY_TRAIL),
 )
 
