@@ -6,7 +6,6 @@ languages read it. Nothing unverified is released: each frame is authenticated b
 """
 
 import base64
-import binascii
 import io
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -168,7 +167,7 @@ class OfflineEnvelope:
         """Open a small key that `Envelope.wrap` sealed. Raises as `open` does."""
         try:
             sealed = base64.b64decode(message, validate=True)
-        except binascii.Error:
+        except ValueError:  # binascii.Error is one, and so is what is no ASCII
             raise CiphertextDamaged("it is not base64") from None
         return b"".join(self.open([sealed], context))
 

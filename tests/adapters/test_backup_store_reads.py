@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lambdas.adapters.backup_store import BackupStore
-from lambdas.adapters.signing import SigningKey
-from lambdas.domain.backup import CatalogRow, Series, manifest_key
+from lambdas.adapters.signing import ALGORITHM, SigningKey
+from lambdas.domain.backup import CatalogRow, Series, Signature, manifest_key
 from lambdas.domain.errors import (
     BackupMisplaced,
     BackupMissing,
@@ -252,6 +252,15 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 _ANY: st.SearchStrategy[Any] = (
     st.none() | st.booleans() | st.integers(-5, 2**40) | st.text(max_size=8) | st.just([]) | st.just({})
 )
+
+
+@pytest.mark.parametrize("value", ["", "no base64", "\x80", "AAAA"])
+def test_a_manifest_whose_signature_is_none_is_refused(value: str, store: BackupStore, evidence: SigningKey) -> None:
+    manifest = manifest_of()
+    forged = manifest.with_signature(Signature(evidence.arn, ALGORITHM, value))
+    put(store, manifest_key(manifest.key), forged.encode())
+    with pytest.raises(ManifestInvalid, match="its signature does not match"):
+        store.signed_manifest(manifest.backup_id, manifest.key, evidence)
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
