@@ -1,6 +1,7 @@
 """The database of these tests: two real servers and real services on one of them, started when first asked for."""
 
 import contextlib
+import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -28,6 +29,7 @@ from tests.servers.postgres_clients import clients_on_path
 
 _SETTINGS = {"max_wal_size": "32MB"}
 """What a restore makes sure that there is room for, by taking it."""
+_ALONE_SECONDS = 20.0
 _COPY = "copy"
 _PAGE, _BAD = 8192, b"\xff\xfe\xaa"
 """PostgreSQL's page, and what no page begins with."""
@@ -144,6 +146,13 @@ class CrashDatabase:
         """The databases that were put aside as `corrupt` or `undone`, by oid, the oldest first."""
         names = sorted(name for name in self.databases.names() if name.startswith(f"{DATABASE}_{kind}_"))
         return [self.oid(name) for name in names]
+
+    def wait_until_alone(self) -> None:
+        """Wait until the live server has no session of Mailark's: a server looks for the dead every 5 s at least."""
+        deadline = time.monotonic() + _ALONE_SECONDS
+        while left := self.live.query("select pid from pg_stat_activity where application_name = 'mailark'"):
+            assert time.monotonic() < deadline, f"{len(left)} sessions are left behind"
+            time.sleep(0.05)
 
     def serves(self) -> bool:
         """Whether every service runs, and says that it is well."""

@@ -1,13 +1,18 @@
 """The documents hold what they promise."""
 
+import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from docs.generate import documents as generated
 from lab.aws import ROOT
 from lab.deployment import BOOTSTRAP, DEPLOY
+from lambdas.domain.errors import all_errors
+from lambdas.domain.estate import Estate
 from tests.docs.reading import broken_links, commands, documents
 from tests.scenarios.commands import COMMANDS
 
@@ -32,6 +37,43 @@ def test_every_command_in_a_document_is_run_by_a_test() -> None:
 def test_what_follows_from_the_code_is_what_the_documents_say() -> None:
     stale = [str(path.relative_to(ROOT)) for path, text in generated().items() if path.read_text() != text]
     assert stale == [], "run `make docs`"
+
+
+def test_every_error_has_its_line_in_the_list_of_errors() -> None:
+    listed = re.findall(r"^\| `([a-z0-9-]+)` \|", (ROOT / "docs" / "errors.md").read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted(error.code for error in all_errors())
+
+
+def _keys(kind: type, above: str = "") -> Iterator[str]:
+    """Every key of the estate, with those above it."""
+    for field in msgspec.structs.fields(kind):
+        own = f"{above}{field.encode_name}"
+        yield own
+        for part in _structs(msgspec.inspect.type_info(field.type)):
+            yield from _keys(part, f"{own}.")
+
+
+def _structs(info: object) -> Iterator[type]:
+    """The structs that a field holds, itself or in a union; those of lists are described where the list is."""
+    for each in info.types if isinstance(info, msgspec.inspect.UnionType) else [info]:
+        if isinstance(each, msgspec.inspect.StructType):
+            yield each.cls
+
+
+def test_every_key_of_the_estate_is_described() -> None:
+    _, _, page = (ROOT / "docs" / "operating.md").read_text().partition("## The estate")
+    table = page.partition("\n## ")[0]
+    rows = [re.findall(r"`([^`]+)`", line) for line in table.splitlines() if line.startswith("| `")]
+    described = {name for row in rows for name in row} | {f"{row[0]}.{name}" for row in rows for name in row[1:]}
+    same_elsewhere = r"(alerts\.security|network\.(primary|standby)|database\.(staging|fresh))\."
+    missing = [
+        key
+        for key in _keys(Estate)
+        if key not in described
+        and not re.match(same_elsewhere, key)
+        and not any(name.startswith(f"{key}.") for name in described)
+    ]
+    assert missing == []
 
 
 @pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))

@@ -22,9 +22,29 @@ RECOVER = (
 )
 ENABLE = {
     rule: f'aws events enable-rule --region "$STANDBY_REGION" --name {rule}'
-    for rule in ("mailark-vault-backup", "mailark-vault-restore-test")
+    for rule in (
+        *("mailark-vault-backup", "mailark-database-backup"),
+        *("mailark-vault-restore-test", "mailark-database-restore-test"),
+    )
 }
+MAKE_SECRET = (
+    'aws secretsmanager create-secret --region "$AWS_REGION" --name smtpy-db'
+    ' --add-replica-regions Region="$STANDBY_REGION" --secret-string file://login.json'
+)
+CHANGE_SECRET = (
+    'aws secretsmanager put-secret-value --region "$AWS_REGION" --secret-id smtpy-db --secret-string file://login.json'
+)
 STATUS = ".venv/bin/python -m lambdas.status"
+_APPROVALS = ".venv/bin/python -m lambdas.approvals"
+LIST_APPROVALS, SHOW_APPROVAL = f"{_APPROVALS} list", f'{_APPROVALS} show "$APPROVAL"'
+APPROVE = f'{_APPROVALS} approve "$APPROVAL" --reason "I have read the preview"'
+REFUSE = f'{_APPROVALS} refuse "$APPROVAL" --reason "too many rows"'
+SLIP = (
+    'aws ssm put-parameter --overwrite --type String --name "/mailark/approvals/$APPROVAL/$NAME"'
+    """ --value '{"decision": "approve", "reason": "I have read the preview"}'""",
+    "aws lambda invoke --function-name mailark-decide-approval --cli-binary-format raw-in-base64-out"
+    r' --payload "{\"parameter\": \"/mailark/approvals/$APPROVAL/$NAME\"}" /dev/stdout',
+)
 CONFIGURE = ".venv/bin/python -m lambdas.vault_configuration"
 IMPORT = f"{CONFIGURE} --seal-key-file seal.key"
 
@@ -75,6 +95,8 @@ RECOVERY_KEY = "bao write sys/rotate/recovery/init secret_shares=1 secret_thresh
 
 COMMANDS = (
     *(RECOVER, *ENABLE.values(), STATUS, CONFIGURE, IMPORT, EVIDENCE, RECOVERY_KEY),
+    *(MAKE_SECRET, CHANGE_SECRET),
+    *(LIST_APPROVALS, SHOW_APPROVAL, APPROVE, REFUSE, *SLIP),
     *(*INSTALL, INSPECT, START, LOGIN, LIST, PASSWORD, OPEN),
     *(INSPECT_DUMP, OPEN_DUMP, *LOAD_DUMP),
     *(*VERIFY, SUM_OF_DUMP),

@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from lab.aws import ACCOUNT, ROOT
 from lab.watching import Finished, follow
 from lambdas.domain.mailark_error import Failure
+from tests.scenarios.commands import APPROVE, LIST_APPROVALS, REFUSE, SHOW_APPROVAL, SLIP, ended
 from tests.scenarios.house import House
 from tests.scenarios.people import Person, person
 
@@ -113,6 +115,27 @@ def _refused(done: subprocess.CompletedProcess[str]) -> str:
     found = Failure.parse(done.stderr)
     assert found is not None, done.stderr
     return found.code
+
+
+def _as_bob(house: House, bob: Person, folder: Path, asked: Asked, *commands: str) -> str:
+    """What commands of the page say to Bob, run as they stand."""
+    given = {"APPROVAL": asked.id, "NAME": "bob"}
+    done = [ended(each, folder, bob.environment(house) | given) for each in commands]
+    assert [each.returncode for each in done] == [0] * len(commands), [each.stderr for each in done]
+    return "".join(each.stdout for each in done)
+
+
+@pytest.mark.parametrize(
+    ("commands", "outcome"),
+    [((LIST_APPROVALS, SHOW_APPROVAL, APPROVE), "approved"), ((REFUSE,), "refused"), (SLIP, "approved")],
+    ids=["approve", "refuse", "without a checkout"],
+)
+def test_the_commands_of_the_page_decide(
+    commands: tuple[str, ...], outcome: str, house: House, operation: dict[str, Any], bob: Person, checkout: Path
+) -> None:
+    asked = _ask(house, operation)
+    assert outcome in _as_bob(house, bob, checkout, asked, *commands).casefold()
+    assert asked.ended().output["outcome"] == outcome
 
 
 def test_somebody_else_approves_by_the_command_and_the_operation_hears_it(

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from lab.tenants import Tenant
-from tests.scenarios.commands import ENABLE, RECOVER, run
+from lambdas.domain.estate_database import secret_in
+from tests.scenarios.commands import CHANGE_SECRET, ENABLE, MAKE_SECRET, RECOVER, run
 from tests.scenarios.house import House
 
 
@@ -29,3 +30,14 @@ def test_the_standby_is_told_to_make_the_backups_and_to_test_them(rule: str, hou
 
     run(house, ENABLE[rule].replace("enable", "disable"), checkout)
     assert events.describe_rule(Name=rule)["State"] == "DISABLED"
+
+
+def test_a_login_of_the_database_is_kept_in_both_regions(house: House, checkout: Path) -> None:
+    regions = (house.lab.primary, house.lab.standby)
+    for login, command in (("the first", MAKE_SECRET), ("the second", CHANGE_SECRET)):
+        (checkout / "login.json").write_text(login)
+        run(house, command, checkout)
+        held = [house.lab.client("secretsmanager", each).get_secret_value(SecretId="smtpy-db") for each in regions]
+        assert [each["SecretString"] for each in held] == [login, login]
+        primary, standby = (each["ARN"] for each in held)
+        assert secret_in(house.lab.standby, primary) == standby
