@@ -6,15 +6,13 @@ A test holds that the documents are what this writes, so that neither can change
 import sys
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
-from infra.names import BUCKETS, KEYS, TABLES
-from infra.permissions import ACTIONS
-from infra.scenario import definition, scenario_names
+from docs.pictures import house_picture, phases_picture, scenario_picture, states_of
+from infra.scenario import child_names, definition, scenario_names
 from infra.schedule import FOLLOWS, SCHEDULES
-from infra.uses import TableUse
 from lambdas.domain.errors import all_errors
 from lambdas.domain.mailark_error import MailarkError
 from lambdas.domain.objectives import Objective
@@ -31,85 +29,62 @@ _ABOUT = {
     "backup_date": "the newest good backup of this day (UTC)",
     "backup_id": "this very backup; also the only way to restore one that was saved before a restore",
     "scheduled_for": "set by what starts it by itself; leave it out",
-    "accept_loss": "backs Vault up although it looks emptied or replaced, since that is meant",
+    "accept_loss": "makes the backup, and takes it for good, although something looks lost, since that is meant",
     "without_saving": "overwrites what Vault holds without saving it first, where it cannot be saved and may be lost",
+    "pre_restore_backup": "`false` saves no dump of what is still readable; the damaged database is kept in any case",
+    "even_if_sound": "restores although no damage was found, or none but that of indexes",
+    "on_fresh": "restores onto the server `database.fresh` of the estate; the services stay stopped",
+    "deleted_at": "when the rows were deleted, with its zone; the backup is the newest that was begun before",
+    "scope": "tables, each with a condition or whole; left out, the tables that lost rows are shown, and nothing else",
+    "on_conflict": "`skip` leaves rows out that cannot come back; `stop`, the default, then imports none",
+    "mode": "`export` writes the rows as CSV, and imports nothing; the default is `import`",
 }
 
-
-def house_picture() -> str:
-    """The house, as a Mermaid flowchart: one region in full, and the other, which is the same."""
-    schedules = "<br/>".join(f"{name}, {cron.when}" for name, cron in SCHEDULES.items())
-    machines = "<br/>".join(scenario_names())
-    return f"""flowchart LR
-  person(["on-call engineer"])
-  subgraph primary["primary region"]
-    schedule["EventBridge<br/>{schedules}"] --> machines
-    machines["Step Functions<br/>{machines}"] --> actions["Lambda<br/>{len(ACTIONS)} actions, one role each"]
-    machines -. "failed, timed out, stopped" .-> alerts["SNS<br/>operations, security"]
-    actions -. "ages, every hour" .-> alarms["CloudWatch<br/>too old, or silence"]
-    alarms -.-> alerts
-    actions --> keys["KMS, multi-Region keys<br/>{_listed(KEYS, 3)}"]
-    actions --> objects[("S3<br/>{_listed(BUCKETS, 3)}")]
-    actions --> tables[("DynamoDB<br/>{_listed(TABLES, 3)}")]
-  end
-  vault[("Vault")]
-  standby["standby region<br/>the same house, backups off:<br/>watches its copies,<br/>recovers with the primary gone"]
-  monitor(["monitor outside of AWS"])
-  person -- "console: a reason" --> machines
-  actions -- "one login a duty,<br/>signed by KMS" --> vault
-  alerts -- "e-mail, SMS, webhook" --> person
-  actions -- "a good night" --> monitor
-  monitor -. "silence" .-> person
-  objects -- "every backup is copied,<br/>and proved there" --> standby
-  keys -. "replicas" .-> standby
-  standby --> vault"""
-
-
-def phases_picture(scenario: str) -> str:
-    """A scenario in phases, as a Mermaid flowchart: what only looks, what changes the target, what proves it."""
-    steps = {name: state for name, state in _states(scenario).items() if state["Type"] == "Task"}
-    tasks = [name for name in steps if name != "FailOperation"]
-    changing = [i for i, name in enumerate(tasks) if _changes_target(steps[name])]
-    first, last = changing[0], changing[-1] + 1
-    phases = (
-        ("look", "nothing live is touched", tasks[:first]),
-        ("change", "under the lease, checked again", tasks[first:last]),
-        ("prove", "green only after this", tasks[last:]),
-    )
-    lines = ["flowchart TD"]
-    for name, title, states in phases:
-        lines += [f'  subgraph {name}["{title}"]', "    direction LR", "    " + " --> ".join(states), "  end"]
-    lines += ["  look --> change --> prove", '  prove --> green(["green"])']
-    lines += [f'  {name} -. "any failure" .-> FailOperation' for name, _, _ in phases]
-    lines.append('  FailOperation --> red(["red, and an alert"])')
-    return "\n".join(lines)
+_BEFORE = {
+    "vault_restore": """
+0. Vault has to answer. If its disk or its host is lost, start an empty Vault at the same address, on a host that has
+   the files of `vault-configuration` (`start-vault.sh -config=...`): it sets itself up, and nobody types a key. Of a
+   cluster, start the first node and let the others join it, empty.
+1. Start the execution. Nothing live is touched before the backup is proved.
+2. Every token that Vault has issued since the backup ends with the restore: applications have to log in again.
+""",
+    "database_corruption": """
+0. A PostgreSQL server has to answer: the live one, however damaged its database is, or with `"on_fresh": true` the one
+   in `database.fresh`. If the disk itself may be the cause, or the server is lost, take the fresh one, or start an
+   empty server at the live one's address. A new server needs the login, and the roles and extensions that the dump
+   names: `python -m lambdas.break_glass open` writes the roles as SQL ([how](../break-glass.md#a-database)).
+1. Start the execution. The services are stopped once a backup is proved intact; nothing else that lives is touched
+   before the swap, and whatever fails before it starts them again. All that was written since the backup is then in
+   the old database alone, which stays as `kept_as` in the record names it.
+2. With `on_fresh`, point the services and `database.server` of the estate to the new server, and start them yourself.
+3. To go back to the old database: `mailark-database-swap-undo`.
+""",
+    "database_swap_undo": """
+1. Start the execution. The database that the newest `database_corruption` put in place is kept as
+   `<name>_undone_<time>`, with all that was written to it since.
+2. It undoes what was swapped on the live server; a restore onto a fresh one has replaced nothing there.
+""",
+    "data_deletion": """
+1. Say when the rows were deleted, and which: tables, or a table with a condition (SQL, as after WHERE). What hangs on
+   them comes too: an organization with its users, domains, aliases and messages. Without `scope` the execution ends
+   with the tables that have lost rows (`lost` in its output), and changes nothing: choose, and start it again.
+2. It asks for an approval, and waits: somebody else than you looks at the preview, and decides
+   ([how](../operating.md#approvals)). Nothing is written before; then exactly what was approved is inserted, in one
+   transaction, and no live row is changed.
+3. On conflicts nothing is imported; `conflicts.csv` beside the preview lists them.
+""",
+}
+"""What has to be there before a scenario can do its work, and what to know at its start."""
 
 
-def scenario_picture(scenario: str) -> str:
-    """A scenario's states in order, as a Mermaid flowchart; every failure leads to `FailOperation`."""
-    states = _states(scenario)
-    lines = ["flowchart TD", f'  start(["{machine_name(scenario)}"]) --> {definition(scenario)["StartAt"]}']
-    for name, state in states.items():
-        label = f"<b>{name}</b>" + (f"<br/>{state['Comment']}" if "Comment" in state else "")
-        shape = {"Choice": f'{name}{{"{label}"}}', "Fail": f'{name}(["red"])'}.get(state["Type"], f'{name}["{label}"]')
-        lines.append(f"  {shape}")
-        choices = state.get("Choices", [])
-        lines += [f'  {name} -- "if {_condition(choice)}" --> {choice["Next"]}' for choice in choices]
-        if "Default" in state:
-            lines.append(f"  {name} -- otherwise --> {state['Default']}")
-        if "Next" in state:
-            lines.append(f"  {name} --> {state['Next']}")
-        if state.get("End"):
-            lines.append(f'  {name} --> green(["green"])')
-        legs = [catch["Next"] for catch in state.get("Catch", []) if catch["Next"] not in ("FailOperation", "Failed")]
-        lines += [f'  {name} -. "if it fails, too" .-> {leg}' for leg in legs]
-    lines.append("  any(any step fails) -.-> FailOperation")
-    return "\n".join(lines)
-
-
-def _condition(choice: dict[str, Any]) -> str:
-    """The condition of a choice as it stands in the state machine, without the marks around it."""
-    return str(choice["Condition"]).removeprefix("{%").removesuffix("%}").strip().replace('"', "'")
+_ERRORS_OF = {
+    "errors": "Backups, Vault and the house",
+    "database_errors": "The database",
+    "recovery_errors": "Deleted rows",
+    "service_errors": "The services that use the database",
+    "approval_errors": "Approvals",
+}
+"""What the errors of each module are of."""
 
 
 def _promise(objective: Objective) -> str:
@@ -118,12 +93,49 @@ def _promise(objective: Objective) -> str:
     return f"{in_words(objective.rto)} until done{data}"
 
 
+def _title(name: str) -> str:
+    return f"<!-- Written by `make docs` from the state machine and the code. -->\n# {name}"
+
+
+def child_page(child: str) -> str:
+    """The page of a part of scenarios, which they start and wait for."""
+    asl: dict[str, Any] = definition(child)
+    parents = ", ".join(f"[{name}]({name}.md)" for name in scenario_names() if child in _children(name))
+    return f"""{_title(child)}
+
+{asl["Comment"]}
+
+A part of {parents}, which starts `{machine_name(child)}` and waits for its end.
+It is stopped after {in_words(asl["TimeoutSeconds"])}. How to decide: [operating.md](../operating.md#approvals).
+
+| Step | | Time limit |
+| --- | --- | --- |
+{_steps(child, planned=False)}
+
+```mermaid
+{scenario_picture(child)}
+```
+
+## When it fails
+
+The operation that has started it ends red, and its alert says why. All errors: [errors.md](../errors.md).
+"""
+
+
+def _children(scenario: str) -> list[str]:
+    """The parts that a scenario starts."""
+    return [child for child in child_names() for state in states_of(scenario).values() if _starts_child(state, child)]
+
+
+def _starts_child(state: dict[str, Any], child: str) -> bool:
+    return bool(state.get("Arguments", {}).get("StateMachineArn") == f"${{{child}}}")
+
+
 def runbook(scenario: Scenario) -> str:
     """The page that the on-call engineer opens."""
     plan = scenario.plan
     asl: dict[str, Any] = definition(scenario.name)
-    return f"""<!-- Written by `make docs` from the state machine and the code. -->
-# {scenario.name}
+    return f"""{_title(scenario.name)}
 
 {asl["Comment"]}
 
@@ -137,7 +149,7 @@ def runbook(scenario: Scenario) -> str:
 | In the audit trail | `{scenario.completed}`, or `{scenario.failed}` |
 
 ## Start it
-{_before(scenario)}
+{_BEFORE.get(scenario.name, "")}
 In the console: Step Functions, `{machine_name(scenario.name)}`, *Start execution*, with this input:
 
 ```json
@@ -152,7 +164,7 @@ In the console: Step Functions, `{machine_name(scenario.name)}`, *Start executio
 
 | Step | | Time limit | Plan |
 | --- | --- | --- | --- |
-{_steps(scenario)}
+{_steps(scenario.name)}
 
 ```mermaid
 {scenario_picture(scenario.name)}
@@ -166,34 +178,24 @@ All errors: [errors.md](../errors.md).
 """
 
 
-def _before(scenario: Scenario) -> str:
-    """What has to be there before a scenario can do its work."""
-    if scenario.name != "vault_restore":
-        return ""
-    return """
-0. Vault has to answer. If its disk or its host is lost, start an empty Vault at the same address, on a host that has
-   the files of `vault-configuration` (`start-vault.sh -config=...`): it sets itself up, and nobody types a key. Of a
-   cluster, start the first node and let the others join it, empty.
-1. Start the execution. Nothing live is touched before the backup is proved.
-2. Every token that Vault has issued since the backup ends with the restore: applications have to log in again.
-"""
-
-
 def error_list() -> str:
-    """Every error, its sentence and its cure."""
-    rows = "\n".join(
-        f"| `{error.code}` | {error.sentence} | {_hints(error)} | {'yes' if error.transient else ''} |"
-        for error in sorted(all_errors(), key=lambda error: error.code)
-    )
-    return f"""<!-- Written by `make docs` from lambdas/domain/errors.py. -->
+    """Every error, its sentence and its cure: by what it is of, as their modules stand, and then by its code."""
+    parts = "\n".join(f"## {title}\n\n{_error_table(module)}\n" for module, title in _ERRORS_OF.items())
+    return f"""<!-- Written by `make docs` from the errors in lambdas/domain. -->
 # Errors
 
 What `{{…}}` stands for is in the message itself. A transient error is tried again by the state machine.
 
-| Code | What happened | What to do | Transient |
-| --- | --- | --- | --- |
-{rows}
-"""
+{parts}"""
+
+
+def _error_table(module: str) -> str:
+    errors = [error for error in all_errors() if error.__module__ == f"lambdas.domain.{module}"]
+    rows = "\n".join(
+        f"| `{error.code}` | {error.sentence} | {_hints(error)} | {'yes' if error.transient else ''} |"
+        for error in sorted(errors, key=lambda error: error.code)
+    )
+    return f"| Code | What happened | What to do | Transient |\n| --- | --- | --- | --- |\n{rows}"
 
 
 def _hints(error: type[MailarkError]) -> str:
@@ -210,6 +212,8 @@ def _single(hint: str) -> str:
 def documents() -> dict[Path, str]:
     """Every generated document, and every document with a generated part, as it should be."""
     found = {ROOT / "docs" / "errors.md": error_list()}
+    for child in child_names():
+        found[ROOT / "docs" / "runbooks" / f"{child}.md"] = child_page(child)
     for scenario in SCENARIOS.values():
         found[ROOT / "docs" / "runbooks" / f"{scenario.name}.md"] = runbook(scenario)
     readme = ROOT / "README.md"
@@ -227,20 +231,6 @@ def _between(text: str, name: str, content: str) -> str:
     if not found:
         raise ValueError(f"README.md lacks {start} … {end}")
     return f"{before}{start}\n{content}\n{end}{after}"
-
-
-def _states(scenario: str) -> dict[str, Any]:
-    found: Any = definition(scenario)["States"]
-    return dict(found)
-
-
-def _changes_target(task: dict[str, Any]) -> bool:
-    """Whether the action of a task works under the lease: those that change what lives do, and no others."""
-    if "FunctionName" not in task["Arguments"]:
-        return False  # it starts a machine that asks somebody
-    uses = ACTIONS[task["Arguments"]["FunctionName"].strip("${}")].uses
-    tables = [use.table for use in uses if isinstance(use, TableUse)]
-    return "leases" in tables and "operations" not in tables
 
 
 def _starts(scenario: Scenario) -> str:
@@ -263,23 +253,28 @@ def _fields(scenario: Scenario) -> str:
 
 def _word(kind: Any) -> str:
     """What a person is to type for a field of this type."""
+    if get_origin(kind) is Literal:
+        return " or ".join(f"`{value}`" for value in get_args(kind))
+    if get_origin(kind) is list:
+        return "list"
     words = {date: "date", datetime: "time", bool: "true or false"}
     kinds = [kind, *get_args(kind), *(inner for each in get_args(kind) for inner in get_args(each))]
     return next((word for each, word in words.items() if each in kinds), "text")
 
 
-def _steps(scenario: Scenario) -> str:
+def _steps(machine: str, *, planned: bool = True) -> str:
+    """The rows of a machine's steps: what each does, its time limit, and the time that the plan expects."""
     rows = []
-    for name, state in _states(scenario.name).items():
+    for name, state in states_of(machine).items():
         if state["Type"] == "Task" and name != "FailOperation":
-            plan = expected_in_words(scenario.plan.steps.get(name))
-            rows.append(f"| {name} | {state['Comment']} | {in_words(state['TimeoutSeconds'])} | {plan} |")
+            child = next((each for each in child_names() if _starts_child(state, each)), None)
+            comment = f"{state['Comment']} [How]({child}.md)." if child else state["Comment"]
+            limit = state["TimeoutSeconds"]
+            cells = [name, comment, in_words(limit) if isinstance(limit, int) else "as the estate says"]
+            if planned:
+                cells.append(expected_in_words(SCENARIOS[machine].plan.steps.get(name)))
+            rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
-
-
-def _listed(names: tuple[str, ...], a_line: int) -> str:
-    lines = [", ".join(names[i : i + a_line]) for i in range(0, len(names), a_line)]
-    return "<br/>".join(lines)
 
 
 def main() -> int:

@@ -27,13 +27,13 @@ ENABLE = {
         *("mailark-vault-restore-test", "mailark-database-restore-test"),
     )
 }
+_SECRET = 'aws secretsmanager {} --region "$AWS_REGION" {} smtpy-db'
+_LOGIN = "--secret-string file://login.json"
 MAKE_SECRET = (
-    'aws secretsmanager create-secret --region "$AWS_REGION" --name smtpy-db'
-    ' --add-replica-regions Region="$STANDBY_REGION" --secret-string file://login.json'
+    f"{_SECRET.format('create-secret', '--name')} {_LOGIN}",
+    f'{_SECRET.format("replicate-secret-to-regions", "--secret-id")} --add-replica-regions Region="$STANDBY_REGION"',
 )
-CHANGE_SECRET = (
-    'aws secretsmanager put-secret-value --region "$AWS_REGION" --secret-id smtpy-db --secret-string file://login.json'
-)
+CHANGE_SECRET = f"{_SECRET.format('put-secret-value', '--secret-id')} {_LOGIN}"
 STATUS = ".venv/bin/python -m lambdas.status"
 _APPROVALS = ".venv/bin/python -m lambdas.approvals"
 LIST_APPROVALS, SHOW_APPROVAL = f"{_APPROVALS} list", f'{_APPROVALS} show "$APPROVAL"'
@@ -42,8 +42,8 @@ REFUSE = f'{_APPROVALS} refuse "$APPROVAL" --reason "too many rows"'
 SLIP = (
     'aws ssm put-parameter --overwrite --type String --name "/mailark/approvals/$APPROVAL/$NAME"'
     """ --value '{"decision": "approve", "reason": "I have read the preview"}'""",
-    "aws lambda invoke --function-name mailark-decide-approval --cli-binary-format raw-in-base64-out"
-    r' --payload "{\"parameter\": \"/mailark/approvals/$APPROVAL/$NAME\"}" /dev/stdout',
+    r'echo "{\"parameter\": \"/mailark/approvals/$APPROVAL/$NAME\"}" > decision.json',
+    "aws lambda invoke --function-name mailark-decide-approval --payload fileb://decision.json /dev/stdout",
 )
 CONFIGURE = ".venv/bin/python -m lambdas.vault_configuration"
 IMPORT = f"{CONFIGURE} --seal-key-file seal.key"
@@ -95,7 +95,7 @@ RECOVERY_KEY = "bao write sys/rotate/recovery/init secret_shares=1 secret_thresh
 
 COMMANDS = (
     *(RECOVER, *ENABLE.values(), STATUS, CONFIGURE, IMPORT, EVIDENCE, RECOVERY_KEY),
-    *(MAKE_SECRET, CHANGE_SECRET),
+    *(*MAKE_SECRET, CHANGE_SECRET),
     *(LIST_APPROVALS, SHOW_APPROVAL, APPROVE, REFUSE, *SLIP),
     *(*INSTALL, INSPECT, START, LOGIN, LIST, PASSWORD, OPEN),
     *(INSPECT_DUMP, OPEN_DUMP, *LOAD_DUMP),
