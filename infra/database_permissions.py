@@ -55,9 +55,7 @@ DATABASE_ACTIONS: dict[str, ActionSpec] = {
     ),
     "judge_dump": ActionSpec(512, 60, [TableUse("catalog", ("dynamodb:GetItem", "dynamodb:Scan"))]),
     # Outside of the estate's network: the second store is somebody else's, and public.
-    "copy_to_second_store": ActionSpec(
-        1769, 900, [ESTATE, *reading("database"), *status_kept("database")]
-    ),
+    "copy_to_second_store": ActionSpec(1769, 900, [ESTATE, *reading("database"), *status_kept("database")]),
     "restore_database": ActionSpec(
         _STREAMING,
         900,

@@ -17,14 +17,8 @@ from lambdas.domain.errors import BackupsVanished
 from lambdas.domain.estate import Estate
 from lambdas.domain.operation import Operation
 from lambdas.domain.orphans import SETTLED, orphans, unlisted
-from lambdas.domain.retention import COPY_RULES, RULES, first_lock, plan_retention
+from lambdas.domain.retention import COPY_RULES, READERS, RULES, first_lock, plan_retention
 from lambdas.domain.scenarios import SCENARIOS
-
-_READERS = {
-    "vault": ("vault_restore", "vault_restore_test"),
-    "database": ("database_corruption", "database_restore_test"),
-}
-"""The scenarios that may be reading a backup of a kind: nothing is deleted under their hands."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +107,7 @@ def handler(request: ApplyRetention, run: Run) -> RetentionApplied:
 
 def _holder(leases: Leases, kind: str) -> str | None:
     """The execution that may be reading a backup of this kind."""
-    holders = (leases.holder(SCENARIOS[scenario].target) for scenario in _READERS[kind])
+    holders = (leases.holder(SCENARIOS[scenario].target) for scenario in READERS[kind])
     return next((holder for holder in holders if holder), None)
 
 

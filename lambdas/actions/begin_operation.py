@@ -1,7 +1,7 @@
 """The first state of every scenario: read the input strictly, take the lease, record the operation."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 from lambdas.adapters.database_target import Place, database_of, server_of, services_of
@@ -10,8 +10,7 @@ from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.operation_record import OperationRecord
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.operation import SYSTEM, UNNAMED, Operation, execution_name
-from lambdas.domain.recovery_plan import OnConflict
-from lambdas.domain.recovery_scope import ScopeItem
+from lambdas.domain.recovery_scope import Deletion
 from lambdas.domain.scenarios import (
     SCENARIOS,
     BackupInput,
@@ -34,16 +33,6 @@ class BeginOperation:
     execution: str
     started_at: str
     input: Any
-
-
-@dataclass(frozen=True)
-class Deletion:
-    """What `DataDeletionInput` says of deleted rows; `before` is the moment of the deletion."""
-
-    before: datetime
-    scope: list[ScopeItem]
-    on_conflict: OnConflict
-    export: bool
 
 
 @dataclass(frozen=True)
@@ -113,9 +102,7 @@ def handler(request: BeginOperation, run: Run) -> Begun:
             place=place,
         )
     if isinstance(given, DataDeletionInput):
-        export = given.mode == "export"
-        deletion = Deletion(given.deleted_at.astimezone(UTC), given.scope, given.on_conflict, export)
-        return Begun(operation, backup_id=given.backup_id, deletion=deletion)
+        return Begun(operation, backup_id=given.backup_id, deletion=given.deletion)
     if isinstance(given, RestoreTestInput):
         return Begun(operation, backup_id=given.backup_id)
     if isinstance(given, BackupInput):

@@ -10,6 +10,8 @@ from lambdas.domain.throwaway import throwaway_name
 
 @dataclass(frozen=True)
 class RecoveryLogins:
+    """`backup` reaches the restored backup, and `live` the database that rows go into."""
+
     backup: Login
     live: Login
 

@@ -5,12 +5,7 @@ what people search for, and the text is what they read at night. `tests/domain/t
 text word for word, and a test holds the transient ones against the `Retry` lists of the state machines.
 """
 
-from lambdas.domain import (  # noqa: F401  # each class counts itself when it is defined
-    approval_errors,
-    database_errors,
-    recovery_errors,
-    service_errors,
-)
+from lambdas.domain import approval_errors, database_errors, recovery_errors, service_errors  # noqa: F401  # all count
 from lambdas.domain.mailark_error import MailarkError
 
 # --- what a person typed ----------------------------------------------------------------------------------

@@ -78,10 +78,10 @@ class Database(Struct, frozen=True, forbid_unknown_fields=True):
     second_store: SecondStore | None = None
 
     @property
-    def secrets(self) -> list[str]:
-        """The ARN of every secret that the functions read for it."""
+    def logins(self) -> list[str]:
+        """The ARN of the secret of every server."""
         servers = [self.server, self.staging, *([self.fresh] if self.fresh else [])]
-        return sorted({self.service_secret, *(each.secret for each in servers)})
+        return sorted({each.secret for each in servers})
 
 
 def secret_in(region: str, arn: str) -> str:

@@ -6,12 +6,15 @@ parentheses, must be one expression, and is run in a transaction that may read a
 
 import re
 from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from lambdas.domain.foreign_keys import Table
 from lambdas.domain.recovery_errors import RecoveryConditionInvalid, RecoveryTableUnknown
+from lambdas.domain.recovery_plan import OnConflict
 
 _TOKEN = re.compile(
     r"""
@@ -45,6 +48,16 @@ class ScopeItem(Struct, frozen=True, forbid_unknown_fields=True):
 
     table: Annotated[str, Meta(min_length=1, max_length=200)]
     where: Annotated[str, Meta(max_length=2000)] = ""
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """What a person says of deleted rows: gone at `before`, in these tables; `export` wants CSV and no import."""
+
+    before: datetime
+    scope: list[ScopeItem]
+    on_conflict: OnConflict
+    export: bool
 
 
 def check_condition(table: str, where: str) -> str:

@@ -41,6 +41,12 @@ COPY_RULES: dict[str, RetentionRule] = {
 }
 """The same for the copies in the other region."""
 
+READERS = {
+    "vault": ("vault_restore", "vault_restore_test"),
+    "database": ("data_deletion", "database_corruption", "database_restore_test"),
+}
+"""The scenarios that may be reading a backup of a kind: nothing is deleted under their hands."""
+
 _LEAST = timedelta(hours=36)
 """All that stays is locked for so long at least: beyond the next night, were it late. What goes waits for its lock."""
 

@@ -4,7 +4,7 @@ A new scenario is one entry here, one state machine in `statemachines/`, and its
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -14,7 +14,7 @@ from lambdas.domain.objectives import PLANS, Plan
 from lambdas.domain.operation import Mode
 from lambdas.domain.parsing import Problem, parse
 from lambdas.domain.recovery_plan import OnConflict
-from lambdas.domain.recovery_scope import ScopeItem
+from lambdas.domain.recovery_scope import Deletion, ScopeItem
 
 _NOT_BLANK = r"\S"
 Reason = Annotated[str, Meta(min_length=1, max_length=500, pattern=_NOT_BLANK)]
@@ -83,6 +83,10 @@ class DataDeletionInput(ByHandInput, frozen=True, forbid_unknown_fields=True, kw
     backup_id: ShortText | None = None
     on_conflict: OnConflict = "stop"
     mode: Literal["import", "export"] = "import"
+
+    @property
+    def deletion(self) -> Deletion:
+        return Deletion(self.deleted_at.astimezone(UTC), self.scope, self.on_conflict, self.mode == "export")
 
 
 ScenarioInput = ScheduledInput | ByHandInput

@@ -16,7 +16,7 @@ from lambdas.adapters.lambda_handler import Run
 from lambdas.domain.backup import CatalogRow, ProofLevel, manifest_key
 from lambdas.domain.errors import BackupsVanished, StorageRefused
 from lambdas.domain.operation import Operation
-from lambdas.domain.retention import RULES
+from lambdas.domain.retention import READERS, RULES
 from lambdas.domain.scenarios import SCENARIOS
 from tests.actions.house import House, SavedBackup, bucket_name, execution_arn
 from tests.domain.builders import row_of
@@ -336,7 +336,7 @@ def test_a_lock_that_cannot_be_set_stops_before_anything_is_deleted(
 
 
 def test_the_reader_of_every_kind_is_known() -> None:
-    assert apply_retention._READERS.keys() == RULES.keys()
+    assert READERS.keys() == RULES.keys()
 
 
 # --- dumps ------------------------------------------------------------------------------------------------

@@ -67,7 +67,11 @@ def _reach_vault() -> set[str]:
 
 def _reach_database() -> set[str]:
     """The actions whose code logs in to PostgreSQL."""
-    return _import("lambdas.adapters.database_target.database_target", "lambdas.adapters.postgres.login_of")
+    return _import(
+        "lambdas.adapters.database_target.database_target",
+        "lambdas.adapters.postgres.login_of",
+        "lambdas.adapters.recovery_logins",
+    )
 
 
 def _reach_services() -> set[str]:
@@ -132,8 +136,9 @@ def _readers(template: Stack) -> set[tuple[str, str]]:
 
 @pytest.mark.parametrize("stack", APP_STACKS)
 def test_a_secret_of_the_estate_is_read_by_those_that_need_it_alone(house: House, connected: House, stack: str) -> None:
-    logins = ("smtpy-db-AbCdEf", "smtpy-db-staging-AbCdEf", "smtpy-service-AbCdEf")
-    database = {(action, login) for action in _reach_database() for login in logins}
+    logins = ("smtpy-db-AbCdEf", "smtpy-db-staging-AbCdEf")
+    database = {(action, login) for action in _reach_database() - {"verify_services"} for login in logins}
+    database |= {("verify_services", "smtpy-service-AbCdEf")}
     database |= {(action, "smtpy-supervisord-AbCdEf") for action in _reach_services()}
     assert _readers(house.stacks[stack]) == database
     unsealing = {("restore_vault_snapshot", "unseal-keys-AbCdEf")}
