@@ -77,17 +77,15 @@ def test_a_server_of_the_same_host_at_another_port_is_another_server() -> None:
     assert _read(_changed("staging", value=staging)).staging.port == 5433
 
 
-def test_the_secrets_that_functions_read_are_those_of_every_server_and_of_the_service() -> None:
+def test_the_logins_that_functions_read_are_those_of_every_server() -> None:
     fresh = {"host": "fresh.example.org", "secret": f"{ARN}:fresh"}
     text = _changed("fresh", value=fresh)
-    assert _read(text).secrets == [
-        f"{ARN}:{name}" for name in ("db-AbCdEf", "db-staging-AbCdEf", "fresh", "service-AbCdEf")
-    ]
+    assert _read(text).logins == [f"{ARN}:{name}" for name in ("db-AbCdEf", "db-staging-AbCdEf", "fresh")]
 
 
 def test_one_secret_may_serve_two_servers() -> None:
     text = _changed("staging", "secret", value=f"{ARN}:db-AbCdEf")
-    assert _read(text).secrets == [f"{ARN}:db-AbCdEf", f"{ARN}:service-AbCdEf"]
+    assert _read(text).logins == [f"{ARN}:db-AbCdEf"]
 
 
 def test_a_secret_is_stored_in_each_region_under_the_same_name() -> None:

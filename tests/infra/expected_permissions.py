@@ -472,6 +472,43 @@ WILDCARDS = [
         "A backup's key is made of its date; the pattern matches the manifests of Vault's backups only.",
     ),
     Wildcard(
+        "backups/database/*.enc",
+        frozenset(
+            {
+                "s3:AbortMultipartUpload",
+                "s3:DeleteObjectVersion",
+                "s3:GetObject",
+                "s3:GetObjectRetention",
+                "s3:GetObjectVersion",
+                "s3:PutObject",
+                "s3:PutObjectRetention",
+            }
+        ),
+        "A backup's key is made of its date; the pattern matches the dumps of the database only.",
+    ),
+    Wildcard(
+        "backups/database/*.manifest.json",
+        frozenset(
+            {
+                "s3:AbortMultipartUpload",
+                "s3:DeleteObjectVersion",
+                "s3:GetObject",
+                "s3:GetObjectRetention",
+                "s3:GetObjectVersion",
+                "s3:GetObjectVersionTagging",
+                "s3:PutObject",
+                "s3:PutObjectRetention",
+                "s3:PutObjectVersionTagging",
+            }
+        ),
+        "A backup's key is made of its date; the pattern matches the manifests of dumps only.",
+    ),
+    Wildcard(
+        "mailark-approval:*",
+        frozenset({"states:DescribeExecution", "states:StopExecution"}),
+        "An execution of the machine that asks for approvals gets its name when it starts.",
+    ),
+    Wildcard(
         "audit/events/*",
         frozenset({"s3:GetObject", "s3:PutObject"}),
         "Each event of the audit trail has a key of its own, made of its chain and its number.",
@@ -500,8 +537,8 @@ WILDCARDS = [
     ),
     Wildcard(
         "work/*",
-        frozenset({"s3:GetObject", "s3:PutObject"}),
-        "Each operation has a folder of its own, named after its execution.",
+        frozenset({"s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"}),
+        "Each operation has a folder of its own, named after its execution; rows are exported in parts.",
     ),
     Wildcard(
         "*",

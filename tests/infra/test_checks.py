@@ -66,9 +66,13 @@ def linted(house: House, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     return said
 
 
+_JSONATA = "E3601 '{% $seconds %}' is not of type 'number' at 'States/RequestApproval/TimeoutSeconds'"
+"""cfn-lint does not know that JSONata may give a task's time limit (Step Functions guide, "TimeoutSeconds")."""
+
+
 @pytest.mark.parametrize("stack", STACKS)
 def test_cfn_lint_finds_nothing_in_the_template(linted: dict[str, list[str]], stack: str) -> None:
-    assert linted[stack] == []
+    assert [finding for finding in linted[stack] if finding != _JSONATA] == []
 
 
 def test_cfn_lint_finds_a_property_that_does_not_exist(linted: dict[str, list[str]]) -> None:

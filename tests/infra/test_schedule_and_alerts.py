@@ -24,6 +24,9 @@ STARTS = {
     # credential-recovery.md, "Backup Strategy"; the cron of a rule of EventBridge is in UTC
     "vault_backup": ("cron(0 2 * * ? *)", "nightly backup", {"MailarkPrimary"}),
     "vault_restore_test": ("cron(0 4 ? * SUN *)", "weekly restore test", {"MailarkPrimary"}),
+    # service-recovery-plan.md, "Automated Daily Backups" and "Monthly DR Testing"
+    "database_backup": ("cron(0 3 * * ? *)", "nightly backup", {"MailarkPrimary"}),
+    "database_restore_test": ("cron(0 5 ? * SUN#1 *)", "monthly restore test", {"MailarkPrimary"}),
     "backup_watch": ("cron(10 * * * ? *)", "hourly watch of the backups", {"MailarkPrimary", "MailarkStandby"}),
     "audit_signing": ("cron(5 * * * ? *)", "hourly signature", {"MailarkPrimary", "MailarkStandby"}),
     "audit_verification": ("cron(30 4 * * ? *)", "daily verification", {"MailarkPrimary", "MailarkStandby"}),

@@ -14,6 +14,8 @@ def _who_may(house: House, stack: str, words: str) -> set[str]:
     }
 
 
+MANIFEST_WRITERS = {"write_manifest", "write_database_manifest"}
+
 pytestmark = pytest.mark.parametrize("stack", APP_STACKS)
 
 
@@ -42,7 +44,7 @@ def test_who_reads_every_secret_may_open_no_backup_and_who_opens_backups_may_rea
     readers = _who_may(house, stack, "kms:Sign vault-inventory")
     openers = _who_may(house, stack, "kms:Decrypt backup for backup")
     openers |= _who_may(house, stack, "kms:Decrypt backup in the other region for backup")
-    assert openers == {"verify_backup", "copy_backup", "restore_vault_snapshot"}
+    assert openers == {"verify_backup", "copy_backup", "restore_vault_snapshot", "restore_database"}
     assert readers & openers == set()
     # What the two readers may open beside that: the key that digests were made with, and only to compare.
     assert _who_may(house, stack, "kms:Decrypt backup for digest-key") == {"verify_vault"}
@@ -50,16 +52,16 @@ def test_who_reads_every_secret_may_open_no_backup_and_who_opens_backups_may_rea
 
 def test_who_makes_a_backup_cannot_open_it(house: House, stack: str) -> None:
     makers = _who_may(house, stack, "kms:GenerateDataKey backup for backup")
-    assert makers == {"take_vault_snapshot"}
+    assert makers == {"take_vault_snapshot", "dump_database"}
     assert makers & _who_may(house, stack, "kms:Decrypt backup") == set()
 
 
-def test_only_write_manifest_and_the_signer_of_heads_may_sign_evidence(house: House, stack: str) -> None:
-    assert _who_may(house, stack, "kms:Sign evidence") == {"write_manifest", "sign_audit_heads"}
+def test_only_those_who_write_manifests_and_the_signer_of_heads_may_sign_evidence(house: House, stack: str) -> None:
+    assert _who_may(house, stack, "kms:Sign evidence") == {*MANIFEST_WRITERS, "sign_audit_heads"}
 
 
-def test_write_manifest_cannot_read_what_it_signs_for(house: House, stack: str) -> None:
-    assert "write_manifest" not in _who_may(house, stack, "kms:Decrypt")
+def test_who_writes_a_manifest_cannot_read_what_it_signs_for(house: House, stack: str) -> None:
+    assert not MANIFEST_WRITERS & _who_may(house, stack, "kms:Decrypt")
 
 
 def test_who_stores_an_object_writes_no_manifest_and_who_writes_a_manifest_stores_no_object(
@@ -69,6 +71,9 @@ def test_who_stores_an_object_writes_no_manifest_and_who_writes_a_manifest_store
     put = "s3:PutObject backups/vault"
     assert _who_may(house, stack, f"{put}/*.enc") == {"take_vault_snapshot", "copy_backup"}
     assert _who_may(house, stack, f"{put}/*.manifest.json") == {"write_manifest", "copy_backup"}
+    put = "s3:PutObject backups/database"
+    assert _who_may(house, stack, f"{put}/*.enc") == {"dump_database", "copy_backup"}
+    assert _who_may(house, stack, f"{put}/*.manifest.json") == {"write_database_manifest", "copy_backup"}
     copier = house.stacks[stack].role_of("copy_backup").lines()
     assert all(text.endswith(" in the other region") for text in copier if text.startswith("s3:PutObject "))
 
@@ -88,7 +93,29 @@ def test_an_object_of_the_backups_is_granted_as_an_object_or_as_a_manifest_and_n
         for grant in role.grants:
             bucket, _, pattern = grant.resource.rpartition(":::")[2].partition("/")
             if bucket.startswith("mailark-backups-") and pattern:
-                assert pattern in ("vault/*.enc", "vault/*.manifest.json"), line(grant, role.stack)
+                kinds = ("vault", "database")
+                allowed = [f"{kind}/*.{suffix}" for kind in kinds for suffix in ("enc", "manifest.json")]
+                assert pattern in allowed, line(grant, role.stack)
+
+
+def _who_touches(house: House, stack: str, words: str) -> set[str]:
+    """The actions with a grant in whose line these words stand."""
+    roles = house.stacks[stack].roles().values()
+    return {role.action for role in roles if role.action and any(words in text for text in role.lines())}
+
+
+def test_who_works_for_one_kind_of_backup_reaches_no_other(house: House, stack: str) -> None:
+    of_both = {"verify_backup", "copy_backup", "lock_backup", "apply_retention", "rebuild_catalog"}
+    vault = _who_touches(house, stack, "backups/vault/")
+    assert vault & _who_touches(house, stack, "backups/database/") == of_both
+    assert vault > of_both
+
+
+def test_who_reaches_the_database_may_not_log_in_to_vault(house: House, stack: str) -> None:
+    """Whoever reads rows reads no credential, and the other way round."""
+    readers = _who_touches(house, stack, "secretsmanager:GetSecretValue smtpy-db")
+    assert readers
+    assert readers & _who_touches(house, stack, "kms:Sign vault-") == set()
 
 
 def test_only_begin_operation_may_take_a_lease_and_only_complete_operation_may_read_an_execution_s_history(
@@ -199,7 +226,7 @@ def test_nobody_here_may_write_a_decision_that_is_a_person_s(house: House, stack
 def test_only_who_has_seen_the_manifest_may_put_a_backup_into_a_catalog(house: House, stack: str) -> None:
     finders = {"rebuild_catalog", "apply_retention"}
     putters = _who_may(house, stack, "dynamodb:PutItem catalog")
-    assert putters == {"write_manifest", "copy_backup"} | finders
+    assert putters == {*MANIFEST_WRITERS, "copy_backup"} | finders
     assert finders <= _who_may(house, stack, "kms:Verify evidence")
     assert _who_may(house, stack, "kms:Decrypt") & finders == set()
 
