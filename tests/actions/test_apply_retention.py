@@ -10,7 +10,6 @@ import pytest
 from botocore.client import BaseClient
 
 from benchmarks.grown import full_house
-from lambdas.actions import apply_retention
 from lambdas.adapters.backup_locks import BackupLocks
 from lambdas.adapters.lambda_handler import Run
 from lambdas.domain.backup import CatalogRow, ProofLevel, manifest_key
@@ -384,7 +383,7 @@ def test_the_newest_proven_dump_stays_however_old_it_is(house: House, monkeypatc
     assert len(applied["deleted"]) == 1
 
 
-@pytest.mark.parametrize("reader", apply_retention._READERS["database"])
+@pytest.mark.parametrize("reader", READERS["database"])
 def test_while_a_dump_may_be_read_nothing_is_deleted(
     reader: str, house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

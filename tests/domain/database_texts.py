@@ -21,6 +21,8 @@ from lambdas.domain.database_errors import (
     DumpTooLong,
     FreshServerNotInEstate,
     LoadFailed,
+    NoBackupBefore,
+    OnlyIndexesDamaged,
     SecondStoreRefused,
     ServicesNotInEstate,
     TargetLacks,
@@ -166,5 +168,18 @@ DATABASE_TEXTS: list[tuple[MailarkError, str]] = [
         "started.\n"
         "Next: Nothing was changed. Add the key database.services to the estate (docs/operating.md), and start this "
         "again.",
+    ),
+    (
+        OnlyIndexesDamaged(database="smtpy", indexes="public.users_pkey"),
+        "only-indexes-damaged: In smtpy nothing is damaged but indexes, which are built anew from sound tables: "
+        "public.users_pkey.\n"
+        "Next: Run REINDEX INDEX CONCURRENTLY for each: no row is lost so. To restore a backup all the same, start "
+        'database_corruption with {"reason": "...", "even_if_sound": true}.',
+    ),
+    (
+        NoBackupBefore(kind="database", before="2026-11-20T00:00:00+00:00", oldest="2026-11-22T03:00:00+00:00"),
+        "no-backup-before: No good database backup was begun before 2026-11-20T00:00:00+00:00; the oldest there is "
+        "began at 2026-11-22T03:00:00+00:00.\n"
+        "Next: Look in the other region, where copies stay longer; rows that no backup has are lost.",
     ),
 ]

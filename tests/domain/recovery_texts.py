@@ -6,6 +6,7 @@ from lambdas.domain.recovery_errors import (
     RecoveryConditionInvalid,
     RecoveryConflicts,
     RecoveryKeyDiffers,
+    RecoveryNotApproved,
     RecoveryNotOwner,
     RecoveryNotProved,
     RecoveryPlanChanged,
@@ -13,6 +14,7 @@ from lambdas.domain.recovery_errors import (
     RecoverySchemaDiffers,
     RecoveryTableMissing,
     RecoveryTableUnknown,
+    RowsInConflict,
 )
 
 RECOVERY_TEXTS: list[tuple[MailarkError, str]] = [
@@ -83,5 +85,20 @@ RECOVERY_TEXTS: list[tuple[MailarkError, str]] = [
         RecoveryCollided(attempts=3),
         "recovery-collided: Other sessions changed the same rows in each of 3 attempts.\n"
         "Next: Nothing was imported. Stop what writes to these tables, or start this again when less is written.",
+    ),
+    (
+        RowsInConflict(
+            count=2, first="public.domains id 7 (taken: domains_name_key)", listed="s3://work/op/conflicts.csv"
+        ),
+        "rows-in-conflict: Of the rows to be brought back, 2 cannot be, first public.domains id 7 (taken: "
+        "domains_name_key); all are listed in s3://work/op/conflicts.csv.\n"
+        "Next: Nothing was imported. Mend what stands in their way, or start data_deletion again with "
+        '{"on_conflict": "skip"} beside the rest of its input, which leaves them out.',
+    ),
+    (
+        RecoveryNotApproved(approval_id="apr-1", outcome="refused", by="arn:aws:iam::111122223333:user/dave"),
+        "recovery-not-approved: The request apr-1 to bring rows back ended refused, decided by "
+        "arn:aws:iam::111122223333:user/dave.\n"
+        "Next: Nothing was imported. Ask whoever decides, and start data_deletion again if the rows are still needed.",
     ),
 ]

@@ -249,7 +249,6 @@ def test_a_manifest_that_lies_beside_another_object_is_refused() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"kind": "database"},
         {"series": "pre-restore"},
         {"started_at": "2026-11-22T02:00:01+00:00"},
         {"started_at": "2026-11-21T02:00:00+00:00"},
@@ -264,6 +263,11 @@ def test_a_manifest_whose_object_was_encrypted_as_another_backup_is_refused(fiel
     encryption = msgspec.structs.replace(manifest_of().encryption, context=NAME.encryption_context | {field: "other"})
     raw = manifest_of(encryption=encryption).encode()
     assert refusal_of(raw) == "not what was signed: its parts name different backups."
+
+
+@pytest.mark.parametrize("kind", ["database", "volumes", ""])
+def test_a_manifest_of_another_kind_than_its_parts_cannot_be_read(kind: str) -> None:
+    assert refusal_of(manifest_of(kind=kind).encode()) == "not what was signed: it cannot be read."
 
 
 def test_a_manifest_with_a_place_of_its_own_making_is_refused() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from lambdas.domain.backup import CatalogRow
 from lambdas.domain.choosing import choose_backup
+from lambdas.domain.database_errors import NoBackupBefore
 from lambdas.domain.errors import BackupOfOtherKind, BackupUnknown, NoBackupOnDate, NoUsableBackup
 from tests.domain.builders import row_of
 
@@ -138,9 +139,27 @@ def test_an_id_of_another_kind_is_refused_with_the_ids_of_the_right_one() -> Non
     with pytest.raises(BackupOfOtherKind) as caught:
         choose_backup(newest_first(NEWEST, database), "vault", backup_id=database.id)
     assert str(caught.value) == (
-        "backup-of-other-kind: database-snapshot-20261123T020000Z is a backup of kind database, "
+        "backup-of-other-kind: smtpy_20261123_020000.sql.gz is a backup of kind database, "
         "and this scenario restores vault.\n"
         "Next: Newest ids of the right kind: vault-snapshot-20261122T020000Z."
+    )
+
+
+def test_deleted_rows_come_from_the_newest_backup_that_was_begun_before() -> None:
+    rows = newest_first(*(row_of(night(day), kind="database") for day in (20, 21, 22)))
+    chosen = choose_backup(rows, "database", before=datetime(2026, 11, 22, 1, 59, 59, tzinfo=UTC))
+    assert chosen.date == "2026-11-21"
+    begun_then = choose_backup(rows, "database", before=datetime(2026, 11, 22, 2, 0, 0, tzinfo=UTC))
+    assert begun_then.date == "2026-11-21", "a backup that was begun at that moment may lack the rows"
+
+
+def test_without_a_backup_from_before_nothing_is_chosen() -> None:
+    rows = [row_of(night(22), kind="database")]
+    with pytest.raises(NoBackupBefore) as caught:
+        choose_backup(rows, "database", before=datetime(2026, 11, 20, tzinfo=UTC))
+    assert str(caught.value).startswith(
+        "no-backup-before: No good database backup was begun before 2026-11-20T00:00:00+00:00; the oldest there is "
+        "began at 2026-11-22T02:00:00+00:00.\n"
     )
 
 

@@ -15,6 +15,11 @@ PROMISES = {
     "vault_backup": Objective(rto=1 * HOURS, rpo=24 * HOURS),
     # a rehearsal is held to the same
     "vault_restore_test": Objective(rto=30 * MINUTES, rpo=24 * HOURS),
+    # service-recovery-plan.md, "RPO": daily; the hour is ours
+    "database_backup": Objective(rto=1 * HOURS, rpo=24 * HOURS),
+    # a rehearsal of database_corruption is held to the same; its undo is ours
+    "database_restore_test": Objective(rto=1 * HOURS, rpo=24 * HOURS),
+    "database_swap_undo": Objective(rto=15 * MINUTES, rpo=0),
     # no plan names it; ours
     "staging_emptying": Objective(rto=30 * MINUTES, rpo=0),
     "catalog_rebuild": Objective(rto=15 * MINUTES, rpo=0),
@@ -63,7 +68,7 @@ def test_the_expected_totals_are_those_of_the_plans() -> None:
 def test_the_steps_of_a_database_recovery_take_what_the_plan_expects() -> None:
     # service-recovery-plan.md, "Database Corruption Recovery", steps 1 to 7
     assert PLANS["database_corruption"].steps == {
-        "AssessDamage": Expected(5 * MINUTES, 5 * MINUTES),
+        "AssessDatabase": Expected(5 * MINUTES, 5 * MINUTES),
         "StopServices": Expected(2 * MINUTES, 2 * MINUTES),
         "ChooseBackup": Expected(3 * MINUTES, 3 * MINUTES),
         "RestoreDatabase": Expected(15 * MINUTES, 30 * MINUTES),

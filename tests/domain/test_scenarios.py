@@ -14,8 +14,9 @@ BACKUP, RESTORE = SCENARIOS["vault_backup"], SCENARIOS["vault_restore"]
 
 def test_the_scenarios_are_these() -> None:
     assert list(SCENARIOS) == [
-        *("vault_backup", "vault_restore", "vault_restore_test", "staging_emptying", "catalog_rebuild"),
-        *("backup_watch", "audit_signing", "audit_verification"),
+        *("vault_backup", "vault_restore", "vault_restore_test", "staging_emptying"),
+        *("database_backup", "database_restore_test", "database_corruption", "database_swap_undo", "data_deletion"),
+        *("catalog_rebuild", "backup_watch", "audit_signing", "audit_verification"),
     ]
     assert [scenario.name for scenario in SCENARIOS.values()] == list(SCENARIOS)
 
@@ -41,6 +42,28 @@ def test_the_ends_of_a_scenario_are_called_what_the_platform_calls_them() -> Non
     # platform-facts.md, "Event names in use"
     assert (BACKUP.completed, BACKUP.failed) == ("vault_backup_completed", "vault_backup_failed")
     assert (RESTORE.completed, RESTORE.failed) == ("vault_restored_from_backup", "vault_restoration_failed")
+
+
+def test_a_recovery_of_the_database_its_undo_and_deleted_rows_wait_for_each_other() -> None:
+    names = ("database_corruption", "database_swap_undo", "data_deletion")
+    assert {SCENARIOS[name].target for name in names} == {"database"}
+    assert {SCENARIOS[name].scope for name in SCENARIOS if SCENARIOS[name].needs_database} == {"platform#database"}
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"reason": "x", "deleted_at": "2026-11-22T09:15:00"}, "deleted_at: "),
+        ({"reason": "x"}, "deleted_at: this key is required and missing"),
+        ({"reason": "x", "deleted_at": "2026-11-22T09:15:00Z", "mode": "delete"}, "mode: "),
+        ({"reason": "x", "deleted_at": "2026-11-22T09:15:00Z", "on_conflict": "overwrite"}, "on_conflict: "),
+        ({"reason": "x", "deleted_at": "2026-11-22T09:15:00Z", "scope": [{"where": "id = 1"}]}, "scope[0].table: "),
+    ],
+)
+def test_a_mistake_in_what_is_said_of_deleted_rows_is_named_by_its_key(given: dict[str, Any], problem: str) -> None:
+    with pytest.raises(InputInvalid) as caught:
+        parse_input(SCENARIOS["data_deletion"], given)
+    assert str(caught.value).startswith(f"input-invalid: The input of data_deletion is not valid: {problem}")
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
