@@ -76,9 +76,44 @@ def _served(world: World) -> None:
     assert world.database.serves(), world.executions[-1:]
 
 
+_OUTLIVING = {"activity_logs", "security_events"}
+"""Live rows whose reference the deletion has emptied: what is live is never changed."""
+_CUSTOMER = 1
+
+
+def _given(world: World) -> dict[str, object]:
+    """What somebody says who misses a customer."""
+    scope = [{"table": "organizations", "where": f"id = {_CUSTOMER}"}]
+    return {"deleted_at": world.first_at.isoformat(), "scope": scope}
+
+
+def _loses_a_customer(world: World, _: Contents) -> None:
+    """Once more where an execution that died had brought the customer back."""
+    world.database.live.query("delete from organizations where id = %s", DATABASE, [_CUSTOMER])
+
+
+def _has_the_customer(world: World, _: Contents) -> None:
+    """Every row is back, once, and nothing of the backup stays on the staging server."""
+    database = world.database
+    now, before = database.databases.contents(), database.contents
+    assert {name: now[name] for name in now.keys() - _OUTLIVING} == {
+        name: before[name] for name in before.keys() - _OUTLIVING
+    }
+    assert database.databases.names(database.databases.staging) == set()
+    assert database.serves()
+
+
 DATABASE_STORIES = (
     Story("database_backup", _begins, _is_dumped),
     Story("database_restore_test", _begins, _is_proven),
     Story("database_corruption", _begins, _is_restored, again=_gets_damaged),
     Story("database_swap_undo", _begins, _is_undone, again=_gets_swapped),
+    Story(
+        "data_deletion",
+        _begins,
+        _has_the_customer,
+        again=_loses_a_customer,
+        given=_given,
+        apart=frozenset({"FindLostRows", "ExportRows"}),
+    ),
 )

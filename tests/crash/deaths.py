@@ -122,5 +122,6 @@ def clearing_of(scenario: str) -> list[str]:
 
 
 def states_of(scenario: str) -> list[str]:
-    """Every state of a scenario in which a function runs, and the report of its failures."""
-    return [*(state.name for state in Machine.read(definition(scenario)).tasks()), REPORT]
+    """Every state of a scenario in which a function runs, and the report of its failures; those of its story."""
+    invoking = (state.name for state in Machine.read(definition(scenario)).invoking())
+    return [*(name for name in invoking if name not in story_of(scenario).apart), REPORT]
