@@ -27,6 +27,7 @@ ROW = {
     "operation_id": "op-1",
     "cluster_id": "c-1",
     "live_count": 1,
+    "second_copy": "none",
 }
 
 

@@ -19,7 +19,7 @@ def test_the_demo_shows_a_foreign_log_with_all_its_brackets(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: str
 ) -> None:
     @contextmanager
-    def broken(_progress: object) -> Iterator[None]:
+    def broken(_progress: object, _megabytes: float) -> Iterator[None]:
         if text:
             raise LabError(text)
         yield
