@@ -1,8 +1,9 @@
 """A way for the lab to let a schedule's time come: `POST /_lab/schedule/{region}/{rule}`.
 
-The rule's last firing is set a day back, and the emulator's own scheduler then finds it due: it fires the deployed
-rule at its deployed target with its deployed input, as it would have done at the hour. A rule that is off stays off.
-At no other time does a rule with a cron expression fire: what a test sees must not depend on when it runs.
+The rule's last firing is set so far back that its time has come since, whatever the day of the week, and the emulator's
+own scheduler then finds it due: it fires the deployed rule at its deployed target with its deployed input, as it would
+have done at the hour. A rule that is off stays off. At no other time does a rule with a cron expression fire: what
+a test sees must not depend on when it runs.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,8 @@ from ministack.core.responses import get_account_id
 from ministack.services import eventbridge
 
 _PREFIX = "/_lab/schedule/"
-_DAY = 86_400
+_BACK = timedelta(days=40)
+"""Longer than from the first Sunday of a month to that of the next."""
 
 
 def apply() -> None:
@@ -29,7 +31,7 @@ def apply() -> None:
     next_fire = eventbridge._cron_next_fire
 
     def next_fire_if_let_come(fields: Any, last: datetime) -> Any:
-        return next_fire(fields, last) if datetime.now(UTC) - last >= timedelta(seconds=_DAY) else None
+        return next_fire(fields, last) if datetime.now(UTC) - last >= _BACK else None
 
     app.app = serve_with_lab
     eventbridge._cron_next_fire = next_fire_if_let_come
@@ -40,7 +42,7 @@ def _make_due(region: str, rule: str) -> bool:
     for account, of_region, key in eventbridge._rules._data:
         found = eventbridge._rules._data[account, of_region, key]
         if of_region == region and found["Name"] == rule and account == get_account_id():
-            eventbridge._rule_last_fired[account, of_region, key] = datetime.now(UTC).timestamp() - _DAY
+            eventbridge._rule_last_fired[account, of_region, key] = (datetime.now(UTC) - _BACK).timestamp()
             return True
     return False
 

@@ -7,7 +7,7 @@ from lambdas.adapters.recovery_logins import recovery_logins
 from lambdas.adapters.row_recovery import plan_recovery
 from lambdas.adapters.work_store import WorkStore
 from lambdas.domain.operation import Operation
-from lambdas.domain.recovery_errors import RowsInConflict
+from lambdas.domain.recovery_errors import NoRowRecoverable, RowsInConflict
 from lambdas.domain.recovery_plan import OnConflict, conflicts_csv
 from lambdas.domain.recovery_scope import ScopeItem
 from lambdas.domain.recovery_text import in_short, preview_text
@@ -54,8 +54,12 @@ def handler(request: PlanRowRecovery, run: Run) -> RowRecoveryPlanned:
     text = preview_text(plan, database, request.backup_id, request.data_from)
     preview = work.put_text(request.operation.id, "preview.txt", text)
     conflicts = work.put_text(request.operation.id, "conflicts.csv", conflicts_csv(plan.conflicts))
-    if plan.conflict_count and plan.on_conflict == "stop" and not request.export:
-        raise RowsInConflict(count=plan.conflict_count, first=plan.conflicts[0], listed=conflicts)
+    if plan.conflict_count and not request.export:
+        first = plan.conflicts[0].without_key
+        if plan.on_conflict == "stop":
+            raise RowsInConflict(count=plan.conflict_count, first=first, listed=conflicts)
+        if plan.rows == 0:
+            raise NoRowRecoverable(count=plan.conflict_count, first=first, listed=conflicts)
     return RowRecoveryPlanned(
         digest=plan.digest,
         rows=plan.rows,

@@ -111,7 +111,7 @@ def export_rows(
 def _import(search: Search, approved: str, on_conflict: OnConflict) -> Imported:
     plan = search.plan(on_conflict, samples=False)
     if plan.conflict_count and on_conflict == "stop":
-        first = plan.conflicts[0] if plan.conflicts else "unknown"
+        first = plan.conflicts[0].without_key if plan.conflicts else "unknown"
         raise RecoveryConflicts(count=f"{plan.conflict_count:,}", first=first)
     if plan.rows == 0:
         return Imported({}, plan.conflict_count)

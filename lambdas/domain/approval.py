@@ -27,8 +27,8 @@ from lambdas.domain.audit import Event, Severity, event_id
 from lambdas.domain.parsing import Problem, parse
 
 SLIPS = "/mailark/approvals"
-LONGEST_MINUTES = 1440
-"""The state machine of an approval waits for a day at most."""
+LONGEST_MINUTES = 120
+"""The state machine of an approval ends before the scenario that waits for it runs out of time."""
 
 ApprovalTopic = Literal["operations", "security"]
 Status = Literal["pending", "approved", "refused", "expired"]

@@ -160,11 +160,11 @@ class Heartbeat(Struct, frozen=True, forbid_unknown_fields=True):
 class Approvals(Struct, frozen=True, forbid_unknown_fields=True):
     """How a step that destroys something is approved. `own` lets whoever started an operation approve it too.
 
-    `expires_minutes` is how long a request may be answered; a day at most, as its state machine waits.
+    `expires_minutes` is how long a request may be answered; 120 at most, so that the scenario that waits has time left.
     """
 
     own: bool = False
-    expires_minutes: Annotated[int, Meta(ge=1, le=1440)] = 60
+    expires_minutes: Annotated[int, Meta(ge=1, le=120)] = 60
 
 
 class ObjectiveSetting(Struct, frozen=True, forbid_unknown_fields=True):

@@ -22,6 +22,7 @@ _MISSING = re.compile(r"Object missing required field `(?P<field>.*)`")
 _TYPE = re.compile(r"Expected `(?P<wanted>.*?)`(?:, got `(?P<got>.*)`)?")
 _PATTERN = re.compile(r"Expected `str` matching regex (?P<regex>.*)")
 _LENGTH = re.compile(r"Expected `(?P<wanted>.*?)` of length (?P<sign>[<>]=) (?P<bound>\d+)")
+_NONE_OF_THEM = "Invalid enum value"
 _BOUND = re.compile(r"Expected `(?:int|float)` (?P<sign>[<>]=?) (?P<bound>\S+)")
 
 _TYPE_WORDS = {
@@ -82,6 +83,8 @@ def _in_words(message: str, data: object, kind: type, patterns: Mapping[str, str
         return Problem(place.under(unknown["field"]), f"this key is not known ({_advice(unknown['field'], place)})")
     if missing := _MISSING.fullmatch(what):
         return Problem(place.under(missing["field"]), "this key is required and missing")
+    if what.startswith(_NONE_OF_THEM):
+        return Problem(place.key, f"expected {' or '.join(place.kind.values)}, got {_shown(place.value)}")
     return Problem(place.key, _expected(what, place.value, patterns))
 
 
@@ -144,7 +147,8 @@ def _innermost(info: Any) -> Any:
     while isinstance(info, msgspec.inspect.Metadata):
         info = info.type
     if isinstance(info, msgspec.inspect.UnionType):
-        return next((t for t in info.types if isinstance(t, msgspec.inspect.StructType)), info)
+        named = msgspec.inspect.StructType | msgspec.inspect.LiteralType
+        return next((t for t in info.types if isinstance(t, named)), info)
     return info
 
 

@@ -90,6 +90,15 @@ class RowsInConflict(MailarkError):
     )
 
 
+class NoRowRecoverable(MailarkError):
+    code = "no-row-recoverable"
+    sentence = "Each of the {count} missing rows is in conflict, first {first}; all are listed in {listed}."
+    hint = (
+        "Nothing was imported. Mend what stands in their way, or start data_deletion again with "
+        '{{"mode": "export"}} beside the rest of its input, which writes the rows as CSV.'
+    )
+
+
 class RecoveryNotApproved(MailarkError):
     code = "recovery-not-approved"
     sentence = "The request {approval_id} to bring rows back ended {outcome}, decided by {by}."

@@ -24,7 +24,8 @@ CONFLICTS_LISTED = 10_000
 
 _CONTENT = (
     *("body", "subject", "content", "payload", "token", "secret", "password", "passwd", "hash", "key"),
-    *("header", "attachment", "snippet", "html", "credential"),
+    *("header", "attachment", "snippet", "html", "credential", "text", "message", "mime", "preview", "comment"),
+    *("note", "description", "data"),
 )
 HIDDEN = "(hidden)"
 
@@ -56,6 +57,11 @@ class Conflict:
     constraint: str
     columns: list[str]
     live_key: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def without_key(self) -> str:
+        """Where it is, and not which row: a key may be a person's address, and errors hold none."""
+        return f"{self.table} ({self.problem}: {self.constraint})"
 
     def __str__(self) -> str:
         key = ", ".join(f"{column} {value}" for column, value in self.key.items())

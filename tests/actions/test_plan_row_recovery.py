@@ -6,7 +6,12 @@ import io
 import pytest
 
 from lab.forwarding_service import DATABASE
-from lambdas.domain.recovery_errors import RecoveryConditionInvalid, RecoveryTableUnknown, RowsInConflict
+from lambdas.domain.recovery_errors import (
+    NoRowRecoverable,
+    RecoveryConditionInvalid,
+    RecoveryTableUnknown,
+    RowsInConflict,
+)
 from tests.actions.database_house import DUMP, Databases
 from tests.actions.deleted_rows import FROM, delete_customer, work_text
 from tests.actions.house import House, SavedBackup
@@ -54,9 +59,28 @@ def test_a_row_that_cannot_come_back_is_listed_and_stops_the_plan(
     rows = list(csv.DictReader(io.StringIO(work_text(house, listed))))
     assert rows[0]["table"] == "public.domains"
 
+    assert "first public.domains (taken: domains_name_key); all" in str(caught.value)  # and not which
+
     skipping = deleted.plan(house, on_conflict="skip")
     assert skipping["conflict_count"] >= 1
     assert "are left out" in work_text(house, skipping["preview"])
+
+
+def test_a_plan_that_could_bring_nothing_back_is_a_failure_and_never_a_green_nothing(
+    house: House, database: Databases, dumped: SavedBackup
+) -> None:
+    deleted = delete_customer(house, database, dumped)
+    name = database.staging.query(
+        "select name from domains where organization_id = %s limit 1", "mailark_before_smtpy", [deleted.customer]
+    )[0][0]
+    again = "insert into organizations (id, name, billing_email) overriding system value values (%s, 'again', 'y@z')"
+    database.live.query(again, DATABASE, [deleted.customer])
+    database.live.query(
+        "insert into domains (organization_id, name) values (%s, %s)", DATABASE, [deleted.customer, name]
+    )
+    alone = [{"table": "domains", "where": f"name = '{name}'"}]
+    with pytest.raises(NoRowRecoverable):
+        deleted.plan(house, scope=alone, on_conflict="skip")
 
 
 @pytest.mark.parametrize(

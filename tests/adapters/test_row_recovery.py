@@ -230,7 +230,7 @@ def test_an_e_mail_address_taken_since_is_a_conflict_and_nothing_is_imported(tak
     own = taken.server.query(f"select {USER}", taken.backup.database)[0][0]
     assert user == Conflict("public.users", {"id": str(own)}, "taken", "users_email_key", ["email"], {"id": "70001"})
     assert not plan.importable
-    with pytest.raises(RecoveryConflicts, match=rf"first public\.users id {own} \(taken: users_email_key\)\."):
+    with pytest.raises(RecoveryConflicts, match=r"first public\.users \(taken: users_email_key\)\."):
         import_rows(taken.backup, taken.live, items([ORGANIZATION]), plan.digest)
     assert taken.contents() == before
 

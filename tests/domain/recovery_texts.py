@@ -2,6 +2,7 @@
 
 from lambdas.domain.mailark_error import MailarkError
 from lambdas.domain.recovery_errors import (
+    NoRowRecoverable,
     RecoveryCollided,
     RecoveryConditionInvalid,
     RecoveryConflicts,
@@ -51,8 +52,8 @@ RECOVERY_TEXTS: list[tuple[MailarkError, str]] = [
         "Next: Write one SQL expression as it would stand after WHERE, such as id = 42; nothing was changed.",
     ),
     (
-        RecoveryConflicts(count="1,204", first="public.users id 5 (taken: users_email_key)"),
-        "recovery-conflicts: Of the rows to be brought back, 1,204 cannot be, first public.users id 5 (taken: "
+        RecoveryConflicts(count="1,204", first="public.users (taken: users_email_key)"),
+        "recovery-conflicts: Of the rows to be brought back, 1,204 cannot be, first public.users (taken: "
         "users_email_key).\n"
         "Next: Nothing was imported. Mend what the list of conflicts names, or start this again with on_conflict skip, "
         "which leaves them out.",
@@ -87,13 +88,18 @@ RECOVERY_TEXTS: list[tuple[MailarkError, str]] = [
         "Next: Nothing was imported. Stop what writes to these tables, or start this again when less is written.",
     ),
     (
-        RowsInConflict(
-            count=2, first="public.domains id 7 (taken: domains_name_key)", listed="s3://work/op/conflicts.csv"
-        ),
-        "rows-in-conflict: Of the rows to be brought back, 2 cannot be, first public.domains id 7 (taken: "
+        RowsInConflict(count=2, first="public.domains (taken: domains_name_key)", listed="s3://work/op/conflicts.csv"),
+        "rows-in-conflict: Of the rows to be brought back, 2 cannot be, first public.domains (taken: "
         "domains_name_key); all are listed in s3://work/op/conflicts.csv.\n"
         "Next: Nothing was imported. Mend what stands in their way, or start data_deletion again with "
         '{"on_conflict": "skip"} beside the rest of its input, which leaves them out.',
+    ),
+    (
+        NoRowRecoverable(count=2, first="public.users (taken: users_email_key)", listed="s3://work/op/conflicts.csv"),
+        "no-row-recoverable: Each of the 2 missing rows is in conflict, first public.users (taken: users_email_key); "
+        "all are listed in s3://work/op/conflicts.csv.\n"
+        "Next: Nothing was imported. Mend what stands in their way, or start data_deletion again with "
+        '{"mode": "export"} beside the rest of its input, which writes the rows as CSV.',
     ),
     (
         RecoveryNotApproved(approval_id="apr-1", outcome="refused", by="arn:aws:iam::111122223333:user/dave"),

@@ -1,7 +1,7 @@
 """What a person mistypes is named by its key, with what was expected there, in words and not in jargon."""
 
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import given
@@ -32,6 +32,8 @@ class House(Struct, frozen=True, forbid_unknown_fields=True):
     attics: list[Room] = []
     nickname: Annotated[str, Meta(pattern=SHORT)] = "abc"
     number: int | str = 1
+    roof: Literal["flat", "steep"] = "steep"
+    door: Literal["left", "right"] | None = None
 
 
 def problem_of(data: object, patterns: dict[str, str] | None = None) -> Problem:
@@ -72,6 +74,8 @@ def test_what_is_right_is_read() -> None:
         ({"name": True}, "name", "expected text, got true; put it in quotes"),
         ({"name": date(2026, 11, 22)}, "name", "expected text, got 2026-11-22; put it in quotes"),
         (A | {"height": "tall"}, "height", "expected a number, got 'tall'"),
+        (A | {"roof": "round"}, "roof", "expected flat or steep, got 'round'"),
+        (A | {"door": "none"}, "door", "expected left or right, got 'none'"),
         (A | {"inhabited": "no"}, "inhabited", "expected true or false, got 'no'"),
         (A | {"owners": "Ada"}, "owners", "expected a list, got 'Ada'"),
         (A | {"cellar": "deep"}, "cellar", "expected a group of keys, got 'deep'"),

@@ -65,7 +65,20 @@ def test_a_plan_can_be_kept_as_json_and_read_back() -> None:
 
 @pytest.mark.parametrize(
     "column",
-    ["body", "Subject", "message_content", "payload", "token_hash", "clientSecret", "PASSWORD", "api_key", "headers"],
+    [
+        *(
+            "body",
+            "Subject",
+            "message_content",
+            "payload",
+            "token_hash",
+            "clientSecret",
+            "PASSWORD",
+            "api_key",
+            "headers",
+        ),
+        *("text", "message", "mime", "preview_line", "raw_data", "comment", "notes", "description"),
+    ],
 )
 def test_columns_that_sound_like_content_or_secrets_are_hidden(column: str) -> None:
     assert is_hidden(column)

@@ -1,15 +1,25 @@
 """What a scenario takes as input, and how a mistake in it is refused."""
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
 from lambdas.domain.errors import BackupChoiceAmbiguous, InputInvalid
-from lambdas.domain.scenarios import SCENARIOS, BackupInput, VaultRestoreInput, parse_input
+from lambdas.domain.recovery_scope import Deletion, ScopeItem
+from lambdas.domain.scenarios import (
+    SCENARIOS,
+    BackupInput,
+    DatabaseCorruptionInput,
+    DataDeletionInput,
+    Scenario,
+    VaultRestoreInput,
+    parse_input,
+)
 
 BACKUP, RESTORE = SCENARIOS["vault_backup"], SCENARIOS["vault_restore"]
+CORRUPTION, DELETION = SCENARIOS["database_corruption"], SCENARIOS["data_deletion"]
 
 
 def test_the_scenarios_are_these() -> None:
@@ -50,20 +60,110 @@ def test_a_recovery_of_the_database_its_undo_and_deleted_rows_wait_for_each_othe
     assert {SCENARIOS[name].scope for name in SCENARIOS if SCENARIOS[name].needs_database} == {"platform#database"}
 
 
-@pytest.mark.parametrize(
-    ("given", "problem"),
-    [
-        ({"reason": "x", "deleted_at": "2026-11-22T09:15:00"}, "deleted_at: "),
-        ({"reason": "x"}, "deleted_at: this key is required and missing"),
-        ({"reason": "x", "deleted_at": "2026-11-22T09:15:00Z", "mode": "delete"}, "mode: "),
-        ({"reason": "x", "deleted_at": "2026-11-22T09:15:00Z", "on_conflict": "overwrite"}, "on_conflict: "),
-        ({"reason": "x", "deleted_at": "2026-11-22T09:15:00Z", "scope": [{"where": "id = 1"}]}, "scope[0].table: "),
-    ],
-)
-def test_a_mistake_in_what_is_said_of_deleted_rows_is_named_by_its_key(given: dict[str, Any], problem: str) -> None:
+DELETED: dict[str, Any] = {"reason": "x", "deleted_at": "2026-11-22T09:15:00Z"}
+
+
+def test_deleted_rows_take_the_time_alone_or_tables_a_condition_and_what_becomes_of_them() -> None:
+    moment = datetime(2026, 11, 22, 9, 15, tzinfo=UTC)
+    alone = parse_input(DELETION, DELETED)
+    assert isinstance(alone, DataDeletionInput)
+    assert alone.deletion == Deletion(moment, [], "stop", export=False)
+    scope = [{"table": "users"}, {"table": "domains", "where": "id = 7"}]
+    given = DELETED | {"deleted_at": "2026-11-22T10:15:00+01:00", "scope": scope, "on_conflict": "skip"}
+    wanted = parse_input(DELETION, given | {"mode": "export"})
+    assert isinstance(wanted, DataDeletionInput)
+    items = [ScopeItem("users"), ScopeItem("domains", "id = 7")]
+    assert wanted.deletion == Deletion(moment, items, "skip", export=True)
+
+
+OF_DELETED_ROWS: dict[str, tuple[dict[str, Any], str]] = {
+    "no time": ({"reason": "x"}, "deleted_at: this key is required and missing"),
+    "a time without a zone": (
+        DELETED | {"deleted_at": "2026-11-22T09:15:00"},
+        "deleted_at: expected a time such as 2026-11-22T02:00:00Z, got '2026-11-22T09:15:00'",
+    ),
+    "a time in words": (
+        DELETED | {"deleted_at": "this morning"},
+        "deleted_at: expected a time such as 2026-11-22T02:00:00Z, got 'this morning'",
+    ),
+    "an unknown mode": (DELETED | {"mode": "delete"}, "mode: expected export or import, got 'delete'"),
+    "an unknown way with conflicts": (
+        DELETED | {"on_conflict": "overwrite"},
+        "on_conflict: expected skip or stop, got 'overwrite'",
+    ),
+    "a scope that is no list": (DELETED | {"scope": {"table": "users"}}, "scope: expected a list, got a group of keys"),
+    "a table by its bare name": (DELETED | {"scope": ["users"]}, "scope[0]: expected a group of keys, got 'users'"),
+    "a condition without a table": (
+        DELETED | {"scope": [{"table": "users"}, {"where": "id = 1"}]},
+        "scope[1].table: this key is required and missing",
+    ),
+    "an empty table": (
+        DELETED | {"scope": [{"table": ""}]},
+        "scope[0].table: expected at least 1 character, got none",
+    ),
+    "a condition by another name": (
+        DELETED | {"scope": [{"table": "users", "wher": "id = 1"}]},
+        "scope[0].wher: this key is not known (did you mean where?)",
+    ),
+    "tables beside the scope": (
+        DELETED | {"tables": ["users"]},
+        "tables: this key is not known (known here: reason, incident_id, requested_by, deleted_at, scope, backup_id, "
+        "on_conflict, mode)",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", OF_DELETED_ROWS)
+def test_a_mistake_in_what_is_said_of_deleted_rows_is_named_with_an_example_of_how_it_is_right(mistake: str) -> None:
+    data, problem = OF_DELETED_ROWS[mistake]
     with pytest.raises(InputInvalid) as caught:
-        parse_input(SCENARIOS["data_deletion"], given)
-    assert str(caught.value).startswith(f"input-invalid: The input of data_deletion is not valid: {problem}")
+        parse_input(DELETION, data)
+    assert str(caught.value) == (
+        f"input-invalid: The input of data_deletion is not valid: {problem}.\n"
+        'Next: Start the execution again with an input such as {"reason": "an admin deleted a customer", "deleted_at": '
+        '"2026-11-22T09:15:00Z", "scope": [{"table": "organizations", "where": "id = 42"}]}.'
+    )
+
+
+def test_a_corrupt_database_takes_a_reason_and_saves_what_is_readable() -> None:
+    assert parse_input(CORRUPTION, {"reason": "x"}) == DatabaseCorruptionInput("x", pre_restore_backup=True)
+
+
+def test_a_corrupt_database_takes_everything_else_too() -> None:
+    given = {"reason": "x", "backup_id": "b", "pre_restore_backup": False, "even_if_sound": True, "on_fresh": True}
+    assert parse_input(CORRUPTION, given) == DatabaseCorruptionInput(
+        "x", backup_id="b", pre_restore_backup=False, even_if_sound=True, on_fresh=True
+    )
+
+
+OF_CORRUPTION: dict[str, tuple[dict[str, Any], str]] = {
+    "no reason": ({}, "reason: this key is required and missing"),
+    "a word for false": (
+        {"reason": "x", "pre_restore_backup": "no"},
+        "pre_restore_backup: expected true or false, got 'no'",
+    ),
+    "a number for true": ({"reason": "x", "on_fresh": 1}, "on_fresh: expected true or false, got 1"),
+    "a date as people write it": (
+        {"reason": "x", "backup_date": "22.11.2026"},
+        "backup_date: expected a date such as 2026-11-22, got '22.11.2026'",
+    ),
+    "what only Vault's restore knows": (
+        {"reason": "x", "without_saving": True},
+        "without_saving: this key is not known (known here: reason, incident_id, requested_by, backup_date, backup_id, "
+        "pre_restore_backup, even_if_sound, on_fresh)",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", OF_CORRUPTION)
+def test_a_mistake_in_what_is_said_of_a_corrupt_database_is_named_too(mistake: str) -> None:
+    data, problem = OF_CORRUPTION[mistake]
+    with pytest.raises(InputInvalid) as caught:
+        parse_input(CORRUPTION, data)
+    assert str(caught.value) == (
+        f"input-invalid: The input of database_corruption is not valid: {problem}.\n"
+        'Next: Start the execution again with an input such as {"reason": "the server reports damaged pages"}.'
+    )
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -166,9 +266,10 @@ def test_a_mistake_in_the_input_of_a_backup_has_an_example_of_its_own() -> None:
     )
 
 
-def test_a_date_and_an_id_together_are_one_too_many() -> None:
+@pytest.mark.parametrize("scenario", [RESTORE, CORRUPTION], ids=lambda scenario: scenario.name)
+def test_a_date_and_an_id_together_are_one_too_many(scenario: Scenario) -> None:
     with pytest.raises(BackupChoiceAmbiguous) as caught:
-        parse_input(RESTORE, {"reason": "x", "backup_date": "2026-11-22", "backup_id": "b"})
+        parse_input(scenario, {"reason": "x", "backup_date": "2026-11-22", "backup_id": "b"})
     assert str(caught.value) == (
         "backup-choice-ambiguous: Both backup_date and backup_id were given.\n"
         "Next: Give one of them, or neither for the newest backup that is proved intact."

@@ -11,7 +11,7 @@ from aws_cdk import App, Stack
 from aws_cdk import aws_s3 as s3
 
 from infra.nag import acknowledge, check_best_practices
-from tests.infra.templates import ROOT, STACKS, House
+from tests.infra.templates import APP_STACKS, ROOT, STACKS, House
 
 
 def _report(folder: Path) -> dict[str, Any]:
@@ -68,11 +68,13 @@ def linted(house: House, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 
 _JSONATA = "E3601 '{% $seconds %}' is not of type 'number' at 'States/RequestApproval/TimeoutSeconds'"
 """cfn-lint does not know that JSONata may give a task's time limit (Step Functions guide, "TimeoutSeconds")."""
+_KNOWN = {stack: [_JSONATA] if stack in APP_STACKS else [] for stack in STACKS}
+"""Each finding that is none, once and where it is: what cfn-lint learns is to be taken away here."""
 
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_cfn_lint_finds_nothing_in_the_template(linted: dict[str, list[str]], stack: str) -> None:
-    assert [finding for finding in linted[stack] if finding != _JSONATA] == []
+    assert linted[stack] == _KNOWN[stack]
 
 
 def test_cfn_lint_finds_a_property_that_does_not_exist(linted: dict[str, list[str]]) -> None:

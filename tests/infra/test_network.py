@@ -1,4 +1,4 @@
-"""An estate with a network: one more synth (20 s), for what only such an estate brings."""
+"""An estate with a network and all else that the example leaves out: one more synth (20 s), for what that brings."""
 
 import ast
 from pathlib import Path
@@ -23,7 +23,17 @@ INTERFACES = {
     "ec2:UnassignPrivateIpAddresses",
 }
 """What Lambda needs to put a function into a VPC (Lambda guide, "Giving Lambda functions access to a VPC")."""
-SECRET = f"arn:aws:secretsmanager:eu-central-1:{ACCOUNT}:secret:unseal-keys-AbCdEf"
+_SECRETS = f"arn:aws:secretsmanager:eu-central-1:{ACCOUNT}:secret"
+SECRET = f"{_SECRETS}:unseal-keys-AbCdEf"
+FRESH = {"host": "db-fresh.example.org", "secret": f"{_SECRETS}:smtpy-db-fresh-AbCdEf"}
+SECOND_STORE = {
+    "endpoint": "https://s3.eu-central-003.backblazeb2.com",
+    "region": "eu-central-003",
+    "bucket": "example-second-copies",
+    "secret": f"{_SECRETS}:second-store-AbCdEf",
+}
+HOST = "i-0123456789abcdef0"
+SERVICES = {"control": "ssm", "instance_id": HOST, "names": ["api"], "health": ["https://mail.example.org/health"]}
 
 
 def _subnetwork(region: str) -> dict[str, Any]:
@@ -37,11 +47,13 @@ def _subnetwork(region: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def connected(tmp_path_factory: pytest.TempPathFactory) -> House:
-    """The house of an estate with a network in each region, unseal keys in a secret, and much text."""
+    """The house of an estate with all that is optional: a network in each region, unseal keys in a secret, a fresh
+    server, a second store, services on a host that SSM reaches; and with much text."""
     folder = tmp_path_factory.mktemp("connected")
     estate = yaml.safe_load((ROOT / "estate.yaml").read_text())
     estate["network"] = {"primary": _subnetwork("eu-central-1"), "standby": _subnetwork("eu-west-1")}
     estate["vault"]["unseal_keys_secret"] = SECRET
+    estate["database"] |= {"fresh": FRESH, "second_store": SECOND_STORE, "services": SERVICES}
     text = yaml.safe_dump(estate)
     text += f"# {'x' * (STANDARD_PARAMETER - len(text))}\n"
     (folder / "estate.yaml").write_text(text)
@@ -137,12 +149,41 @@ def _readers(template: Stack) -> set[tuple[str, str]]:
 @pytest.mark.parametrize("stack", APP_STACKS)
 def test_a_secret_of_the_estate_is_read_by_those_that_need_it_alone(house: House, connected: House, stack: str) -> None:
     logins = ("smtpy-db-AbCdEf", "smtpy-db-staging-AbCdEf")
-    database = {(action, login) for action in _reach_database() - {"verify_services"} for login in logins}
+    logging_in = _reach_database() - {"verify_services"}
+    database = {(action, login) for action in logging_in for login in logins}
     database |= {("verify_services", "smtpy-service-AbCdEf")}
-    database |= {(action, "smtpy-supervisord-AbCdEf") for action in _reach_services()}
-    assert _readers(house.stacks[stack]) == database
-    unsealing = {("restore_vault_snapshot", "unseal-keys-AbCdEf")}
-    assert _readers(connected.stacks[stack]) == database | unsealing
+    by_supervisord = {(action, "smtpy-supervisord-AbCdEf") for action in _reach_services()}
+    assert _readers(house.stacks[stack]) == database | by_supervisord
+    more = {(action, "smtpy-db-fresh-AbCdEf") for action in logging_in}
+    more |= {("restore_vault_snapshot", "unseal-keys-AbCdEf"), ("copy_to_second_store", "second-store-AbCdEf")}
+    assert _readers(connected.stacks[stack]) == database | more
+
+
+@pytest.mark.parametrize("stack", APP_STACKS)
+def test_a_host_is_commanded_by_what_stops_and_starts_its_services_alone_and_only_where_the_estate_names_one(
+    house: House, connected: House, stack: str
+) -> None:
+    """Asking for a command's end and cancelling it take no resource (Service Authorization Reference, AWS SSM)."""
+    region = connected.stacks[stack].region
+    commanding = {
+        Grant("ssm:SendCommand", f"arn:aws:ssm:{region}::document/AWS-RunShellScript"),
+        Grant("ssm:SendCommand", f"arn:aws:ec2:{region}:{ACCOUNT}:instance/{HOST}"),
+        Grant("ssm:CancelCommand", "*"),
+        Grant("ssm:GetCommandInvocation", "*"),
+    }
+    assert _commanders(connected.stacks[stack]) == dict.fromkeys(_reach_services(), commanding)
+    assert _commanders(house.stacks[stack]) == {}
+
+
+def _commanders(template: Stack) -> dict[str, set[Grant]]:
+    """Who may do anything by SSM but read parameters."""
+    found = {}
+    for role in template.roles().values():
+        if grants := {
+            each for each in role.grants if each.action.startswith("ssm:") and "Parameter" not in each.action
+        }:
+            found[str(role.action)] = grants
+    return found
 
 
 @pytest.mark.parametrize("stack", APP_STACKS)

@@ -13,6 +13,7 @@ from infra.scenario import child_names
 from infra.uses import Region
 from lambdas.domain.operation import machine_name
 from tests.infra import expected_permissions as expected
+from tests.infra.expected_wildcards import WILDCARDS
 from tests.infra.templates import APP_STACKS, STACKS, Grant, House, as_list, line
 
 _KEY_IDS = {key: key for key in KEYS}
@@ -141,5 +142,5 @@ def test_a_resource_with_a_wildcard_is_granted_only_where_a_reason_is_written_do
                 if "*" in grant.resource:
                     short = line(Grant("", grant.resource), role.stack).removesuffix(" in the other region").strip()
                     used.setdefault(short, set()).add(grant.action)
-    assert used == {wildcard.resource: set(wildcard.actions) for wildcard in expected.WILDCARDS}
-    assert all(wildcard.reason.endswith(".") for wildcard in expected.WILDCARDS)
+    assert used == {wildcard.resource: set(wildcard.actions) for wildcard in WILDCARDS}
+    assert all(wildcard.reason.endswith(".") for wildcard in WILDCARDS)

@@ -15,6 +15,9 @@ def _who_may(house: House, stack: str, words: str) -> set[str]:
 
 
 MANIFEST_WRITERS = {"write_manifest", "write_database_manifest"}
+KINDS = ("vault", "database")
+ROW_READERS = {"find_lost_rows", "plan_row_recovery", "export_rows"}
+"""Who reads the rows of a restored backup and of the live database side by side, and changes neither."""
 
 pytestmark = pytest.mark.parametrize("stack", APP_STACKS)
 
@@ -56,6 +59,20 @@ def test_who_makes_a_backup_cannot_open_it(house: House, stack: str) -> None:
     assert makers & _who_may(house, stack, "kms:Decrypt backup") == set()
 
 
+def test_who_opens_a_backup_can_seal_nothing_that_would_pass_for_one(house: House, stack: str) -> None:
+    """A dump that somebody has opened and changed is of no use to them: they can neither seal it nor sign for it."""
+    openers = _who_may(house, stack, "kms:Decrypt backup for backup")
+    assert {"restore_database", "restore_vault_snapshot"} < openers
+    assert openers & _who_may(house, stack, "kms:GenerateDataKey") == set()
+    assert openers & _who_may(house, stack, "kms:Sign evidence") == set()
+
+
+def test_only_who_dumps_the_database_wraps_the_key_of_its_roles_and_of_none_of_vaults(house: House, stack: str) -> None:
+    """The roles of a server may hold hashes of passwords: they lie in the manifest under a key of their own."""
+    assert _who_may(house, stack, "kms:GenerateDataKey backup for backup-key") == {"wrap_keys", "dump_database"}
+    assert _who_may(house, stack, "kms:Decrypt backup for backup-key") == set()
+
+
 def test_only_those_who_write_manifests_and_the_signer_of_heads_may_sign_evidence(house: House, stack: str) -> None:
     assert _who_may(house, stack, "kms:Sign evidence") == {*MANIFEST_WRITERS, "sign_audit_heads"}
 
@@ -79,11 +96,23 @@ def test_who_stores_an_object_writes_no_manifest_and_who_writes_a_manifest_store
 
 
 def test_who_reads_every_secret_may_fetch_no_stored_object(house: House, stack: str) -> None:
-    fetchers = _who_may(house, stack, "s3:GetObject backups/vault/*.enc")
-    fetchers |= _who_may(house, stack, "s3:GetObjectVersion backups/vault/*.enc")
-    finders = {"rebuild_catalog", "apply_retention"}
-    assert fetchers == {"verify_backup", "copy_backup", "restore_vault_snapshot"} | finders
-    assert fetchers & _who_may(house, stack, "kms:Sign vault-inventory") == set()
+    fetchers = {}
+    for kind in KINDS:
+        fetchers[kind] = _who_may(house, stack, f"s3:GetObject backups/{kind}/*.enc")
+        fetchers[kind] |= _who_may(house, stack, f"s3:GetObjectVersion backups/{kind}/*.enc")
+    of_both = {"verify_backup", "copy_backup", "rebuild_catalog", "apply_retention"}
+    assert fetchers["vault"] == {"restore_vault_snapshot"} | of_both
+    assert fetchers["database"] == {"restore_database", "copy_to_second_store"} | of_both
+    everybody = fetchers["vault"] | fetchers["database"]
+    assert everybody & _who_may(house, stack, "kms:Sign vault-inventory") == set()
+
+
+def test_what_leaves_for_somebody_elses_store_can_be_opened_neither_there_nor_by_who_takes_it(
+    house: House, stack: str
+) -> None:
+    """The copier to the second store reads sealed objects, and may open none and change none."""
+    may = house.stacks[stack].role_of("copy_to_second_store").lines()
+    assert not [text for text in may if text.startswith(("kms:Decrypt", "kms:GenerateDataKey", "s3:PutObject "))]
 
 
 def test_an_object_of_the_backups_is_granted_as_an_object_or_as_a_manifest_and_never_as_any(
@@ -93,8 +122,7 @@ def test_an_object_of_the_backups_is_granted_as_an_object_or_as_a_manifest_and_n
         for grant in role.grants:
             bucket, _, pattern = grant.resource.rpartition(":::")[2].partition("/")
             if bucket.startswith("mailark-backups-") and pattern:
-                kinds = ("vault", "database")
-                allowed = [f"{kind}/*.{suffix}" for kind in kinds for suffix in ("enc", "manifest.json")]
+                allowed = [f"{kind}/*.{suffix}" for kind in KINDS for suffix in ("enc", "manifest.json")]
                 assert pattern in allowed, line(grant, role.stack)
 
 
@@ -118,6 +146,49 @@ def test_who_reaches_the_database_may_not_log_in_to_vault(house: House, stack: s
     assert readers & _who_touches(house, stack, "kms:Sign vault-") == set()
 
 
+def test_who_proves_the_services_does_so_with_their_login_alone_and_nobody_else_has_it(
+    house: House, stack: str
+) -> None:
+    """With a login that may do more, a proof would not show that the service's own is enough."""
+    assert _who_may(house, stack, "secretsmanager:GetSecretValue smtpy-service-AbCdEf") == {"verify_services"}
+    assert "verify_services" not in _who_touches(house, stack, "secretsmanager:GetSecretValue smtpy-db")
+
+
+def test_who_stops_services_reaches_no_row_and_who_reads_rows_stops_no_service(house: House, stack: str) -> None:
+    """Both together could put another database under the services, with nobody the wiser."""
+    stoppers = _who_may(house, stack, "secretsmanager:GetSecretValue smtpy-supervisord-AbCdEf")
+    assert stoppers == {"stop_services", "start_services"}
+    assert stoppers & _who_touches(house, stack, "secretsmanager:GetSecretValue smtpy-db") == set()
+
+
+def test_who_changes_anything_of_the_database_checks_the_lease_and_who_only_looks_has_none(
+    house: House, stack: str
+) -> None:
+    """Two operations never change one database at once. (`verify_database` marks what its own operation restored.)"""
+    holders = _who_may(house, stack, "dynamodb:UpdateItem leases")
+    logging_in = _who_touches(house, stack, "secretsmanager:GetSecretValue smtpy-")
+    changing = {"restore_database", "drop_database", "swap_databases", "undo_database_swap", "import_rows"}
+    assert logging_in & holders == changing | {"stop_services", "start_services"}
+    looking = {"check_database", "assess_database", "dump_database", "verify_database", "verify_services"}
+    assert logging_in - holders == looking | ROW_READERS
+
+
+def test_rows_that_are_read_go_to_the_work_bucket_and_nowhere_else(house: House, stack: str) -> None:
+    """And who imports them may write no preview: what a person has approved was written by somebody else."""
+    for action in (*sorted(ROW_READERS), "import_rows"):
+        written = {text for text in house.stacks[stack].role_of(action).lines() if text.startswith(("s3:", "sns:"))}
+        allowed = {"s3:PutObject work/*"} if action == "plan_row_recovery" else set()
+        if action == "export_rows":
+            allowed = {"s3:PutObject work/*", "s3:AbortMultipartUpload work/*"}
+        assert written == allowed, action
+
+
+def test_who_brings_rows_back_can_give_no_approval_for_it(house: House, stack: str) -> None:
+    deciders = _who_touches(house, stack, "approvals")
+    assert deciders == {"open_approval", "request_approval", "decide_approval", "close_approval"}
+    assert deciders & _who_touches(house, stack, "secretsmanager:") == set()
+
+
 def test_only_begin_operation_may_take_a_lease_and_only_complete_operation_may_read_an_execution_s_history(
     house: House, stack: str
 ) -> None:
@@ -126,16 +197,19 @@ def test_only_begin_operation_may_take_a_lease_and_only_complete_operation_may_r
 
 
 def test_only_retention_may_delete_a_backup_and_only_by_its_version(house: House, stack: str) -> None:
-    assert _who_may(house, stack, "s3:DeleteObjectVersion backups/vault/*.enc") == {"apply_retention"}
-    assert _who_may(house, stack, "s3:DeleteObjectVersion backups/vault/*.manifest.json") == {"apply_retention"}
+    for kind in KINDS:
+        for suffix in ("enc", "manifest.json"):
+            assert _who_may(house, stack, f"s3:DeleteObjectVersion backups/{kind}/*.{suffix}") == {"apply_retention"}
     assert _who_may(house, stack, "dynamodb:DeleteItem catalog") == {"apply_retention"}
     assert not _who_may(house, stack, "s3:DeleteObject backups")
 
 
 def test_a_lock_is_set_by_those_who_keep_backups_and_lifted_by_nobody(house: House, stack: str) -> None:
     """Without s3:BypassGovernanceRetention a lock can only be made longer (Amazon S3 guide, "Governance mode")."""
-    put = "s3:PutObjectRetention backups/vault/*.enc"
-    assert _who_may(house, stack, put) == {"lock_backup", "copy_backup", "apply_retention"}
+    for kind in KINDS:
+        for suffix in ("enc", "manifest.json"):
+            put = f"s3:PutObjectRetention backups/{kind}/*.{suffix}"
+            assert _who_may(house, stack, put) == {"lock_backup", "copy_backup", "apply_retention"}
 
 
 def test_nobody_else_may_delete_anything_and_nobody_may_unlock_anything(house: House, stack: str) -> None:

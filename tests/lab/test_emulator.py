@@ -137,9 +137,9 @@ def test_an_alarm_hears_an_age_for_three_hours_and_then_misses_it(emulator: Aws)
 def _rules_that_fire_when_their_time_is_let_come(aws: Aws, folder: Path) -> Any:
     received, events = make_queue(aws), aws.client("events", REGION)
     rules = []
-    for state in ("DISABLED", "ENABLED"):
+    for state, schedule in (("DISABLED", "cron(0 2 * * ? *)"), ("ENABLED", "cron(0 5 ? * SUN#1 *)")):
         rules.append(unique("rule"))
-        events.put_rule(Name=rules[-1], ScheduleExpression="cron(0 2 * * ? *)", State=state)
+        events.put_rule(Name=rules[-1], ScheduleExpression=schedule, State=state)
         given = {"Id": "queue", "Arn": received.arn, "Input": json.dumps({"rule": state})}
         events.put_targets(Rule=rules[-1], Targets=[given])
     for rule in rules:
