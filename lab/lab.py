@@ -143,8 +143,21 @@ class Lab:
             stack.callback(node.kill)
             node.wait_until_serving()
             # Before it is gone: the first node alone is no majority of two.
-            stack.callback(lambda: self.vault_client().sys.remove_raft_node(name))
+            stack.callback(self._part_from, name)
             yield node
+
+    def _part_from(self, name: str) -> None:
+        """Take the other node out of the cluster, through an election if there is one, until the first leads alone."""
+
+        def taken_out() -> bool:
+            try:
+                self.vault_client().sys.remove_raft_node(name)
+            except hvac.exceptions.InternalServerError:  # while they elect
+                return False
+            return True
+
+        self.vault.wait_until(taken_out)
+        self.vault.wait_until(lambda: self.vault.health() == 200)  # Vault's API, /sys/health: active
 
     def lose_vault(self) -> None:
         """Kill Vault with SIGKILL and delete its disk."""

@@ -5,7 +5,7 @@ import shutil
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lab.aws import ROOT, Aws
@@ -85,13 +85,16 @@ cluster_addr = "https://{LOOPBACK}:{cluster_port}"
 
     def wait_until_serving(self, seconds: float = 60.0) -> None:
         """Wait until the node is unsealed, and leads or follows."""
-        assert self._server is not None
-        self._server.wait_until(lambda: self.health() in _SERVING, seconds)
+        self.wait_until(lambda: self.health() in _SERVING, seconds)
 
     def wait_until_answering(self, seconds: float = 60.0) -> None:
         """Wait until the node answers at all, sealed or not."""
+        self.wait_until(lambda: self.health() is not None, seconds)
+
+    def wait_until(self, ready: Callable[[], bool], seconds: float = 60.0) -> None:
+        """Wait for a condition while the node runs. Raises `LabError` when it does not come."""
         assert self._server is not None
-        self._server.wait_until(lambda: self.health() is not None, seconds)
+        self._server.wait_until(ready, seconds)
 
     def health(self) -> int | None:
         """The status of /sys/health, or None while nothing answers."""

@@ -61,6 +61,10 @@ class NodeState:
     active_time: str
 
 
+_NO_LEADER = "active cluster node not found"
+"""What a node that follows answers with a status of 500 while there is nobody to pass a request on to."""
+
+
 @cache
 def _ca_file(pem: str) -> str:
     """The private CA as a file, which is how `requests` takes it. A certificate is no secret."""
@@ -135,8 +139,12 @@ class VaultClient:
     """A login to one node for one duty."""
 
     def __init__(self, address: str, vault: Vault, duty: Duty, key: SigningKey) -> None:
-        """Log in with a JWT signed by `key`. Raises `VaultLoginRefused`, `VaultSealed` and `VaultUnreachable`."""
-        self._address, self._duty = address, duty
+        """Log in with a JWT signed by `key`.
+
+        Raises `VaultLoginRefused`, `VaultSealed`, `VaultUnreachable` and, like everything here while a cluster elects,
+        `VaultLeaderless`.
+        """
+        self._address, self._duty, self._nodes = address, duty, vault.all_nodes
         self._client = hvac.Client(url=address, session=_session(vault.ca), timeout=(_CONNECT_SECONDS, _READ_SECONDS))
         token = key.jwt(claims(duty, int(time.time())))
         with self._translated("login"):
@@ -281,6 +289,8 @@ class VaultClient:
         except VaultDown:
             raise VaultSealed(address=self._address) from None
         except VaultError as error:
+            if _NO_LEADER in str(error):
+                raise VaultLeaderless(nodes=", ".join(self._nodes)) from None
             status = getattr(error, "status_code", None) or type(error).__name__
             raise VaultRequestFailed(
                 address=self._address, status=status, request=request, duty=self._duty.name

@@ -1,6 +1,7 @@
 """Vaults of three nodes: finding the leader, restoring through it, and a cluster that has lost its quorum."""
 
 import contextlib
+import re
 import time
 
 import pytest
@@ -163,3 +164,13 @@ def test_a_cluster_without_quorum_is_said_to_have_no_leader(vaults: Vaults, clus
     with pytest.raises(VaultLeaderless) as failure:
         find_leader(estate)
     assert ", ".join(server.address for server in cluster) in str(failure.value)
+
+
+def test_a_node_that_has_nobody_to_pass_a_login_on_to_has_no_leader(
+    vaults: Vaults, seal_key: str, logins: dict[DutyName, SigningKey]
+) -> None:
+    server = started(vaults.begin(seal_key))
+    until(server.takes_logins, "it takes logins")
+    server.admin().sys.step_down()  # it waits ten seconds before it leads again
+    with pytest.raises(VaultLeaderless, match=re.escape(f"(asked: {server.address})")):
+        VaultClient(server.address, vaults.estate(server), Duty("inventory"), logins["inventory"])

@@ -147,6 +147,18 @@ def _rules_that_fire_when_their_time_is_let_come(aws: Aws, folder: Path) -> Any:
     return [json.loads(text)["rule"] for text in received.wait()]
 
 
+def test_a_rule_whose_time_is_let_come_twice_at_once_fires_in_two_different_seconds(emulator: Aws) -> None:
+    """The time of an event counts in seconds, and tells one run of a schedule from the next."""
+    received, events, rule = make_queue(emulator), emulator.client("events", REGION), unique("rule")
+    events.put_rule(Name=rule, ScheduleExpression="cron(0 2 * * ? *)")
+    events.put_targets(Rule=rule, Targets=[{"Id": "queue", "Arn": received.arn}])
+    times = []
+    for _ in range(4):
+        emulator.let_schedule_come(REGION, rule)
+        times += [json.loads(text)["time"] for text in received.wait()]
+    assert len(set(times)) == len(times) == 4
+
+
 def test_letting_the_time_of_an_unknown_rule_come_fails(emulator: Aws) -> None:
     with pytest.raises(urllib.error.HTTPError, match="404") as caught:
         emulator.let_schedule_come(REGION, "no-such-rule")
