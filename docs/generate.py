@@ -64,6 +64,10 @@ _BEFORE = {
    `<name>_undone_<time>`, with all that was written to it since.
 2. It undoes what was swapped on the live server; a restore onto a fresh one has replaced nothing there.
 """,
+    "services_start": """
+1. It starts the services on whichever database has the live name, proves that they work, and drops what was restored
+   and not yet swapped in. To be started by hand where services stand still and nobody meant them to.
+""",
     "data_deletion": """
 1. Say when the rows were deleted, and which: tables, or a table with a condition (SQL, as after WHERE). What hangs on
    them comes too: an organization with its users, domains, aliases and messages. Without `scope` the execution ends
@@ -236,7 +240,7 @@ def _between(text: str, name: str, content: str) -> str:
 def _starts(scenario: Scenario) -> str:
     by_person = "by a person, in the console"
     if follow := FOLLOWS.get(scenario.name):
-        return f"by itself when {follow.scenario} was stopped or ran out of time, and {by_person}"
+        return f"by itself when {' or '.join(follow.scenarios)} was stopped or ran out of time, and {by_person}"
     if scenario.name not in SCHEDULES:
         return by_person
     return f"{SCHEDULES[scenario.name].when}, and {by_person}"

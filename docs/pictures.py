@@ -5,7 +5,7 @@ from typing import Any
 from infra.names import BUCKETS, KEYS, TABLES
 from infra.permissions import ACTIONS
 from infra.scenario import definition, scenario_names
-from infra.schedule import SCHEDULES
+from infra.schedule import FOLLOWS, SCHEDULES
 from infra.uses import TableUse
 from lambdas.domain.operation import machine_name
 from lambdas.domain.scenarios import SCENARIOS
@@ -51,17 +51,19 @@ def house_picture() -> str:
 
 def _groups() -> dict[str, str]:
     """The scenarios by what they are for, each with when it starts by itself."""
-    groups: dict[str, list[str]] = {"backups": [], "tests": [], "recoveries": [], "watch": []}
+    groups: dict[str, list[str]] = {"backups": [], "tests": [], "recoveries": [], "after a stop": [], "watch": []}
     for name in scenario_names():
         if name.endswith("_backup"):
             group = "backups"
+        elif name in FOLLOWS:
+            group = "after a stop"
         elif SCENARIOS[name].mode == "rehearse":
             group = "tests"
         else:
             group = "watch" if name in SCHEDULES else "recoveries"
         when = f", {SCHEDULES[name].when.removesuffix(' UTC')}" if name in SCHEDULES else ""
         groups[group].append(name + when)
-    return {group: "<br/>".join([f"<b>{group}</b>", *names]) for group, names in groups.items()}
+    return {group.replace(" ", "_"): "<br/>".join([f"<b>{group}</b>", *names]) for group, names in groups.items()}
 
 
 def phases_picture(scenario: str) -> str:

@@ -80,11 +80,11 @@ class AppStack(Stack):
             Machine(self, name, actions, here)
         scenarios = {name: Machine(self, name, actions, here) for name in scenario_names()}
         DeadMan(self, topics, other_region, kinds=estate.kinds, tested_here=active)
+        wanted = {name: estate.database is not None or not each.needs_database for name, each in SCENARIOS.items()}
         for name in SCHEDULES:
-            wanted = estate.database is not None or not SCENARIOS[name].needs_database
-            Schedule(self, name, scenarios[name], undelivered.queue, active=active, wanted=wanted)
+            Schedule(self, name, scenarios[name], undelivered.queue, active=active, wanted=wanted[name])
         for name in FOLLOWS:
-            Follower(self, name, scenarios, undelivered.queue)
+            Follower(self, name, scenarios, undelivered.queue, wanted=wanted[name])
         AuditStream(self, actions["archive_audit_events"], data.audit_stream, undelivered.queue)
         FailureReports(self, actions["report_failed_execution"], scenarios.values(), topics, undelivered.queue)
 

@@ -53,15 +53,22 @@ SCHEDULES: dict[str, Cron] = {
 
 @dataclass(frozen=True)
 class Follow:
-    """A scenario that starts when an execution of another one was stopped or ran out of time, and why."""
+    """The scenarios after which another one starts when an execution of theirs was stopped or ran out of time, and why.
 
-    scenario: str
+    Such an execution runs no `Catch`: what it left where it worked is for another one to clear up.
+    """
+
+    scenarios: tuple[str, ...]
     reason: str
 
 
 FOLLOWS: dict[str, Follow] = {
-    # Such an execution runs no `Catch`, and so leaves what it restored where it restored it.
-    "staging_emptying": Follow("vault_restore_test", "a restore test was stopped or ran out of time"),
+    "staging_emptying": Follow(("vault_restore_test",), "a restore test was stopped or ran out of time"),
+    "services_start": Follow(
+        ("database_corruption", "database_swap_undo"), "a recovery of the database was stopped or ran out of time"
+    ),
+    "database_staging_emptying": Follow(("database_restore_test",), "a restore test was stopped or ran out of time"),
+    "row_recovery_emptying": Follow(("data_deletion",), "a recovery of deleted rows was stopped or ran out of time"),
 }
 
 _RETRY_FOR = Duration.hours(2)
@@ -90,10 +97,13 @@ class Schedule(Construct):
 
 
 class Follower(Construct):
-    """Starts a scenario after an execution of another one that could not clear up after itself."""
+    """Starts a scenario after an execution of another one that could not clear up after itself.
+
+    It is off where it is not `wanted`: the estate has nothing that it could clear up.
+    """
 
     def __init__(
-        self, scope: Construct, scenario: str, machines: Mapping[str, Machine], undelivered: sqs.IQueue
+        self, scope: Construct, scenario: str, machines: Mapping[str, Machine], undelivered: sqs.IQueue, *, wanted: bool
     ) -> None:
         super().__init__(scope, f"{construct_name(scenario)}Follower")
         follow = FOLLOWS[scenario]
@@ -102,12 +112,13 @@ class Follower(Construct):
             "Rule",
             rule_name=machine_name(scenario),
             description=f"Starts {scenario}: {follow.reason}",
+            enabled=wanted,
             event_pattern=events.EventPattern(
                 source=["aws.states"],
                 detail_type=["Step Functions Execution Status Change"],
                 detail={
                     "status": ["TIMED_OUT", "ABORTED"],
-                    "stateMachineArn": [machines[follow.scenario].machine.state_machine_arn],
+                    "stateMachineArn": [machines[each].machine.state_machine_arn for each in follow.scenarios],
                 },
             ),
         )

@@ -70,13 +70,31 @@ _EMPTY_STAGING_BY_HAND = (
 
 _UNDO_SWAP = "To go back to the database that was live before, start database_swap_undo."
 _SERVICES_STAND = (
-    "The services may stand still. If the database is damaged as before, start database_corruption again; if it was "
-    "exchanged (the server has a database with _corrupt_ and the time of this run in its name), start them by hand."
+    "The services may stand still. Start services_start (when this was stopped or ran out of time it starts by "
+    "itself): it runs them on whichever database has the live name, and proves that they work. Then see what is still "
+    "to do."
 )
-_ROWS_ON_STAGING = (
-    "Rows of the backup may still lie on the staging server, in a database whose name begins with mailark_: start this "
-    "again, which drops it, or drop it by hand."
+_SERVICES_BY_HAND = "If the services stand still, start them by hand on their host."
+_LEFT_BY_TEST = (
+    "Rows of the backup may still lie on the staging server. Start database_staging_emptying (when a test was stopped "
+    "or ran out of time it starts by itself), or drop the database whose name begins with mailark_test_ by hand."
 )
+_LEFT_BY_RECOVERY = (
+    "Rows of the backup may still lie on the staging server. Start row_recovery_emptying (when a recovery was stopped "
+    "or ran out of time it starts by itself), or drop the database whose name begins with mailark_before_ by hand."
+)
+_ROWS_BY_HAND = (
+    "Rows of a backup may still lie on the staging server: drop the database whose name begins with {name} by hand."
+)
+_LEFT = {"database_restore_test": _LEFT_BY_TEST, "data_deletion": _LEFT_BY_RECOVERY}
+"""What may be left by a scenario that restores for a while."""
+_CLEARS_UP = {
+    "staging_emptying": _EMPTY_STAGING_BY_HAND,
+    "services_start": _SERVICES_BY_HAND,
+    "database_staging_emptying": _ROWS_BY_HAND.format(name="mailark_test_"),
+    "row_recovery_emptying": _ROWS_BY_HAND.format(name="mailark_before_"),
+}
+"""What is left to do where even clearing up has failed."""
 _IN_PLACE = {"StartServices", "VerifyServices", "CompleteOperation"}
 """The steps of a recovery of the database after the swap."""
 
@@ -90,16 +108,19 @@ def with_way_out(failure: Failure, scenario: str, state: str | None, saved_as: s
     if scenario == "vault_restore_test":
         if state is None or state in _EMPTYING:
             or_else = _EMPTY_STAGING
-    elif scenario == "staging_emptying":
-        or_else = _EMPTY_STAGING_BY_HAND
+    elif scenario in _CLEARS_UP:
+        or_else = _CLEARS_UP[scenario]
     elif scenario == "database_corruption":
         if state is None:
             or_else = _SERVICES_STAND
         elif state in _IN_PLACE:
             or_else = _UNDO_SWAP
-    elif scenario in ("database_restore_test", "data_deletion"):
+    elif scenario == "database_swap_undo":
+        if state is None:
+            or_else = _SERVICES_STAND
+    elif scenario in _LEFT:
         if state is None or state == "DropDatabase":
-            or_else = _ROWS_ON_STAGING
+            or_else = _LEFT[scenario]
     elif scenario == "vault_restore" and state in _SAVING and failure.code not in _NOT_THERE:
         or_else = (
             'If it cannot be saved and may be lost, start vault_restore with {"reason": "...", "without_saving": true}.'

@@ -61,6 +61,11 @@ PLANS: dict[str, Plan] = {
     "database_restore_test": Plan(Objective(rto=HOUR, rpo=DAILY)),
     # Ours: what a recovery has exchanged is exchanged back as fast as services stop and start.
     "database_swap_undo": Plan(Objective(rto=15 * MINUTE, rpo=0)),
+    # Ours: services run again soon after the last function of a recovery that was stopped has ended.
+    "services_start": Plan(Objective(rto=30 * MINUTE, rpo=0)),
+    # Ours: a restore test's rows are gone within half the time that its own recovery is given.
+    "database_staging_emptying": Plan(Objective(rto=30 * MINUTE, rpo=0)),
+    "row_recovery_emptying": Plan(Objective(rto=30 * MINUTE, rpo=0)),
     # Ours: a restore test's secrets are gone within the time that its own recovery is given.
     "staging_emptying": Plan(Objective(rto=30 * MINUTE, rpo=0)),
     # No plan names a time: a lost catalog holds up a recovery, so it is back well within the shortest RTO.

@@ -31,7 +31,10 @@ from lambdas.domain.timeline import in_words
 T = TypeVar("T")
 
 FAILURE_RULE = "mailark-failed-executions"
-IN_BOTH_REGIONS = {"staging_emptying", "backup_watch", "audit_signing", "audit_verification"}
+IN_BOTH_REGIONS = {
+    *("staging_emptying", "services_start", "database_staging_emptying", "row_recovery_emptying"),
+    *("backup_watch", "audit_signing", "audit_verification"),
+}
 """What starts by itself in the standby too."""
 
 

@@ -1,6 +1,7 @@
 """The stories of the database: real damage, and what must be true of live and staging server when all has ended."""
 
 from lab.forwarding_service import DATABASE
+from lambdas.domain.throwaway import throwaway_name
 from tests.crash.story import Contents, Story
 from tests.crash.world import World
 from tests.servers.aws import PRIMARY, STANDBY
@@ -76,6 +77,34 @@ def _served(world: World) -> None:
     assert world.database.serves(), world.executions[-1:]
 
 
+def _was_stopped(world: World, _: Contents) -> None:
+    """A recovery was stopped between the stop of the services and the swap."""
+    database = world.database
+    if not _is_done(world, "services_start"):
+        database.stop_services()
+        database.leave(database.live, throwaway_name("restored", DATABASE))
+
+
+def _test_was_stopped(world: World, _: Contents) -> None:
+    if not _is_done(world, "database_staging_emptying"):
+        world.database.leave(world.database.databases.staging, throwaway_name("test", DATABASE))
+
+
+def _row_recovery_was_stopped(world: World, _: Contents) -> None:
+    if not _is_done(world, "row_recovery_emptying"):
+        world.database.leave(world.database.databases.staging, throwaway_name("before", DATABASE))
+
+
+def _is_done(world: World, scenario: str) -> bool:
+    """Whether an operation has ended well: a run that is done is not done twice."""
+    return any((row["scenario"], row["status"]) == (scenario, "succeeded") for row in world.operations())
+
+
+def _is_cleared_up(world: World, _: Contents) -> None:
+    """The services run, and nothing stays beside what lives."""
+    _is_untouched(world)
+
+
 _OUTLIVING = {"activity_logs", "security_events"}
 """Live rows whose reference the deletion has emptied: what is live is never changed."""
 _CUSTOMER = 1
@@ -108,6 +137,9 @@ DATABASE_STORIES = (
     Story("database_restore_test", _begins, _is_proven),
     Story("database_corruption", _begins, _is_restored, again=_gets_damaged),
     Story("database_swap_undo", _begins, _is_undone, again=_gets_swapped),
+    Story("services_start", _begins, _is_cleared_up, again=_was_stopped),
+    Story("database_staging_emptying", _begins, _is_cleared_up, again=_test_was_stopped),
+    Story("row_recovery_emptying", _begins, _is_cleared_up, again=_row_recovery_was_stopped),
     Story(
         "data_deletion",
         _begins,

@@ -102,6 +102,15 @@ class CrashDatabase:
         """Let somebody start what does not run."""
         let_run(self.services)
 
+    def leave(self, server: PostgresServer, name: str) -> None:
+        """Leave a database where a stopped execution has made it; the one that is there stays."""
+        if name not in self.databases.names(server):
+            server.create_database(name)
+
+    def stop_services(self) -> None:
+        """Leave the services standing, as a stopped execution does."""
+        control_of(self.services).stop(NAMES)
+
     # --- what happens to it -------------------------------------------------------------------------------
 
     def damage(self) -> None:

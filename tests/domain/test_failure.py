@@ -112,20 +112,42 @@ def test_a_recovery_of_the_database_that_failed_after_the_swap_names_the_way_bac
     )
 
 
-def test_a_recovery_of_the_database_that_was_stopped_tells_of_the_services() -> None:
-    assert with_way_out(KNOWN, "database_corruption", None, None).or_else == (
-        "The services may stand still. If the database is damaged as before, start database_corruption again; if it "
-        "was exchanged (the server has a database with _corrupt_ and the time of this run in its name), start them by "
-        "hand."
+@pytest.mark.parametrize("scenario", ["database_corruption", "database_swap_undo"])
+def test_a_recovery_of_the_database_or_its_undo_that_was_stopped_tells_of_the_services(scenario: str) -> None:
+    assert with_way_out(KNOWN, scenario, None, None).or_else == (
+        "The services may stand still. Start services_start (when this was stopped or ran out of time it starts by "
+        "itself): it runs them on whichever database has the live name, and proves that they work. Then see what is "
+        "still to do."
     )
 
 
-@pytest.mark.parametrize("scenario", ["database_restore_test", "data_deletion"])
+@pytest.mark.parametrize("state", ["StartServices", "VerifyServices", None])
+def test_services_that_could_not_be_started_again_are_started_by_hand(state: str | None) -> None:
+    found = with_way_out(KNOWN, "services_start", state, None)
+    assert found.or_else == "If the services stand still, start them by hand on their host."
+
+
 @pytest.mark.parametrize("state", ["DropDatabase", None])
-def test_what_may_have_left_rows_on_the_staging_server_says_so(scenario: str, state: str | None) -> None:
-    assert with_way_out(KNOWN, scenario, state, None).or_else == (
-        "Rows of the backup may still lie on the staging server, in a database whose name begins with mailark_: start "
-        "this again, which drops it, or drop it by hand."
+def test_what_may_have_left_rows_on_the_staging_server_says_what_takes_them_away(state: str | None) -> None:
+    assert with_way_out(KNOWN, "database_restore_test", state, None).or_else == (
+        "Rows of the backup may still lie on the staging server. Start database_staging_emptying (when a test was "
+        "stopped or ran out of time it starts by itself), or drop the database whose name begins with mailark_test_ by "
+        "hand."
+    )
+    assert with_way_out(KNOWN, "data_deletion", state, None).or_else == (
+        "Rows of the backup may still lie on the staging server. Start row_recovery_emptying (when a recovery was "
+        "stopped or ran out of time it starts by itself), or drop the database whose name begins with mailark_before_ "
+        "by hand."
+    )
+
+
+@pytest.mark.parametrize(
+    ("scenario", "name"), [("database_staging_emptying", "mailark_test_"), ("row_recovery_emptying", "mailark_before_")]
+)
+def test_rows_that_could_not_be_taken_away_are_dropped_by_hand(scenario: str, name: str) -> None:
+    assert with_way_out(KNOWN, scenario, "DropDatabase", None).or_else == (
+        f"Rows of a backup may still lie on the staging server: drop the database whose name begins with {name} by "
+        "hand."
     )
 
 

@@ -20,6 +20,10 @@ PROMISES = {
     # a rehearsal of database_corruption is held to the same; its undo is ours
     "database_restore_test": Objective(rto=1 * HOURS, rpo=24 * HOURS),
     "database_swap_undo": Objective(rto=15 * MINUTES, rpo=0),
+    # what clears up after a stop is ours
+    "services_start": Objective(rto=30 * MINUTES, rpo=0),
+    "database_staging_emptying": Objective(rto=30 * MINUTES, rpo=0),
+    "row_recovery_emptying": Objective(rto=30 * MINUTES, rpo=0),
     # no plan names it; ours
     "staging_emptying": Objective(rto=30 * MINUTES, rpo=0),
     "catalog_rebuild": Objective(rto=15 * MINUTES, rpo=0),

@@ -25,7 +25,8 @@ CORRUPTION, DELETION = SCENARIOS["database_corruption"], SCENARIOS["data_deletio
 def test_the_scenarios_are_these() -> None:
     assert list(SCENARIOS) == [
         *("vault_backup", "vault_restore", "vault_restore_test", "staging_emptying"),
-        *("database_backup", "database_restore_test", "database_corruption", "database_swap_undo", "data_deletion"),
+        *("database_backup", "database_restore_test", "database_corruption", "database_swap_undo"),
+        *("services_start", "database_staging_emptying", "row_recovery_emptying", "data_deletion"),
         *("catalog_rebuild", "backup_watch", "audit_signing", "audit_verification"),
     ]
     assert [scenario.name for scenario in SCENARIOS.values()] == list(SCENARIOS)
@@ -54,8 +55,14 @@ def test_the_ends_of_a_scenario_are_called_what_the_platform_calls_them() -> Non
     assert (RESTORE.completed, RESTORE.failed) == ("vault_restored_from_backup", "vault_restoration_failed")
 
 
-def test_a_recovery_of_the_database_its_undo_and_deleted_rows_wait_for_each_other() -> None:
-    names = ("database_corruption", "database_swap_undo", "data_deletion")
+def test_a_restore_test_of_the_database_and_what_empties_after_it_wait_for_each_other() -> None:
+    test, emptying = SCENARIOS["database_restore_test"], SCENARIOS["database_staging_emptying"]
+    assert test.target == emptying.target == "database-staging"
+    assert test.mode == emptying.mode == "rehearse"
+
+
+def test_a_recovery_of_the_database_its_undo_deleted_rows_and_what_clears_up_after_them_wait_for_each_other() -> None:
+    names = ("database_corruption", "database_swap_undo", "data_deletion", "services_start", "row_recovery_emptying")
     assert {SCENARIOS[name].target for name in names} == {"database"}
     assert {SCENARIOS[name].scope for name in SCENARIOS if SCENARIOS[name].needs_database} == {"platform#database"}
 

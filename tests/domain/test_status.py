@@ -137,10 +137,10 @@ Database backups in eu-central-1
   smtpy_20261122_023000.sql.gz  30 min  1000 bytes  intact  intact
 
 Last runs in eu-central-1
-  vault_backup          succeeded, ended 59 min 51 s ago (night, jo)
-  database_restore_test failed, ended 59 min 51 s ago (night, jo)
-                        c: S.
-                        Next: H.
+  vault_backup              succeeded, ended 59 min 51 s ago (night, jo)
+  database_restore_test     failed, ended 59 min 51 s ago (night, jo)
+                            c: S.
+                            Next: H.
   The last restore test of a fresh vault backup took 12 s of 30 min, and its data was 1 h old (24 h promised).
   The last restore test of a fresh database backup took 1 min 35 s of 1 h, and its data was 2 h old (24 h promised).
 

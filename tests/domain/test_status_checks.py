@@ -21,6 +21,7 @@ from lambdas.domain.status_facts import (
 from lambdas.domain.status_text import as_text
 from tests.domain.builders import STARTED, row_of
 from tests.domain.status_house import (
+    NEEDING_A_DATABASE,
     NOW,
     OFF_IN_STANDBY,
     PRIMARY,
@@ -182,7 +183,7 @@ def test_a_rule_that_is_off_is_not_good_and_the_hint_turns_it_on() -> None:
     assert check.hint == "Turn it on: aws events enable-rule --region eu-central-1 --name mailark-vault-backup"
 
 
-@pytest.mark.parametrize("scenario", ["database_backup", "database_restore_test"])
+@pytest.mark.parametrize("scenario", sorted(NEEDING_A_DATABASE))
 def test_a_schedule_of_the_database_is_on_where_there_is_one_and_off_where_there_is_none(scenario: str) -> None:
     rule = machine_name(scenario)
     (check,) = bad(judged(rules=RULES | {rule: False}))
@@ -205,8 +206,9 @@ def test_a_rule_that_is_gone_is_not_good_in_the_standby_either() -> None:
     facts = house(region(), region(STANDBY, rules={"mailark-backup-watch": False}))
     assert {check.said for check in bad(report(facts, NOW))} == {
         "The rule mailark-backup-watch is off.",
-        "The rule mailark-staging-emptying does not exist.",
         *(f"The rule mailark-{name} does not exist." for name in ("audit-signing", "audit-verification")),
+        *(f"The rule mailark-{name} does not exist." for name in ("staging-emptying", "database-staging-emptying")),
+        *(f"The rule mailark-{name} does not exist." for name in ("services-start", "row-recovery-emptying")),
         "The rule mailark-failed-executions does not exist.",
     }
 

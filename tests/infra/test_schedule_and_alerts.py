@@ -72,24 +72,33 @@ def test_each_schedule_starts_its_machine_at_its_time_and_in_its_regions(house: 
     assert not list(template.resources("AWS::Scheduler::Schedule"))
 
 
+FOLLOWING = {
+    "staging_emptying": ({"vault_restore_test"}, "a restore test"),
+    "services_start": ({"database_corruption", "database_swap_undo"}, "a recovery of the database"),
+    "database_staging_emptying": ({"database_restore_test"}, "a restore test"),
+    "row_recovery_emptying": ({"data_deletion"}, "a recovery of deleted rows"),
+}
+"""What clears up, after what, and what it calls that."""
+
+
 @both
-def test_a_restore_test_that_could_not_clear_up_is_followed_by_the_emptying_of_its_vault(
-    house: House, stack: str
+@pytest.mark.parametrize("scenario", FOLLOWING)
+def test_what_was_stopped_or_ran_out_of_time_is_followed_by_what_clears_up_after_it(
+    house: House, stack: str, scenario: str
 ) -> None:
-    template = house.stacks[stack]
+    template, (stopped, called) = house.stacks[stack], FOLLOWING[scenario]
     machines = f"arn:aws:states:{template.region}:{ACCOUNT}:stateMachine"
-    rule = _rules(template)["mailark-staging-emptying"]
+    rule = _rules(template)[machine_name(scenario)]
     assert rule["State"] == "ENABLED"
-    assert rule["EventPattern"] == {
-        "source": ["aws.states"],
-        "detail-type": ["Step Functions Execution Status Change"],
-        "detail": {"status": ["TIMED_OUT", "ABORTED"], "stateMachineArn": [f"{machines}:mailark-vault-restore-test"]},
-    }
+    pattern = rule["EventPattern"]
+    assert (pattern["source"], pattern["detail-type"]) == (["aws.states"], ["Step Functions Execution Status Change"])
+    assert pattern["detail"]["status"] == ["TIMED_OUT", "ABORTED"]
+    assert set(pattern["detail"]["stateMachineArn"]) == {f"{machines}:{machine_name(each)}" for each in stopped}
     (target,) = rule["Targets"]
-    assert target["Arn"] == f"{machines}:mailark-staging-emptying"
+    assert target["Arn"] == f"{machines}:{machine_name(scenario)}"
     assert target["InputTransformer"]["InputPathsMap"] == {"time": "$.time"}
     assert target["InputTransformer"]["InputTemplate"] == (
-        '{"reason":"a restore test was stopped or ran out of time","scheduled_for":<time>}'
+        f'{{"reason":"{called} was stopped or ran out of time","scheduled_for":<time>}}'
     )
 
 
@@ -127,7 +136,7 @@ def test_an_event_that_cannot_be_delivered_is_kept_and_alarmed_on(house: House, 
     template = house.stacks[stack]
     queue = f"arn:aws:sqs:{template.region}:{ACCOUNT}:mailark-undelivered-events"
     targets = [(name, target) for name, rule in _rules(template).items() for target in rule["Targets"]]
-    assert len(targets) == 2 + len(STARTS)  # and the reports of failures, and the emptying after a stop
+    assert len(targets) == 1 + len(STARTS) + len(FOLLOWING)  # one is the report of failures
     for name, target in targets:
         assert target["DeadLetterConfig"] == {"Arn": queue}, name
         assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0, name

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from infra.schedule import SCHEDULES
+from infra.schedule import FOLLOWS, SCHEDULES
 from lambdas.domain.operation import machine_name
 from lambdas.domain.scenarios import SCENARIOS
 from tests.infra.conftest import synth
@@ -22,20 +22,21 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> House:
     return synth(folder / "cdk.out", {"estate": str(folder / "estate.yaml")})
 
 
-def _scheduled(template: Stack) -> dict[str, str]:
-    """The state of each rule with a schedule."""
-    rules = template.properties("AWS::Events::Rule").values()
-    return {rule["Name"]: rule["State"] for rule in rules if "ScheduleExpression" in rule}
+def _rules(template: Stack) -> dict[str, str]:
+    """The state of each rule."""
+    return {rule["Name"]: rule["State"] for rule in template.properties("AWS::Events::Rule").values()}
 
 
 @both
 def test_what_would_work_on_the_database_never_starts_by_itself_and_all_else_does_as_ever(
     house: House, bare: House, stack: str
 ) -> None:
-    needing = {machine_name(name) for name in SCHEDULES if SCENARIOS[name].needs_database}
-    assert needing == {"mailark-database-backup", "mailark-database-restore-test"}
-    wanted = _scheduled(house.stacks[stack]) | dict.fromkeys(needing, "DISABLED")
-    assert _scheduled(bare.stacks[stack]) == wanted
+    needing = {machine_name(name) for name in (*SCHEDULES, *FOLLOWS) if SCENARIOS[name].needs_database}
+    assert needing == {
+        *("mailark-database-backup", "mailark-database-restore-test"),
+        *("mailark-services-start", "mailark-database-staging-emptying", "mailark-row-recovery-emptying"),
+    }
+    assert _rules(bare.stacks[stack]) == _rules(house.stacks[stack]) | dict.fromkeys(needing, "DISABLED")
 
 
 @both

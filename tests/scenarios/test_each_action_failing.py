@@ -25,6 +25,8 @@ ELSEWHERE = {
     # After the swap the world is not as it was, as it should be; `tests/crash` lets these die.
     "database_corruption": {"start_services", "verify_services"},
     "database_swap_undo": {"start_services", "verify_services", "complete_operation"},
+    # Proved where a stopped recovery has left something: `test_stopped.py`.
+    "services_start": {"start_services", "verify_services"},
     # A person has to approve before: `test_data_deletion.py` breaks it.
     "data_deletion": {"import_rows"},
 }
