@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import errors, sql
 
-from lambdas.adapters.postgres import MAINTENANCE, Login, connected
+from lambdas.adapters.postgres import MAINTENANCE, Login, Rows, connected
 from lambdas.domain.database_errors import TargetLacks
 from lambdas.domain.database_manifest import DatabaseManifest, DatabaseSource
 
@@ -58,16 +58,29 @@ def drop_database(login: Login) -> None:
 
 
 def require_what_it_needs(login: Login, manifest: DatabaseManifest) -> None:
-    """Raise `TargetLacks` when a server has not the roles and extensions that a dump needs: before anything is made."""
-    contents = manifest.contents
+    """Raise `TargetLacks` when a server lacks a role, an extension or a locale of a dump: before anything is made.
+
+    Only the system's own locales are asked for; what else a server may lack, such as ICU, `make_database` tells.
+    """
+    contents, locale = manifest.contents, manifest.source.locale
     with connected(login.to(MAINTENANCE), _SECONDS) as session:
         roles = _names(session.execute("select rolname from pg_roles"))
         extensions = _names(session.execute("select name from pg_available_extensions"))
+        unknown = [name for name in sorted({locale["collate"], locale["ctype"]}) if not _is_locale(session, name)]
     lacking = [("roles", sorted(set(contents.roles) - roles))]
-    lacking.append(("extensions", sorted(set(contents.extensions) - extensions)))
+    lacking += [("extensions", sorted(set(contents.extensions) - extensions)), ("the locale", unknown)]
     for what, names in lacking:
         if names:
             raise TargetLacks(host=login.host, what=what, names=", ".join(names[:20]), backup_id=manifest.backup_id)
+
+
+def _is_locale(session: Rows, name: str) -> bool:
+    """Whether the server's system knows a locale: a setting of the session takes no other, whatever the encoding."""
+    try:
+        session.execute("select set_config('lc_monetary', %s, false)", [name])
+    except errors.InvalidParameterValue:
+        return False
+    return True
 
 
 def _names(cursor: Any) -> set[str]:

@@ -137,13 +137,16 @@ def test_a_locale_that_the_server_does_not_know_is_what_it_lacks(server: Postgre
 # --- what a dump needs ------------------------------------------------------------------------------------
 
 
-def manifest_with(server: PostgresServer, roles: list[str], extensions: dict[str, str]) -> DatabaseManifest:
+def manifest_with(
+    server: PostgresServer, roles: list[str], extensions: dict[str, str], **locale: str
+) -> DatabaseManifest:
     dump = taken(made(server))
     contents = msgspec.structs.replace(dump.dump.contents, roles=roles, extensions=extensions)
-    return Taken(Dump(dump.dump.source, contents, dump.dump.plaintext, dump.dump.ciphertext), b"").manifest
+    source = msgspec.structs.replace(dump.dump.source, locale=dump.dump.source.locale | locale)
+    return Taken(Dump(source, contents, dump.dump.plaintext, dump.dump.ciphertext), b"").manifest
 
 
-def test_roles_and_extensions_that_a_server_lacks_are_named_before_anything_changes(server: PostgresServer) -> None:
+def test_what_a_server_lacks_is_named_before_anything_changes(server: PostgresServer) -> None:
     login, before = login_to(server, RESTORED), databases(server)
     with pytest.raises(TargetLacks) as told:
         require_what_it_needs(login, manifest_with(server, ["postgres", "Nobody", "app"], {"citext": "1.6"}))
@@ -151,11 +154,21 @@ def test_roles_and_extensions_that_a_server_lacks_are_named_before_anything_chan
     with pytest.raises(TargetLacks) as told:
         require_what_it_needs(login, manifest_with(server, ["postgres"], {"citext": "1.6", "postgis": "3"}))
     assert "lacks extensions that smtpy_20261122_030000.sql.gz needs: postgis." in str(told.value)
+    unknown = {"collate": "xx_YY.utf8", "ctype": "yy_XX.utf8"}
+    with pytest.raises(TargetLacks) as told:
+        require_what_it_needs(login, manifest_with(server, ["postgres"], {}, **unknown))
+    assert "lacks the locale that smtpy_20261122_030000.sql.gz needs: xx_YY.utf8, yy_XX.utf8." in str(told.value)
     assert databases(server) - {"smtpy"} == before - {"smtpy"}
 
 
 def test_a_server_that_has_everything_is_fit(server: PostgresServer) -> None:
     require_what_it_needs(login_to(server, RESTORED), manifest_with(server, ["postgres"], {"citext": "1.0"}))
+
+
+@pytest.mark.parametrize("locale", ["C", "POSIX", "C.utf8"])
+def test_a_locale_that_the_system_knows_is_not_lacking(server: PostgresServer, locale: str) -> None:
+    manifest = manifest_with(server, ["postgres"], {}, provider="libc", collate=locale, ctype=locale)
+    require_what_it_needs(login_to(server, RESTORED), manifest)
 
 
 def test_a_table_on_a_disk_of_its_own_comes_back_without_it(server: PostgresServer) -> None:
