@@ -56,6 +56,17 @@ DATABASE_ACTIONS: dict[str, ActionSpec] = {
     "judge_dump": ActionSpec(512, 60, [TableUse("catalog", ("dynamodb:GetItem", "dynamodb:Scan"))]),
     # Outside of the estate's network: the second store is somebody else's, and public.
     "copy_to_second_store": ActionSpec(1769, 900, [ESTATE, *reading("database"), *status_kept("database")]),
+    "check_restore": ActionSpec(
+        512,
+        300,
+        [
+            ESTATE,
+            TableUse("catalog", ("dynamodb:GetItem",)),
+            MANIFESTS_CHECKED,
+            *manifests(OBJECT_READING, _DUMPS, missing=True),
+        ],
+        reaches_database=True,
+    ),
     "restore_database": ActionSpec(
         _STREAMING,
         900,

@@ -6,20 +6,17 @@ from dataclasses import dataclass
 from lambdas.adapters.backup_store import BackupStore
 from lambdas.adapters.catalog import Catalog
 from lambdas.adapters.database_marks import mark
-from lambdas.adapters.database_space import space_for
 from lambdas.adapters.database_target import Place, database_target
 from lambdas.adapters.envelope import Envelope
 from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.leases import Leases
-from lambdas.adapters.postgres import MAINTENANCE
 from lambdas.adapters.postgres_programs import load
 from lambdas.adapters.proof_record import record_proof
+from lambdas.adapters.restorable import require_restorable
 from lambdas.adapters.signing import SigningKey
-from lambdas.adapters.throwaway_database import drop_database, make_database, require_what_it_needs
+from lambdas.adapters.throwaway_database import drop_database, make_database
 from lambdas.domain.database_manifest import DatabaseManifest
 from lambdas.domain.database_mark import Mark
-from lambdas.domain.database_space import check_space
-from lambdas.domain.database_time import refuse_too_long, seconds_of_load
 from lambdas.domain.mailark_error import MailarkError
 from lambdas.domain.manifest import of_kind
 from lambdas.domain.operation import Operation
@@ -54,10 +51,7 @@ def handler(request: RestoreDatabase, run: Run) -> DatabaseRestored:
     row, store = catalog.get(request.backup_id), BackupStore(settings.region, settings["BACKUP_BUCKET"])
     signed = store.signed_manifest(row.id, row.key, SigningKey(settings["EVIDENCE_KEY"]), row.manifest_version)
     manifest, envelope = of_kind(signed, DatabaseManifest), Envelope(settings["BACKUP_KEY"])
-    sql_size = manifest.contents.sql.size
-    refuse_too_long(f"A restore of {row.id}", seconds_of_load(sql_size), sql_size)
-    require_what_it_needs(login, manifest)
-    check_space(login.host, space_for(login.to(MAINTENANCE), manifest.contents.size))
+    require_restorable(login, manifest)  # asked before already, maybe; the room may have gone since
     with Leases(settings.region, settings["LEASES_TABLE"]).guard(request.operation, run.seconds_left()):
         make_database(login, manifest.source)
         try:

@@ -154,6 +154,7 @@ def test_rows_that_could_not_be_taken_away_are_dropped_by_hand(scenario: str, na
 @pytest.mark.parametrize(
     ("scenario", "state"),
     [
+        ("database_corruption", "CheckRestore"),
         ("database_corruption", "RestoreDatabase"),
         ("database_restore_test", "VerifyDatabase"),
         ("data_deletion", "ImportRows"),

@@ -19,6 +19,16 @@ DATABASE_ACTIONS: dict[str, list[str]] = {
         "secretsmanager:GetSecretValue smtpy-db-staging-AbCdEf",
         "ssm:GetParameter /mailark/estate",
     ],
+    "check_restore": [
+        "dynamodb:GetItem catalog",
+        "kms:Verify evidence",
+        "s3:GetObject backups/database/*.manifest.json",
+        "s3:GetObjectVersion backups/database/*.manifest.json",
+        "s3:ListBucket backups under database/*",
+        "secretsmanager:GetSecretValue smtpy-db-AbCdEf",
+        "secretsmanager:GetSecretValue smtpy-db-staging-AbCdEf",
+        "ssm:GetParameter /mailark/estate",
+    ],
     "copy_to_second_store": [
         "dynamodb:GetItem catalog",
         "dynamodb:UpdateItem catalog",

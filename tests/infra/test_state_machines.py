@@ -308,6 +308,16 @@ def test_a_heartbeat_that_fails_comes_after_all_that_may_not_and_the_record_says
     assert machine.states["CompleteOperation"].definition["Arguments"]["Payload"]["details"]["heartbeat"]
 
 
+def test_all_that_can_stop_a_restore_is_asked_before_the_services_are_stopped_and_starts_none() -> None:
+    machine = _machine("database_corruption")
+    before = {name for name in machine.states if "StopServices" in machine.reachable(name, caught=False)}
+    before -= {"StopServices"}
+    assert before == {"BeginOperation", "AssessDatabase", "ChooseBackup", "VerifyBackup", "CheckRestore"}
+    assert machine.states["CheckRestore"].next() == ["StopServices"]
+    for name in before:
+        assert [catch["Next"] for catch in machine.states[name].catches()] == ["FailOperation"], name
+
+
 def test_what_cannot_be_saved_of_a_damaged_database_is_recorded_and_holds_up_no_recovery() -> None:
     machine = _machine("database_corruption")
     for name in _SAVING:

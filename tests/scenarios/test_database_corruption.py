@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from lab.damage import damage_pages
-from lab.forwarding_service import DATABASE
+from lab.forwarding_service import DATABASE, SERVICE
 from lambdas.adapters.database_facts import fix_settings, table_facts
 from tests.scenarios.house import House, broken, failure
 
@@ -70,6 +70,24 @@ def test_a_proof_that_fails_leaves_the_live_database_and_its_services_as_they_we
     assert "mailark_restored_smtpy" not in _names(house)
     assert set(house.services().values()) == {"running"}
     assert house.healthy()
+
+
+def test_mail_goes_on_when_the_server_cannot_take_the_dump(house: House, backed_up: dict[str, Any]) -> None:
+    """The staging server stands for the fresh one, and has lost a role."""
+    before, fresh = house.database_fingerprint(), house.lab.database.staging
+    fresh.query(f"alter role {SERVICE} rename to elsewhere")
+    try:
+        with _fresh_server(house):
+            given = {"reason": "the disk is dying", "even_if_sound": True, "on_fresh": True}
+            finished = house.run("database_corruption", given)
+    finally:
+        fresh.query(f"alter role elsewhere rename to {SERVICE}")
+    assert failure(finished).code == "target-lacks"
+    checked = ["BeginOperation", "AssessDatabase", "ChooseBackup", "VerifyBackup", "CheckRestore"]
+    assert house.states_entered(finished.arn) == [*checked, "FailOperation", "Failed"]
+    assert set(house.services().values()) == {"running"}
+    assert house.healthy()
+    assert house.database_fingerprint() == before
 
 
 def test_one_scenario_takes_the_swap_back(house: House, backed_up: dict[str, Any]) -> None:
