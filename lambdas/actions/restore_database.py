@@ -64,5 +64,5 @@ def handler(request: RestoreDatabase, run: Run) -> DatabaseRestored:
             with suppress(MailarkError):  # the first error is the one to tell
                 drop_database(login)  # half of it helps nobody, and its rows are not to lie about
             raise
-    record_proof(catalog, store, row.id, "restorable")
+    record_proof(catalog, store, request.operation, row.id, "restorable")
     return DatabaseRestored(login.host, login.database)

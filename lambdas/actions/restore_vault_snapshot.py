@@ -62,7 +62,7 @@ def handler(request: RestoreVaultSnapshot, run: Run) -> SnapshotRestored:
         client.restore(snapshot, manifest.plaintext.size, manifest.source.seal_key_id, force=bool(unseal_keys))
         seconds = min(_READY_SECONDS, run.seconds_left() - _MARGIN_SECONDS)
         await_restored(vault, leader.address, leader.active_time, seconds, unseal_keys)
-    record_proof(catalog, store, row.id, "restorable")
+    record_proof(catalog, store, request.operation, row.id, "restorable")
     return SnapshotRestored(leader.address, datetime.now(UTC).isoformat(timespec="milliseconds"))
 
 

@@ -35,5 +35,5 @@ def handler(request: VerifyBackup, run: Run) -> BackupVerified:
     manifest = store.signed_manifest(row.id, row.key, SigningKey(settings["EVIDENCE_KEY"]), row.manifest_version)
     envelope = Envelope(settings["BACKUP_KEY"])
     prove_intact(manifest, store.read(row), lambda pieces: envelope.open(pieces, manifest.encryption.context))
-    record_proof(catalog, store, row.id, "intact")
+    record_proof(catalog, store, request.operation, row.id, "intact")
     return BackupVerified(row.id, manifest.started_at)

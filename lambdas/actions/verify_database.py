@@ -10,6 +10,7 @@ from lambdas.adapters.database_target import Place, database_target
 from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.proof_record import record_proof
 from lambdas.adapters.signing import SigningKey
+from lambdas.domain.backup import ProofLevel
 from lambdas.domain.database_manifest import DatabaseManifest
 from lambdas.domain.database_mark import Mark
 from lambdas.domain.manifest import of_kind
@@ -29,13 +30,17 @@ class VerifyDatabase:
 
 @dataclass(frozen=True)
 class DatabaseVerified:
-    """`started_at` is the time whose data it holds; `checks` is how many the estate asks."""
+    """`started_at` is the time whose data it holds; `checks` is how many the estate asks.
+
+    `proof` is the level in the catalog: `stored` where the backup was not good, and so is not good now.
+    """
 
     backup_id: str
     started_at: str
     tables: int
     rows: int
     checks: int
+    proof: ProofLevel
 
 
 @action(VerifyDatabase)
@@ -50,6 +55,6 @@ def handler(request: VerifyDatabase, run: Run) -> DatabaseVerified:
     prove_restored(login, manifest, run.seconds_left() - _MARGIN_SECONDS)
     checks = run_checks(login, target.database.checks)
     mark(login, login.database, Mark(request.operation.id, row.id, verified=True))
-    record_proof(catalog, store, row.id, "proven")
+    proof = record_proof(catalog, store, request.operation, row.id, "proven").proof
     contents = manifest.contents
-    return DatabaseVerified(row.id, manifest.started_at, len(contents.tables), contents.rows, checks)
+    return DatabaseVerified(row.id, manifest.started_at, len(contents.tables), contents.rows, checks, proof)

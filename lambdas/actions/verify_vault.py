@@ -10,6 +10,7 @@ from lambdas.adapters.proof_record import record_proof
 from lambdas.adapters.signing import SigningKey
 from lambdas.adapters.vault import VaultClient
 from lambdas.adapters.vault_target import vault_target
+from lambdas.domain.backup import ProofLevel
 from lambdas.domain.errors import RestoreNotProved, VaultNodeBehind
 from lambdas.domain.estate import Vault
 from lambdas.domain.inventory import Restored, compare, digest_of
@@ -28,11 +29,15 @@ class VerifyVault:
 
 @dataclass(frozen=True)
 class VaultVerified:
-    """`written_meanwhile` counts the secrets that changed while the backup was taken: they are not held against it."""
+    """`written_meanwhile` counts the secrets that changed while the backup was taken: they are not held against it.
+
+    `proof` is the level in the catalog: `stored` where the backup was not good, and so is not good now.
+    """
 
     secrets_compared: int
     written_meanwhile: int
     nodes: int
+    proof: ProofLevel
 
 
 @action(VerifyVault)
@@ -60,8 +65,8 @@ def handler(request: VerifyVault, run: Run) -> VaultVerified:
     if (canary := client.canary(contents.canary)) != contents.canary_names:
         raise RestoreNotProved(backup_id=row.id, problem=f"its canary names {canary or 'no backup'}")
     _prove_nodes(vault, key, contents)
-    record_proof(catalog, store, row.id, "proven")
-    return VaultVerified(difference.compared, len(contents.written_meanwhile), len(vault.all_nodes))
+    proof = record_proof(catalog, store, request.operation, row.id, "proven").proof
+    return VaultVerified(difference.compared, len(contents.written_meanwhile), len(vault.all_nodes), proof)
 
 
 def _prove_nodes(vault: Vault, key: SigningKey, contents: Contents) -> None:

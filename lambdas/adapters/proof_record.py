@@ -4,16 +4,21 @@ from dataclasses import replace
 
 from lambdas.adapters.backup_store import BackupStore
 from lambdas.adapters.catalog import Catalog
-from lambdas.domain.backup import CatalogRow, CopyStatus, ProofLevel, reaches
+from lambdas.domain.backup import CatalogRow, CopyStatus, ProofLevel, may_raise, reaches
+from lambdas.domain.operation import Operation
 
 
-def record_proof(catalog: Catalog, store: BackupStore, backup_id: str, level: ProofLevel) -> CatalogRow:
-    """Record that a backup is proved to `level`; a higher level stays. Gives the row.
+def record_proof(
+    catalog: Catalog, store: BackupStore, operation: Operation, backup_id: str, level: ProofLevel
+) -> CatalogRow:
+    """Record that an operation has proved a backup to `level`, where it may; a higher level stays. Gives the row.
 
     The tags come first: a catalog that is rebuilt may know more than the one that was lost, and never less. Raises
     `BackupUnknown` and `StorageRefused`.
     """
     row = catalog.get(backup_id)
+    if not may_raise(row, operation.id):
+        return row
     store.keep_status(row if reaches(row.proof, level) else replace(row, proof=level))
     return catalog.raise_proof(backup_id, level)
 

@@ -79,16 +79,17 @@ def _is_ahead(moment: str, now: datetime) -> bool:
 def newest_test(events: Iterable[Event], kind: str, now: datetime) -> Event | None:
     """The newest restore test that counts, among those that ended well, newest first; the others are passed over.
 
-    It restored a nightly backup of `kind` that was fresh: a test of an old one, or of what was saved before a restore,
-    says nothing of the backups that are made now. One that is dated in the future does not count before that.
+    It restored a nightly backup of `kind` that was fresh and good: a test of an old one, of one that was refused, or of
+    what was saved before a restore, says nothing of the backups that are made now. One that is dated in the future does
+    not count before that.
     """
     ended = (event for event in events if not _is_ahead(event.timestamp, now))
-    return next((event for event in ended if _was_fresh(event, kind)), None)
+    return next((event for event in ended if _counts(event, kind)), None)
 
 
-def _was_fresh(event: Event, kind: str) -> bool:
+def _counts(event: Event, kind: str) -> bool:
     name = read_backup_id(str(event.details.get("backup_id")))
-    if name is None or (name.kind, name.series) != (kind, "daily"):
+    if name is None or (name.kind, name.series) != (kind, "daily") or event.details.get("proof") == "stored":
         return False
     return 0 <= _seconds(name.started_at, datetime.fromisoformat(event.timestamp)) <= FRESH_LIMIT
 

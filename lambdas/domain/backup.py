@@ -218,3 +218,11 @@ class CatalogRow:
     def is_good(self) -> bool:
         """Whether it is a nightly backup that is proved: one that a recovery takes by itself."""
         return self.series == "daily" and reaches(self.proof, "intact")
+
+
+def may_raise(row: CatalogRow, operation_id: str) -> bool:
+    """Whether what an operation has proved counts for a backup.
+
+    What its own operation left at `stored` was refused by it, or never finished: no other one makes it good.
+    """
+    return row.proof != "stored" or row.operation_id == operation_id

@@ -1,10 +1,11 @@
 """`judge_dump`: a dump that looks as if something were lost is not good before a person says that it is meant."""
 
 import dataclasses
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from lambdas.domain.ages import newest_good
 from lambdas.domain.backup import CatalogRow
 from lambdas.domain.database_errors import DumpLooksLost
 from lambdas.domain.errors import BackupUnknown
@@ -67,6 +68,32 @@ def test_a_dump_of_another_server_does_not(house: House, tonight: CatalogRow) ->
 def test_what_a_person_means_passes(tables: int, house: House, tonight: CatalogRow) -> None:
     _a_week(house, dataclasses.replace(tonight, cluster_id="another/smtpy"), [tonight.size * 10])
     assert _judge(house, tables, accept_loss=True) == {"median_size": None}
+
+
+def test_a_dump_that_was_refused_is_restored_and_proved_where_a_person_names_it_and_never_becomes_good(
+    house: House, database: Databases, dumped: SavedBackup, tonight: CatalogRow
+) -> None:
+    _a_week(house, tonight, [tonight.size * 3])
+    with pytest.raises(DumpLooksLost):
+        _judge(house)
+    last_night = _chosen(house)
+    operation = house.operation("database_restore_test", started_at=NIGHT)
+    named = {"operation": operation, "backup_id": _chosen(house, DUMP)}
+    house.run("verify_backup", named)
+    house.run("restore_database", named | {"purpose": "test"})
+    assert house.run("verify_database", named | {"purpose": "test"})["proof"] == "stored"
+    assert house.catalog().get(DUMP) == tonight
+    assert _chosen(house) == last_night != DUMP
+    assert newest_good(house.catalog().rows(), datetime.now(UTC) + timedelta(days=365)) == house.catalog().get(
+        last_night
+    )
+
+
+def _chosen(house: House, backup_id: str | None = None) -> str:
+    """What a recovery takes."""
+    operation = house.operation("database_corruption", started_at=NIGHT)
+    chosen = house.run("choose_backup", {"operation": operation, "kind": "database", "backup_id": backup_id})
+    return str(chosen["backup_id"])
 
 
 def test_a_dump_that_the_catalog_does_not_know_is_named(house: House) -> None:

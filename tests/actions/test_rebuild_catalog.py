@@ -26,7 +26,7 @@ def copied(house: House, saved: SavedBackup) -> dict[str, object]:
     named = {"operation": house.operation("vault_backup"), "backup_id": saved.id}
     house.run("verify_backup", named)
     house.run("copy_backup", named)
-    record_proof(house.catalog(), house.store(), saved.id, "proven")
+    record_proof(house.catalog(), house.store(), house.operation("vault_restore_test"), saved.id, "proven")
     return {region: house.catalog(region).rows() for region in (PRIMARY, STANDBY)}
 
 
@@ -43,12 +43,24 @@ def test_a_lost_catalog_is_rebuilt_as_it_was_in_either_region(
 def test_a_proof_that_never_reached_the_catalog_is_not_lost_with_it(house: House, saved: SavedBackup) -> None:
     saved.put(house)
     house.catalog().put(dataclasses.replace(house.catalog().get(saved.id), proof="stored"))
-    named = {"operation": house.operation("vault_backup"), "backup_id": saved.id}
+    named = {"operation": house.operation("vault_backup", saved.row.operation_id), "backup_id": saved.id}
     with refused("UpdateItem", "AccessDeniedException"), pytest.raises(MailarkError):
         house.run("verify_backup", named)  # as if it had died there
     house.catalog().delete(saved.id)
     _rebuild(house)
     assert house.catalog().get(saved.id).proof == "intact"
+
+
+def test_a_dump_that_was_refused_is_still_nobody_elses_to_raise_in_a_rebuilt_catalog(
+    house: House, dumped: SavedBackup
+) -> None:
+    dumped.put(house)  # no tag of its manifest was ever written
+    house.catalog().delete(dumped.id)
+    _rebuild(house)
+    tested = {"operation": house.operation("database_restore_test"), "backup_id": dumped.id}
+    house.run("verify_backup", tested)
+    rebuilt = house.catalog().get(dumped.id)
+    assert (rebuilt.proof, rebuilt.operation_id) == ("stored", dumped.row.operation_id)
 
 
 def test_a_row_that_is_there_stays_as_it_is(house: House, saved: SavedBackup) -> None:
@@ -126,7 +138,8 @@ def test_a_dump_is_found_again_beside_a_snapshot_in_either_region(
 ) -> None:
     rows = [saved.put(house, region), dumped.put(house, region)]
     for row in rows:
-        record_proof(house.catalog(region), house.store(region), row.id, "proven")
+        tested = house.operation(f"{row.kind}_restore_test")
+        record_proof(house.catalog(region), house.store(region), tested, row.id, "proven")
     before = house.catalog(region).rows()
     for row in rows:
         house.catalog(region).delete(row.id)

@@ -21,9 +21,12 @@ from tests.actions.house import House, SavedBackup, bucket_name
 from tests.domain.builders import STARTED, row_of
 from tests.servers.aws import PRIMARY, STANDBY, aws, refused
 
+OWN = "make-2026-11-22"
+"""The operation that made what is verified here."""
 
-def _event(house: House, backup_id: str) -> dict[str, object]:
-    return {"operation": house.operation("vault_restore"), "backup_id": backup_id}
+
+def _event(house: House, backup_id: str, scenario: str = "vault_backup", name: str = OWN) -> dict[str, object]:
+    return {"operation": house.operation(scenario, name), "backup_id": backup_id}
 
 
 def _at_level(house: House, saved: SavedBackup, level: ProofLevel) -> None:
@@ -36,6 +39,17 @@ def test_a_whole_backup_is_proved_intact_however_often_this_runs(house: House, s
     found = [house.run("verify_backup", _event(house, saved.id)) for _ in range(2)]
     assert found == [{"backup_id": saved.id, "started_at": "2026-11-22T02:00:00+00:00"}] * 2
     assert house.catalog().get(saved.id).proof == "intact"
+
+
+@pytest.mark.parametrize("scenario", ["vault_restore", "vault_restore_test"])
+def test_a_backup_that_its_own_operation_left_unproved_is_verified_and_stays_unproved(
+    scenario: str, house: House, saved: SavedBackup
+) -> None:
+    saved.put(house)
+    _at_level(house, saved, "stored")
+    verified = house.run("verify_backup", _event(house, saved.id, scenario, "op-1"))
+    assert verified == {"backup_id": saved.id, "started_at": "2026-11-22T02:00:00+00:00"}
+    assert _still_stored(house, saved)
 
 
 @pytest.mark.parametrize("level", PROOF_LEVELS[1:])

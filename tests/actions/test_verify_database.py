@@ -45,6 +45,7 @@ def test_a_restored_database_is_proven_however_often_it_is_verified(
         "tables": len(contents.tables),
         "rows": contents.rows,
         "checks": 2,
+        "proof": "proven",
     }
     assert [_verify(house, operation) for _ in range(2)] == [verified] * 2
     assert house.catalog().get(DUMP).proof == "proven"

@@ -6,6 +6,7 @@ from typing import Any
 import hvac
 import pytest
 
+from lambdas.domain.backup import ProofLevel
 from lambdas.domain.errors import KeyUnusable, ManifestMissing, RestoreNotProved, VaultNodeBehind, VaultUnreachable
 from lambdas.domain.operation import Operation
 from tests.actions.conftest import SECRETS, fill
@@ -36,7 +37,7 @@ def test_a_vault_that_equals_its_backup_is_proved_however_often_this_runs(
 ) -> None:
     before = contents(restored)
     found = [house.run("verify_vault", _event(house, saved)) for _ in range(2)]
-    assert found == [{"secrets_compared": len(SECRETS) + 1, "written_meanwhile": 0, "nodes": 1}] * 2
+    assert found == [{"secrets_compared": len(SECRETS) + 1, "written_meanwhile": 0, "nodes": 1, "proof": "proven"}] * 2
     assert house.catalog().get(saved.id).proof == "proven"
     assert contents(restored) == before
 
@@ -185,9 +186,10 @@ def test_a_key_that_kms_refuses_is_named(house: House, saved: SavedBackup, resto
     assert house.catalog().get(saved.id).proof == "intact"
 
 
-def test_a_backup_at_a_lower_level_is_raised_to_the_highest(
-    house: House, saved: SavedBackup, restored: hvac.Client
+@pytest.mark.parametrize(("before", "after"), [("stored", "stored"), ("intact", "proven"), ("restorable", "proven")])
+def test_a_backup_that_was_good_becomes_proven_and_one_that_never_was_stays_what_it_was(
+    before: ProofLevel, after: ProofLevel, house: House, saved: SavedBackup, restored: hvac.Client
 ) -> None:
-    house.catalog().put(dataclasses.replace(house.catalog().get(saved.id), proof="stored"))
-    house.run("verify_vault", _event(house, saved))
-    assert house.catalog().get(saved.id).proof == "proven"
+    house.catalog().put(dataclasses.replace(house.catalog().get(saved.id), proof=before))
+    assert house.run("verify_vault", _event(house, saved))["proof"] == after
+    assert house.catalog().get(saved.id).proof == after

@@ -107,7 +107,7 @@ def a_test(
 def test_a_test_counts_when_what_it_restored_was_fresh_then_though_one_night_had_failed() -> None:
     assert FRESH_LIMIT == 49 * HOUR
     assert newest_test([fresh := a_test(2 * HOUR, NOW - timedelta(days=300))], "vault", NOW) == fresh
-    assert newest_test([fresh := a_test(26 * HOUR)], "vault", NOW) == fresh
+    assert newest_test([fresh := a_test(26 * HOUR, proof="proven")], "vault", NOW) == fresh
     assert newest_test([fresh := a_test(FRESH_LIMIT)], "vault", NOW) == fresh
     assert newest_test([a_test(FRESH_LIMIT + 1)], "vault", NOW) is None
 
@@ -127,6 +127,7 @@ def test_a_test_of_a_dump_counts_for_the_database_alone() -> None:
         a_test(HOUR, kind="database"),
         a_test(HOUR, backup_id=None),
         a_test(HOUR, backup_id="something"),
+        a_test(HOUR, proof="stored"),
     ],
 )
 def test_a_test_that_says_nothing_of_the_backups_of_its_week_hides_none_that_does(other: Event) -> None:

@@ -15,6 +15,7 @@ from lambdas.domain.backup import (
     Series,
     Signature,
     manifest_key,
+    may_raise,
     reaches,
     read_backup_id,
     wrapping_context,
@@ -23,7 +24,7 @@ from lambdas.domain.errors import BackupMisplaced, ManifestInvalid
 from lambdas.domain.inventory import Inventory, SecretDigest
 from lambdas.domain.manifest import format_of, of_kind, read_lone_manifest, read_manifest
 from lambdas.domain.vault_manifest import VaultManifest
-from tests.domain.builders import NAME, STARTED, manifest_of
+from tests.domain.builders import NAME, STARTED, manifest_of, row_of
 
 LEVELS: tuple[ProofLevel, ...] = ("stored", "intact", "restorable", "proven")
 
@@ -122,6 +123,13 @@ def test_a_wrapped_key_names_the_backup_too() -> None:
 @pytest.mark.parametrize("wanted", LEVELS)
 def test_a_level_of_proof_includes_the_ones_before_it(level: ProofLevel, wanted: ProofLevel) -> None:
     assert reaches(level, wanted) == (LEVELS.index(wanted) <= LEVELS.index(level))
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_what_its_own_operation_has_not_proved_no_other_one_makes_good(level: ProofLevel) -> None:
+    row = row_of(proof=level)
+    assert may_raise(row, row.operation_id)
+    assert may_raise(row, "another") == (level != "stored")
 
 
 # --- manifests --------------------------------------------------------------------------------------------

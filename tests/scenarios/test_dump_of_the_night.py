@@ -1,12 +1,16 @@
 """The night's dump of the database, as the schedule starts it, and the test that proves it."""
 
 import gzip
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
 
 from lab.forwarding_service import ALEMBIC_REVISION, DATABASE
+from lab.postgres import PostgresServer
 from lambdas.adapters.envelope import OfflineEnvelope
 from lambdas.domain.backup import CatalogRow, manifest_key
 from lambdas.domain.database_manifest import DatabaseManifest
@@ -99,18 +103,54 @@ def test_a_server_that_does_not_answer_ends_red_and_the_last_backup_stays(house:
 
 
 def test_an_emptied_database_does_not_become_the_newest_good_backup(house: House, night: dict[str, Any]) -> None:
-    server = house.lab.database.server
-    with server.connect("postgres") as session:
-        session.execute("alter database smtpy rename to smtpy_away")
-        session.execute("create database smtpy")
-    try:
+    with _another(house, "create database smtpy"):
         finished = house.run("database_backup", {"reason": "somebody dropped everything"})
-    finally:
-        with server.connect("postgres") as session:
-            session.execute("drop database smtpy with (force)")
-            session.execute("alter database smtpy_away rename to smtpy")
     found = failure(finished)
     assert found.code == "dump-looks-lost"
     assert found.sentence.endswith("does not count as good: there is no table in it.")
     assert not house.catalog()[backup_of(house, finished)].is_good
     assert _row(house, night).is_good
+
+
+def test_a_dump_that_was_refused_can_be_tested_by_its_id_and_never_becomes_good(
+    house: House, night: dict[str, Any]
+) -> None:
+    house.tell_of_restore_test(datetime.now(UTC) - timedelta(hours=1), "database")
+    before = _ages(house)
+    with _another(house, "create database smtpy template smtpy_away") as server:
+        server.query("truncate organizations cascade", DATABASE)
+        finished = house.run("database_backup", {"reason": "somebody deleted every customer"})
+    assert failure(finished).code == "dump-looks-lost"
+    refused = backup_of(house, finished)
+
+    tested = house.run_well("database_restore_test", {"reason": "is anything in it?", "backup_id": refused})
+
+    details = tested.output["details"]
+    assert (details["backup_id"], details["proof"]) == (refused, "stored")
+    assert house.catalog()[refused].proof == "stored"
+    after = _ages(house)
+    assert after["backup_id"] == before["backup_id"] == night["details"]["backup_id"]
+    assert after["test_seconds"] > before["test_seconds"], "a test of what was refused counts"
+    details = house.run_well("database_restore_test", {"reason": "the next one"}).output["details"]
+    assert (details["backup_id"], details["proof"]) == (night["details"]["backup_id"], "proven")
+
+
+def _ages(house: House) -> dict[str, Any]:
+    """What the watch finds of the dumps."""
+    found = house.run_well("backup_watch", {"reason": "what counts?"}).output["details"]["ages"]
+    return next(dict(ages) for ages in found if ages["kind"] == "database")
+
+
+@contextmanager
+def _another(house: House, create: str) -> Iterator[PostgresServer]:
+    """Another database has the live one's name while the block runs."""
+    server = house.lab.database.server
+    with server.connect("postgres") as session:
+        session.execute("alter database smtpy rename to smtpy_away")
+        session.execute(create.encode())
+    try:
+        yield server
+    finally:
+        with server.connect("postgres") as session:
+            session.execute("drop database smtpy with (force)")
+            session.execute("alter database smtpy_away rename to smtpy")
