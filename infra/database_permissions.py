@@ -1,6 +1,7 @@
 """Who may do what to the database and its dumps: the part of the table in `permissions.py` that is about them."""
 
 from infra.grants import (
+    AUDIT,
     CATALOG_LIST,
     EACH_OPERATION,
     ESTATE,
@@ -100,7 +101,7 @@ DATABASE_ACTIONS: dict[str, ActionSpec] = {
         [ESTATE, ObjectUse("work", ("s3:AbortMultipartUpload", "s3:PutObject"), "*", EACH_OPERATION)],
         reaches_database=True,
     ),
-    "assess_database": ActionSpec(1024, 900, [ESTATE], reaches_database=True),
+    "assess_database": ActionSpec(1024, 900, [ESTATE, *AUDIT], reaches_database=True),
     "swap_databases": ActionSpec(512, 120, [ESTATE, LEASE], reaches_database=True),
     "undo_database_swap": ActionSpec(512, 120, [ESTATE, LEASE], reaches_database=True),
     "stop_services": ActionSpec(512, 420, [ESTATE, LEASE], reaches_services=True),

@@ -5,6 +5,10 @@
 
 DATABASE_ACTIONS: dict[str, list[str]] = {
     "assess_database": [
+        "dynamodb:GetItem audit-heads",
+        "dynamodb:PutItem audit-events in a transaction",
+        "dynamodb:PutItem audit-heads in a transaction",
+        "s3:PutObject audit/spool/*",
         "secretsmanager:GetSecretValue smtpy-db-AbCdEf",
         "secretsmanager:GetSecretValue smtpy-db-staging-AbCdEf",
         "ssm:GetParameter /mailark/estate",

@@ -249,7 +249,7 @@ def test_an_event_of_the_audit_trail_can_be_added_only_inside_a_transaction_and_
 
 AUDITING = {
     *("apply_retention", "begin_operation", "complete_operation", "fail_operation", "report_failed_execution"),
-    *("open_approval", "decide_approval", "close_approval"),
+    *("open_approval", "decide_approval", "close_approval", "assess_database"),
 }
 """Who appends events to the audit trail."""
 

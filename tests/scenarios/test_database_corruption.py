@@ -32,6 +32,11 @@ def _kept(house: House) -> list[str]:
 def test_a_sound_database_is_not_restored_over(house: House, backed_up: dict[str, Any]) -> None:
     finished = house.run("database_corruption", {"reason": "somebody saw an error"})
     assert failure(finished).code == "database-sound"
+    assert house.audit_events(finished.arn) == [
+        "operation_started",
+        "database_assessed",
+        "database_restoration_failed",
+    ]
     assert house.states_entered(finished.arn) == ["BeginOperation", "AssessDatabase", "FailOperation", "Failed"]
     assert house.healthy()
 
@@ -55,7 +60,12 @@ def test_damaged_pages_are_found_and_the_database_comes_back_proved(house: House
     saved = house.catalog()[details["saved_as"]]
     assert (saved.series, saved.proof) == ("pre-restore", "intact")
     assert finished.output["rto"]["measured"] < finished.output["rto"]["objective"]
-    assert "database_restored_from_backup" in house.audit_events(finished.arn)
+    assert house.audit_events(finished.arn) == [
+        "operation_started",
+        "database_assessed",
+        "database_restored_from_backup",
+    ]
+    assert house.audit_faults("platform#database") == []
 
 
 def test_a_proof_that_fails_leaves_the_live_database_and_its_services_as_they_were(
@@ -65,6 +75,7 @@ def test_a_proof_that_fails_leaves_the_live_database_and_its_services_as_they_we
     with broken(house, "verify_database"):
         finished = house.run("database_corruption", {"reason": "a drill", "even_if_sound": True})
     assert "VerifyDatabase" in failure(finished).sentence
+    assert "database_assessed" in house.audit_events(finished.arn)
     assert house.database_fingerprint() == before
     assert _kept(house) == kept
     assert "mailark_restored_smtpy" not in _names(house)
