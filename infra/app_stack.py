@@ -129,10 +129,8 @@ def _with_estate(name: str, spec: ActionSpec, estate: Estate, region: str) -> Ac
         secrets.append(estate.vault.unseal_keys_secret)
     database = estate.database
     services = database.services if database else None
-    if spec.reaches_database and database is not None:
-        # Through the service's own role it is proved that the service works, and nothing else.
-        logins = [database.service_secret] if name == "verify_services" else database.logins
-        secrets += [secret_in(region, secret) for secret in logins]
+    if database is not None:
+        secrets += [secret_in(region, secret) for secret in database.secrets(spec.logins)]
     if spec.reaches_services and services is not None:
         secrets += [secret_in(region, services.secret)] if services.secret else []
         hosts += [CommandUse(services.instance_id)] if services.instance_id else []

@@ -20,17 +20,22 @@ from infra.grants import (
     status_kept,
 )
 from infra.uses import KeyUse, ObjectUse, TableUse
+from lambdas.domain.estate_database import LoginName
 
 _STREAMING = 3008
 """MiB, and with them 1.7 processors: pg_dump, compression and encryption work at the same time."""
 _DUMPS = ["database"]
+_ANYWHERE: list[LoginName] = ["live", "staging", "fresh"]
+"""Who reaches another server than the live one asks the live one too, whether it is not that one."""
+_BOTH_SIDES: list[LoginName] = ["live", "staging"]
+"""The backup, restored on the staging server, and the database that its rows go into."""
 
 DATABASE_ACTIONS: dict[str, ActionSpec] = {
     "check_database": ActionSpec(
         512,
         60,
         [ESTATE, CATALOG_LIST, MANIFESTS_CHECKED, *manifests(OBJECT_READING, _DUMPS, missing=True)],
-        reaches_database=True,
+        logins=["live"],
     ),
     "dump_database": ActionSpec(
         _STREAMING,
@@ -42,7 +47,7 @@ DATABASE_ACTIONS: dict[str, ActionSpec] = {
             *objects(STORING, _DUMPS),
             WORK_WRITE,
         ],
-        reaches_database=True,
+        logins=["live"],
     ),
     "write_database_manifest": ActionSpec(
         1024,
@@ -66,7 +71,7 @@ DATABASE_ACTIONS: dict[str, ActionSpec] = {
             MANIFESTS_CHECKED,
             *manifests(OBJECT_READING, _DUMPS, missing=True),
         ],
-        reaches_database=True,
+        logins=["live", "fresh"],
     ),
     "restore_database": ActionSpec(
         _STREAMING,
@@ -78,7 +83,7 @@ DATABASE_ACTIONS: dict[str, ActionSpec] = {
             KeyUse("backup", OPENING, purpose="backup"),
             LEASE,
         ],
-        reaches_database=True,
+        logins=_ANYWHERE,
     ),
     "verify_database": ActionSpec(
         _STREAMING,
@@ -89,22 +94,23 @@ DATABASE_ACTIONS: dict[str, ActionSpec] = {
             *manifests(OBJECT_READING, _DUMPS, missing=True),
             *status_kept("database"),
         ],
-        reaches_database=True,
+        logins=_ANYWHERE,
     ),
-    "drop_database": ActionSpec(512, 360, [ESTATE, LEASE], reaches_database=True),
-    "find_lost_rows": ActionSpec(1024, 900, [ESTATE], reaches_database=True),
-    "plan_row_recovery": ActionSpec(1024, 900, [ESTATE, WORK_WRITE], reaches_database=True),
-    "import_rows": ActionSpec(1024, 900, [ESTATE, LEASE], reaches_database=True),
+    "drop_database": ActionSpec(512, 360, [ESTATE, LEASE], logins=_ANYWHERE),
+    "find_lost_rows": ActionSpec(1024, 900, [ESTATE], logins=_BOTH_SIDES),
+    "plan_row_recovery": ActionSpec(1024, 900, [ESTATE, WORK_WRITE], logins=_BOTH_SIDES),
+    "import_rows": ActionSpec(1024, 900, [ESTATE, LEASE], logins=_BOTH_SIDES),
     "export_rows": ActionSpec(
         1024,
         900,
         [ESTATE, ObjectUse("work", ("s3:AbortMultipartUpload", "s3:PutObject"), "*", EACH_OPERATION)],
-        reaches_database=True,
+        logins=_BOTH_SIDES,
     ),
-    "assess_database": ActionSpec(1024, 900, [ESTATE, *AUDIT], reaches_database=True),
-    "swap_databases": ActionSpec(512, 120, [ESTATE, LEASE], reaches_database=True),
-    "undo_database_swap": ActionSpec(512, 120, [ESTATE, LEASE], reaches_database=True),
+    "assess_database": ActionSpec(1024, 900, [ESTATE, *AUDIT], logins=["live"]),
+    "swap_databases": ActionSpec(512, 120, [ESTATE, LEASE], logins=["live", "fresh"]),
+    "undo_database_swap": ActionSpec(512, 120, [ESTATE, LEASE], logins=["live"]),
     "stop_services": ActionSpec(512, 420, [ESTATE, LEASE], reaches_services=True),
     "start_services": ActionSpec(512, 600, [ESTATE, LEASE], reaches_services=True),
-    "verify_services": ActionSpec(512, 600, [ESTATE], reaches_database=True),
+    # Through the service's own role it is proved that the service works, and nothing else.
+    "verify_services": ActionSpec(512, 600, [ESTATE], logins=["service"]),
 }

@@ -13,6 +13,7 @@ from infra.uses import (
     WakingUse,
 )
 from lambdas.domain.approval import SLIPS
+from lambdas.domain.estate_database import LoginName
 
 ESTATE_PARAMETER = "/mailark/estate"
 SEALED_KEYS_PARAMETERS = "/mailark/sealed-keys/*"
@@ -22,8 +23,8 @@ SEALED_KEYS_PARAMETERS = "/mailark/sealed-keys/*"
 class ActionSpec:
     """One action: memory in MiB (CPU comes with it), time limit in seconds, what it may use, whom it calls.
 
-    `reaches_vault` and `reaches_database` put the function into the estate's network, where there is one; the second
-    also gives it PostgreSQL's client programs, and the secrets with the logins that the estate names. So does
+    `reaches_vault` and `logins` put the function into the estate's network, where there is one; the second also gives
+    it PostgreSQL's client programs, and the secrets with the logins to those servers that the estate names. So does
     `reaches_services`, and gives it what stops and starts the services.
     """
 
@@ -31,8 +32,12 @@ class ActionSpec:
     seconds: int
     uses: Sequence[Use]
     reaches_vault: bool = False
-    reaches_database: bool = False
+    logins: Sequence[LoginName] = ()
     reaches_services: bool = False
+
+    @property
+    def reaches_database(self) -> bool:
+        return bool(self.logins)
 
     @property
     def in_network(self) -> bool:

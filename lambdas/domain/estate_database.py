@@ -1,6 +1,7 @@
 """The part of the estate that is a database: its servers, what uses it, and what is asked of a restored one."""
 
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -21,6 +22,9 @@ DATABASE_PATTERNS = {
     _BUCKET: "the name of a bucket",
     **SERVICES_PATTERNS,
 }
+
+LoginName = Literal["live", "staging", "fresh", "service"]
+"""Whose login: that of one of the three servers, or on the live one that of the service's own role."""
 
 
 class DatabaseServer(Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,11 +81,11 @@ class Database(Struct, frozen=True, forbid_unknown_fields=True):
     role_passwords: bool = False
     second_store: SecondStore | None = None
 
-    @property
-    def logins(self) -> list[str]:
-        """The ARN of the secret of every server."""
-        servers = [self.server, self.staging, *([self.fresh] if self.fresh else [])]
-        return sorted({each.secret for each in servers})
+    def secrets(self, logins: Iterable[LoginName]) -> list[str]:
+        """The ARNs of the secrets with these logins; a server that the estate does not name has none."""
+        servers = {"live": self.server, "staging": self.staging, "fresh": self.fresh}
+        found = {name: server.secret for name, server in servers.items() if server} | {"service": self.service_secret}
+        return sorted({found[name] for name in logins if name in found})
 
 
 def secret_in(region: str, arn: str) -> str:

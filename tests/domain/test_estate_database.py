@@ -1,14 +1,14 @@
 """The database of an estate is read strictly: a mistake is refused with the key, and what was expected there."""
 
 import copy
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 
 from lambdas.domain.errors import EstateInvalid
 from lambdas.domain.estate import Estate, parse_estate
-from lambdas.domain.estate_database import Database, DatabaseCheck, DatabaseServer, secret_in
+from lambdas.domain.estate_database import Database, DatabaseCheck, DatabaseServer, LoginName, secret_in
 from tests.domain.builders import DATABASE, ESTATE
 from tests.domain.test_estate import HINT
 
@@ -77,15 +77,24 @@ def test_a_server_of_the_same_host_at_another_port_is_another_server() -> None:
     assert _read(_changed("staging", value=staging)).staging.port == 5433
 
 
-def test_the_logins_that_functions_read_are_those_of_every_server() -> None:
+def test_a_login_is_that_of_the_server_whose_name_it_has_and_of_no_other() -> None:
     fresh = {"host": "fresh.example.org", "secret": f"{ARN}:fresh"}
-    text = _changed("fresh", value=fresh)
-    assert _read(text).logins == [f"{ARN}:{name}" for name in ("db-AbCdEf", "db-staging-AbCdEf", "fresh")]
+    database = _read(_changed("fresh", value=fresh))
+    secrets = {"live": "db-AbCdEf", "staging": "db-staging-AbCdEf", "fresh": "fresh", "service": "service-AbCdEf"}
+    assert {name: database.secrets([name]) for name in get_args(LoginName)} == {
+        name: [f"{ARN}:{secret}"] for name, secret in secrets.items()
+    }
+    assert database.secrets(["fresh", "live"]) == [f"{ARN}:db-AbCdEf", f"{ARN}:fresh"]
+    assert database.secrets([]) == []
+
+
+def test_a_server_that_the_estate_does_not_name_has_no_login() -> None:
+    assert _read(ESTATE + DATABASE).secrets(["live", "fresh"]) == [f"{ARN}:db-AbCdEf"]
 
 
 def test_one_secret_may_serve_two_servers() -> None:
     text = _changed("staging", "secret", value=f"{ARN}:db-AbCdEf")
-    assert _read(text).logins == [f"{ARN}:db-AbCdEf"]
+    assert _read(text).secrets(["live", "staging"]) == [f"{ARN}:db-AbCdEf"]
 
 
 def test_a_secret_is_stored_in_each_region_under_the_same_name() -> None:

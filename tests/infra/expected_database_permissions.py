@@ -10,7 +10,6 @@ DATABASE_ACTIONS: dict[str, list[str]] = {
         "dynamodb:PutItem audit-heads in a transaction",
         "s3:PutObject audit/spool/*",
         "secretsmanager:GetSecretValue smtpy-db-AbCdEf",
-        "secretsmanager:GetSecretValue smtpy-db-staging-AbCdEf",
         "ssm:GetParameter /mailark/estate",
     ],
     "check_database": [
@@ -20,7 +19,6 @@ DATABASE_ACTIONS: dict[str, list[str]] = {
         "s3:GetObjectVersion backups/database/*.manifest.json",
         "s3:ListBucket backups under database/*",
         "secretsmanager:GetSecretValue smtpy-db-AbCdEf",
-        "secretsmanager:GetSecretValue smtpy-db-staging-AbCdEf",
         "ssm:GetParameter /mailark/estate",
     ],
     "check_restore": [
@@ -60,7 +58,6 @@ DATABASE_ACTIONS: dict[str, list[str]] = {
         "s3:PutObject backups/database/*.enc",
         "s3:PutObject work/*",
         "secretsmanager:GetSecretValue smtpy-db-AbCdEf",
-        "secretsmanager:GetSecretValue smtpy-db-staging-AbCdEf",
         "ssm:GetParameter /mailark/estate",
     ],
     "export_rows": [
@@ -126,14 +123,12 @@ DATABASE_ACTIONS: dict[str, list[str]] = {
         "dynamodb:GetItem leases",
         "dynamodb:UpdateItem leases",
         "secretsmanager:GetSecretValue smtpy-db-AbCdEf",
-        "secretsmanager:GetSecretValue smtpy-db-staging-AbCdEf",
         "ssm:GetParameter /mailark/estate",
     ],
     "undo_database_swap": [
         "dynamodb:GetItem leases",
         "dynamodb:UpdateItem leases",
         "secretsmanager:GetSecretValue smtpy-db-AbCdEf",
-        "secretsmanager:GetSecretValue smtpy-db-staging-AbCdEf",
         "ssm:GetParameter /mailark/estate",
     ],
     "verify_database": [

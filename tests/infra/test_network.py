@@ -9,6 +9,9 @@ import yaml
 
 from infra.house import build_house
 from infra.permissions import ACTIONS
+from infra.scenario import definition, scenario_names
+from lambdas.domain.scenarios import SCENARIOS
+from tests.infra.asl import Machine
 from tests.infra.conftest import app, synth
 from tests.infra.templates import ACCOUNT, APP_STACKS, ROOT, Grant, House, Stack
 
@@ -32,6 +35,28 @@ SECOND_STORE = {
     "bucket": "example-second-copies",
     "secret": f"{_SECRETS}:second-store-AbCdEf",
 }
+SECRETS = {
+    "live": "smtpy-db-AbCdEf",
+    "staging": "smtpy-db-staging-AbCdEf",
+    "fresh": "smtpy-db-fresh-AbCdEf",
+    "service": "smtpy-service-AbCdEf",
+}
+LOGINS = {
+    "assess_database": {"live"},
+    "check_database": {"live"},
+    "drop_database": {"live", "staging", "fresh"},
+    "dump_database": {"live"},
+    "export_rows": {"live", "staging"},
+    "find_lost_rows": {"live", "staging"},
+    "import_rows": {"live", "staging"},
+    "plan_row_recovery": {"live", "staging"},
+    "restore_database": {"live", "staging", "fresh"},
+    "swap_databases": {"live", "fresh"},
+    "undo_database_swap": {"live"},
+    "verify_database": {"live", "staging", "fresh"},
+    "verify_services": {"service"},
+}
+"""Which servers an action may log in to: those that it reaches, and the live one wherever it is to be told apart."""
 HOST = "i-0123456789abcdef0"
 SERVICES = {"control": "ssm", "instance_id": HOST, "names": ["api"], "health": ["https://mail.example.org/health"]}
 
@@ -148,15 +173,25 @@ def _readers(template: Stack) -> set[tuple[str, str]]:
 
 @pytest.mark.parametrize("stack", APP_STACKS)
 def test_a_secret_of_the_estate_is_read_by_those_that_need_it_alone(house: House, connected: House, stack: str) -> None:
-    logins = ("smtpy-db-AbCdEf", "smtpy-db-staging-AbCdEf")
-    logging_in = _reach_database() - {"verify_services"}
-    database = {(action, login) for action in logging_in for login in logins}
-    database |= {("verify_services", "smtpy-service-AbCdEf")}
+    assert set(LOGINS) == _reach_database()
+    logging_in = {(action, SECRETS[login]) for action, logins in LOGINS.items() for login in logins}
+    on_fresh = {(action, login) for action, login in logging_in if login == SECRETS["fresh"]}
     by_supervisord = {(action, "smtpy-supervisord-AbCdEf") for action in _reach_services()}
-    assert _readers(house.stacks[stack]) == database | by_supervisord
-    more = {(action, "smtpy-db-fresh-AbCdEf") for action in logging_in}
-    more |= {("restore_vault_snapshot", "unseal-keys-AbCdEf"), ("copy_to_second_store", "second-store-AbCdEf")}
-    assert _readers(connected.stacks[stack]) == database | more
+    assert _readers(house.stacks[stack]) == (logging_in - on_fresh) | by_supervisord
+    others = {("restore_vault_snapshot", "unseal-keys-AbCdEf"), ("copy_to_second_store", "second-store-AbCdEf")}
+    assert _readers(connected.stacks[stack]) == logging_in | others
+
+
+def test_those_are_the_servers_that_the_state_machines_send_an_action_to() -> None:
+    """Whoever is sent to another server than the live one logs in to both, to tell them apart."""
+    reached = {action: set[str]() for action in _import("lambdas.adapters.database_target.database_target")}
+    for scenario in scenario_names():
+        for task in Machine.read(definition(scenario)).invoking():
+            if task.action in reached:
+                place = task.definition["Arguments"]["Payload"].get("place", "live")
+                places = {"live", "fresh"} if place == "{% $place %}" else {place, "live"}
+                reached[task.action] |= {"live", "staging"} if SCENARIOS[scenario].mode == "rehearse" else places
+    assert reached == {action: LOGINS[action] for action in reached}
 
 
 @pytest.mark.parametrize("stack", APP_STACKS)
