@@ -26,11 +26,14 @@ class Approval:
 
 @dataclass(frozen=True)
 class ImportRows:
+    """`digest` is the plan's that was approved, and `left_out` how many rows in conflict it leaves out."""
+
     operation: Operation
     scope: list[ScopeItem]
     on_conflict: OnConflict
     digest: str
     approval: Approval
+    left_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -50,5 +53,13 @@ def handler(request: ImportRows, run: Run) -> RowsImported:
     logins = recovery_logins(settings.region, request.operation)
     with Leases(settings.region, settings["LEASES_TABLE"]).guard(request.operation, run.seconds_left()):
         seconds = run.seconds_left() - _MARGIN_SECONDS
-        done = import_rows(logins.backup, logins.live, request.scope, request.digest, request.on_conflict, seconds)
+        done = import_rows(
+            logins.backup,
+            logins.live,
+            request.scope,
+            request.digest,
+            request.on_conflict,
+            seconds,
+            request.left_out,
+        )
     return RowsImported(done.rows, done.left_out)

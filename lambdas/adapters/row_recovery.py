@@ -65,13 +65,17 @@ def import_rows(
     approved: str,
     on_conflict: OnConflict = "stop",
     statement_seconds: float = STATEMENT_SECONDS,
+    left_out: int = 0,
 ) -> Imported:
     """Do what the plan with the digest `approved` says, in one transaction on live, and prove it before COMMIT.
 
+    That plan leaves out `left_out` rows, which are in conflict.
+
     What is found missing, in conflict and inserted is one deed: SERIALIZABLE, and tables without primary key are locked
     against writing. It is begun anew when another session's writing came in between. Done a second time, it does
-    nothing. Raises `RecoveryPlanChanged`, `RecoveryConflicts`, `RecoveryRefused`, `RecoveryNotProved`,
-    `RecoveryNotOwner`, `RecoveryCollided`, and what `plan_recovery` raises: then nothing was imported.
+    nothing: what was approved is live. Raises `RecoveryPlanChanged`, `RecoveryConflicts`, `RecoveryRefused`,
+    `RecoveryNotProved`, `RecoveryNotOwner`, `RecoveryCollided`, and what `plan_recovery` raises: then nothing was
+    imported.
     """
     for attempt in range(_ATTEMPTS):
         with recovery_sessions(backup, live, statement_seconds) as (there, here):
@@ -79,7 +83,7 @@ def import_rows(
             try:
                 with reading(there), _writing(here):
                     search.lock_unnumbered()
-                    return _import(search, approved, on_conflict)
+                    return _import(search, approved, on_conflict, left_out)
             except (errors.SerializationFailure, errors.DeadlockDetected):
                 continue
             except errors.UniqueViolation as error:
@@ -108,12 +112,12 @@ def export_rows(
                     yield table, blocks
 
 
-def _import(search: Search, approved: str, on_conflict: OnConflict) -> Imported:
+def _import(search: Search, approved: str, on_conflict: OnConflict, left_out: int) -> Imported:
     plan = search.plan(on_conflict, samples=False)
     if plan.conflict_count and on_conflict == "stop":
         first = plan.conflicts[0].without_key if plan.conflicts else "unknown"
         raise RecoveryConflicts(count=f"{plan.conflict_count:,}", first=first)
-    if plan.rows == 0:
+    if plan.rows == 0 and plan.conflict_count <= left_out:  # nothing is missing but what was to be left out
         return Imported({}, plan.conflict_count)
     if plan.digest != approved:
         raise RecoveryPlanChanged(approved=approved[:12], found=plan.digest[:12])

@@ -7,6 +7,7 @@ import pytest
 from lab.forwarding_service import DATABASE
 from lambdas.domain.errors import LeaseLost
 from lambdas.domain.recovery_errors import RecoveryNotApproved, RecoveryPlanChanged
+from lambdas.domain.throwaway import throwaway_name
 from tests.actions.database_house import Databases
 from tests.actions.deleted_rows import Deleted, delete_customer
 from tests.actions.house import House, SavedBackup
@@ -58,6 +59,34 @@ def test_another_plan_than_the_approved_one_is_not_imported(
     with pytest.raises(RecoveryPlanChanged):
         house.run("import_rows", _event(deleted, digest, scope=[{"table": "organizations"}]))
     assert database.contents() == now
+
+
+def test_what_was_to_be_left_out_and_nothing_else_may_still_be_missing_in_a_second_run(
+    house: House, database: Databases, dumped: SavedBackup
+) -> None:
+    deleted = delete_customer(house, database, dumped)
+    database.live.query(
+        "insert into organizations (id, name, billing_email) values (%s, 'Another', 'another@example.org')",
+        DATABASE,
+        [deleted.customer + 70_000],
+    )
+    email = database.staging.query(
+        "select email from users where organization_id = %s order by id limit 1",
+        throwaway_name("before", DATABASE),
+        [deleted.customer],
+    )[0][0]
+    database.live.query(
+        "insert into users (organization_id, email, password_hash) values (%s, %s, 'x')",
+        DATABASE,
+        [deleted.customer + 70_000, email],
+    )
+    planned = deleted.plan(house, on_conflict="skip")
+    assert planned["conflict_count"] > 0
+    event = _event(deleted, planned["digest"], on_conflict="skip", left_out=planned["conflict_count"])
+    assert house.run("import_rows", event)["left_out"] == planned["conflict_count"]
+    assert house.run("import_rows", event)["rows"] == {}
+    with pytest.raises(RecoveryPlanChanged):
+        house.run("import_rows", event | {"left_out": 0})
 
 
 def test_an_operation_that_has_lost_the_database_imports_nothing(

@@ -51,7 +51,7 @@ class Pair:
     def bring_back(self, *scope: str, on_conflict: OnConflict = "stop") -> Imported:
         """Plan and import at once, as when nothing happens between the two."""
         plan = self.plan(*scope, on_conflict=on_conflict)
-        return import_rows(self.backup, self.live, items(scope), plan.digest, on_conflict)
+        return import_rows(self.backup, self.live, items(scope), plan.digest, on_conflict, left_out=plan.conflict_count)
 
     def contents(self, database: str = "") -> dict[str, list[str]]:
         """Every row of every table, as text, sorted."""

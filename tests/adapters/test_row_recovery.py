@@ -253,6 +253,22 @@ def test_skip_leaves_out_the_row_in_conflict_and_all_that_depends_on_it(taken: P
     assert again.left_out > 0
 
 
+def test_rows_that_have_all_come_into_conflict_since_the_approval_are_not_what_was_approved(deleted: Pair) -> None:
+    """Nothing could be inserted, as in a second run, and yet nothing of what was approved is live."""
+    one_user = f"users where id = {USER}"
+    deleted.change("insert into organizations (id, name, billing_email) values (2, 'Back', 'back@example.org')")
+    plan = deleted.plan(one_user, on_conflict="skip")
+    assert (plan.rows > 0, plan.conflict_count) == (True, 0)
+    email = deleted.server.query(f"select email from users where id = {USER}", deleted.backup.database)[0][0]  # noqa: S608
+    deleted.change(
+        f"insert into users (id, organization_id, email, password_hash) values (70001, 1, '{email}', 'x')"  # noqa: S608
+    )
+    now = deleted.contents()
+    with pytest.raises(RecoveryPlanChanged, match=plan.digest[:12]):
+        import_rows(deleted.backup, deleted.live, items([one_user]), plan.digest, "skip")
+    assert deleted.contents() == now
+
+
 def test_a_row_whose_parent_is_nowhere_is_a_conflict(service: Pair) -> None:
     service.change("alter table events drop constraint events_message_id_fkey; delete from events")
     service.server.query(
