@@ -13,6 +13,7 @@ from lambdas.adapters.signing import SigningKey
 from lambdas.domain.backup import ProofLevel
 from lambdas.domain.database_manifest import DatabaseManifest
 from lambdas.domain.database_mark import Mark
+from lambdas.domain.database_time import refuse_too_long, seconds_of_proof
 from lambdas.domain.manifest import of_kind
 from lambdas.domain.operation import Operation
 from lambdas.domain.throwaway import Purpose, throwaway_name
@@ -52,6 +53,8 @@ def handler(request: VerifyDatabase, run: Run) -> DatabaseVerified:
     row, store = catalog.get(request.backup_id), BackupStore(settings.region, settings["BACKUP_BUCKET"])
     signed = store.signed_manifest(row.id, row.key, SigningKey(settings["EVIDENCE_KEY"]), row.manifest_version)
     manifest = of_kind(signed, DatabaseManifest)
+    sql_size = manifest.contents.sql.size
+    refuse_too_long(f"A proof of {login.database}", seconds_of_proof(sql_size), sql_size)
     prove_restored(login, manifest, run.seconds_left() - _MARGIN_SECONDS)
     checks = run_checks(login, target.database.checks)
     mark(login, login.database, Mark(request.operation.id, row.id, verified=True))

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import psycopg
+import pytest
 from psycopg import sql
 
 from lab.forwarding_service import DATABASE, SERVICE, grant_to_service, load
@@ -16,12 +17,13 @@ from lambdas.adapters.database_marks import mark, mark_of
 from lambdas.adapters.postgres import Login
 from lambdas.adapters.supervisord import Supervisord
 from lambdas.domain.backup import manifest_key
-from lambdas.domain.database_manifest import DatabaseManifest
+from lambdas.domain.database_errors import DumpTooLong
+from lambdas.domain.database_manifest import DatabaseContents, DatabaseManifest
 from lambdas.domain.database_mark import Mark
 from lambdas.domain.estate_database import Database, DatabaseCheck, DatabaseServer
 from lambdas.domain.estate_services import Services
 from lambdas.domain.operation import Operation
-from tests.actions.house import House, SavedBackup
+from tests.actions.house import House, SavedBackup, bucket_name
 from tests.servers.aws import PRIMARY, STANDBY, aws
 
 NIGHT = "2026-11-22T03:00:00.123+00:00"
@@ -203,6 +205,21 @@ def make_dump(house: House, started_at: str = NIGHT, change: Callable[[Event], E
     house.leases().release(operation.lease.target, operation.execution)
     row, objects = house.catalog().get(dumped["backup_id"]), house.objects()
     return SavedBackup(row, objects[row.key], objects[manifest_key(row.key)])
+
+
+def make_long_dump(house: House) -> None:
+    """A dump whose manifest says that it holds 100 GB of SQL, of which no byte is read back."""
+
+    def enlarged(dumped: Event) -> Event:
+        key, bucket = dumped["contents"], bucket_name("work", PRIMARY)
+        contents = msgspec.json.decode(house.objects("work")[key], type=DatabaseContents)
+        large = msgspec.structs.replace(contents.sql, size=100_000_000_000)
+        body = msgspec.json.encode(msgspec.structs.replace(contents, sql=large))
+        aws("s3").put_object(Bucket=bucket, Key=key, Body=body)
+        return dumped
+
+    with pytest.raises(DumpTooLong, match=f"^dump-too-long: A proof of {DUMP} would take some 17 minutes, and a"):
+        make_dump(house, change=enlarged)
 
 
 def manifest_of(saved: SavedBackup) -> DatabaseManifest:

@@ -16,7 +16,6 @@ from lambdas.domain.database_errors import (
     FreshServerNotInEstate,
     TargetLacks,
 )
-from lambdas.domain.database_manifest import DatabaseContents
 from lambdas.domain.database_mark import Mark
 from lambdas.domain.errors import BackupDamaged, BackupUnknown, KeyUnusable, LeaseLost, ManifestInvalid, StorageRefused
 from tests.actions.damage import DAMAGES, Damage
@@ -28,10 +27,10 @@ from tests.actions.database_house import (
     Databases,
     Event,
     change_database,
-    make_dump,
+    make_long_dump,
 )
-from tests.actions.house import House, SavedBackup, bucket_name
-from tests.servers.aws import PRIMARY, aws, refused
+from tests.actions.house import House, SavedBackup
+from tests.servers.aws import refused
 
 
 def _event(house: House, backup_id: str = DUMP, scenario: str = "database_corruption", **more: object) -> Event:
@@ -163,16 +162,7 @@ def test_a_server_without_the_roles_of_a_dump_is_told_which(house: House, live: 
 
 
 def test_a_restore_that_would_not_be_done_in_time_is_not_begun(house: House, database: Databases) -> None:
-    def enlarged(dumped: Event) -> Event:
-        key, s3, bucket = dumped["contents"], aws("s3"), bucket_name("work", PRIMARY)
-        contents = msgspec.json.decode(house.objects("work")[key], type=DatabaseContents)
-        large = msgspec.structs.replace(contents.sql, size=100_000_000_000)
-        body = msgspec.json.encode(msgspec.structs.replace(contents, sql=large))
-        s3.put_object(Bucket=bucket, Key=key, Body=body)
-        return dumped
-
-    with pytest.raises(BackupDamaged):
-        make_dump(house, change=enlarged)
+    make_long_dump(house)
     with pytest.raises(DumpTooLong, match=f"A restore of {DUMP} would take some 56 minutes"):
         house.run("restore_database", _event(house))
     assert database.names() == {"smtpy"}

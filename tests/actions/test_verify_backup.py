@@ -17,6 +17,7 @@ from lambdas.domain.errors import (
     StorageRefused,
 )
 from tests.actions.damage import DAMAGES, Damage, swapped
+from tests.actions.database_house import DUMP, Databases, make_long_dump
 from tests.actions.house import House, SavedBackup, bucket_name
 from tests.domain.builders import STARTED, row_of
 from tests.servers.aws import PRIMARY, STANDBY, aws, refused
@@ -140,6 +141,13 @@ def test_a_key_that_kms_refuses_is_not_taken_for_damage(operation: str, house: H
 
 
 # --- dumps ------------------------------------------------------------------------------------------------
+
+
+def test_a_dump_that_would_not_be_read_in_time_is_not_begun_and_stays_unproved(
+    house: House, database: Databases
+) -> None:
+    make_long_dump(house)
+    assert house.catalog().get(DUMP).proof == "stored"
 
 
 def test_a_whole_dump_is_proved_intact_however_often_this_runs(house: House, dumped: SavedBackup) -> None:

@@ -9,6 +9,7 @@ from lambdas.domain.database_errors import (
     DatabaseNotInEstate,
     DatabaseNotProved,
     DatabaseRequestFailed,
+    DumpTooLong,
 )
 from lambdas.domain.database_mark import Mark
 from lambdas.domain.errors import ManifestInvalid
@@ -21,7 +22,9 @@ from tests.actions.database_house import (
     TEST,
     Databases,
     Event,
+    beside,
     change_database,
+    make_long_dump,
     manifest_of,
     restored,
 )
@@ -143,6 +146,14 @@ def test_a_manifest_that_was_edited_proves_nothing(house: House, database: Datab
     mark = database.mark(RESTORED)
     assert mark is not None
     assert mark.verified is False
+
+
+def test_a_proof_that_would_not_be_done_in_time_is_not_begun(house: House, database: Databases) -> None:
+    make_long_dump(house)
+    operation = beside(house, database, verified=False)
+    with pytest.raises(DumpTooLong, match=f"^dump-too-long: A proof of {RESTORED} would take some 33 minutes, and a"):
+        _verify(house, operation)
+    assert house.catalog().get(DUMP).proof == "stored"
 
 
 def test_an_estate_without_a_database_has_none_to_verify(house: House, dumped: SavedBackup) -> None:

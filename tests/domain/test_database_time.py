@@ -7,8 +7,10 @@ from lambdas.domain.database_time import (
     LIMIT_SECONDS,
     Measured,
     refuse_too_long,
+    seconds_of_check,
     seconds_of_dump,
     seconds_of_load,
+    seconds_of_proof,
 )
 
 GB = 1_000_000_000
@@ -38,6 +40,25 @@ def test_one_fast_night_promises_no_more_than_a_functions_network_carries() -> N
 
 def test_a_load_takes_its_time_by_the_size_of_its_sql() -> None:
     assert seconds_of_load(3 * GB) == 100
+
+
+def test_a_stored_dump_is_read_and_proved_at_the_measured_pace() -> None:
+    assert seconds_of_check(3 * GB) == 30
+
+
+def test_what_a_function_has_time_to_dump_it_has_time_to_read_back() -> None:
+    fastest = Measured(100 * GB, 10)
+    assert seconds_of_check(GB) <= seconds_of_dump(GB, fastest)
+
+
+def test_a_restored_database_is_proved_as_fast_as_its_own_dump_comes_over_the_network() -> None:
+    assert seconds_of_proof(3 * GB) == 60
+
+
+def test_what_a_function_has_time_to_load_it_has_time_to_prove() -> None:
+    """Nothing is restored only to be told that its proof would take too long."""
+    assert seconds_of_check(GB) <= seconds_of_load(GB)
+    assert seconds_of_proof(GB) <= seconds_of_load(GB)
 
 
 def test_what_fits_into_twelve_minutes_may_start() -> None:
