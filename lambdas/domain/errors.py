@@ -62,7 +62,10 @@ class BackupOfOtherKind(MailarkError):
 class TargetBusy(MailarkError):
     code = "target-busy"
     sentence = "{target} is being changed by {holder}, which started at {since}."
-    hint = "Wait for {execution} to end, or stop it if it hangs; then start yours again."
+    hint = (
+        "Wait for {execution} to end, or stop it if it hangs; then start yours again. If it waits for a person, "
+        "`python -m lambdas.approvals list` names the approval, and `approve` or `refuse` decides it."
+    )
 
 
 class TargetSettling(MailarkError):

@@ -137,7 +137,8 @@ TEXTS: list[tuple[MailarkError, str]] = [
         ),
         "target-busy: vault is being changed by op-1, which started at 2026-11-22T02:00:00+00:00.\n"
         "Next: Wait for arn:aws:states:eu-central-1:111122223333:execution:mailark-vault-restore:op-1 to end, "
-        "or stop it if it hangs; then start yours again.",
+        "or stop it if it hangs; then start yours again. If it waits for a person, `python -m lambdas.approvals list` "
+        "names the approval, and `approve` or `refuse` decides it.",
     ),
     (
         TargetSettling(holder="op-1", target="vault", until="2026-11-22T02:15:00+00:00"),
