@@ -9,7 +9,7 @@ from lambdas.adapters.catalog import Catalog
 from lambdas.adapters.estate_parameter import read_estate
 from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.metrics import BACKUP_AGE, TEST_AGE, Metrics
-from lambdas.domain.ages import TEST_EVENTS, Ages, ages_of, newest_test, too_old
+from lambdas.domain.ages import TEST_EVENTS, Ages, ages_of, left_in_words, left_kinds, newest_test, too_old, way_back
 from lambdas.domain.operation import Operation
 
 
@@ -20,7 +20,7 @@ class MeasureAges:
 
 @dataclass(frozen=True)
 class AgesMeasured:
-    """What this region knows by its own catalog and trail; `problems` say in words what is too old or missing.
+    """What this region knows by its own catalog and trail; `problems` say in words what is too old, missing or left.
 
     The alert is not the business of this action: an alarm hears of it also when this action does not run any more.
     """
@@ -45,4 +45,5 @@ def handler(request: MeasureAges, run: Run) -> AgesMeasured:
         metrics.publish_seconds(kind, {BACKUP_AGE: ages.backup_seconds, TEST_AGE: ages.test_seconds})
         measured.append(ages)
         problems += too_old(ages, tested_here=tested_here)
+    problems += [f"{left_in_words(kind)}. {way_back(kind)}" for kind in left_kinds(estate.kinds, rows)]
     return AgesMeasured("not good" if problems else "good", problems, measured)

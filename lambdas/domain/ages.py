@@ -67,6 +67,24 @@ def kinds_without_backup(kinds: Collection[str], rows: Sequence[CatalogRow], now
     return [kind for kind, seconds in found.items() if seconds is None or seconds > BACKUP_LIMIT]
 
 
+def left_kinds(kinds: Collection[str], rows: Iterable[CatalogRow]) -> list[str]:
+    """The kinds that have backups, and that the estate no longer has: nothing makes new ones, nor misses them."""
+    return sorted({row.kind for row in rows} - set(kinds))
+
+
+def left_in_words(kind: str) -> str:
+    """That a kind of backup has been left, without a full stop."""
+    return f"there are {kind} backups, and the estate has no {kind} any more: no new one is made"
+
+
+def way_back(kind: str) -> str:
+    """What to do about a kind that has been left."""
+    return (
+        f"Put {kind} back into the estate and run `cdk deploy --all`; or, if nothing of it is to be protected any "
+        "more, delete the rows of its backups from the table mailark-catalog, in both regions."
+    )
+
+
 def newest_good(rows: Iterable[CatalogRow], now: datetime) -> CatalogRow | None:
     """The newest good backup that has an age, among rows given newest first; one that is dated ahead hides no other."""
     return next((row for row in rows if row.is_good and not _is_ahead(row.started_at, now)), None)

@@ -8,7 +8,17 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
-from lambdas.domain.ages import BACKUP_LIMIT, TEST_LIMITS, age_in_words, ages_of, good_for, newest_good
+from lambdas.domain.ages import (
+    BACKUP_LIMIT,
+    TEST_LIMITS,
+    age_in_words,
+    ages_of,
+    good_for,
+    left_in_words,
+    left_kinds,
+    newest_good,
+    way_back,
+)
 from lambdas.domain.alarms import expected_alarms
 from lambdas.domain.backup import CatalogRow
 from lambdas.domain.operation import machine_name
@@ -59,6 +69,9 @@ def checks(facts: Facts, now: datetime) -> Iterator[Check]:
                 yield from _of(each, "restore-test-age", each.tested[kind], partial(_test_age, kind=kind, now=now))
             elif kind in newest:
                 yield from _of(each, "backup-copied", each.catalog, partial(_copied, kind=kind, newest=newest[kind]))
+        for kind in left_kinds(kinds, known(each.catalog, [])):
+            said = f"{left_in_words(kind).capitalize()}."
+            yield Check("left-kind", each.region, "not good", said, way_back(kind))
         mine = _by_itself(kinds, primary)
         yield from _of(each, "last-run", each.ran, partial(_last_runs, mine=mine))
         yield from _of(each, "schedules", each.rules, partial(_rules, region=each.region, mine=mine, kinds=kinds))

@@ -121,13 +121,28 @@ def test_what_is_too_old_is_in_the_record_and_no_failure(house: House) -> None:
 
 
 def test_of_a_database_that_the_estate_has_not_nothing_is_measured(house: House) -> None:
-    """Nor is that of one whose backups are there still: no alarm waits for it."""
+    house.catalog().put(row_of(_ago(2)))
+    _tested(30)
+    measured = _measure(house)
+    assert [ages["kind"] for ages in measured["ages"]] == ["vault"]
+    assert (measured["verdict"], _published(kind="database")) == ("good", {})
+
+
+def test_a_database_that_has_gone_from_the_estate_is_told_while_its_backups_are_there(house: House) -> None:
+    """No alarm waits for its age any more: nobody else would say that its protection has ended."""
     for kind in ("vault", "database"):
         house.catalog().put(row_of(_ago(2), kind))
         _tested(30, kind=kind)
     measured = _measure(house)
-    assert [ages["kind"] for ages in measured["ages"]] == ["vault"]
-    assert (measured["verdict"], _published(kind="database")) == ("good", {})
+    assert (measured["verdict"], measured["problems"]) == (
+        "not good",
+        [
+            "there are database backups, and the estate has no database any more: no new one is made. "
+            "Put database back into the estate and run `cdk deploy --all`; or, if nothing of it is to be protected any "
+            "more, delete the rows of its backups from the table mailark-catalog, in both regions."
+        ],
+    )
+    assert _published(kind="database") == {}
 
 
 def test_each_kind_of_the_estate_is_measured_by_itself(with_database: House) -> None:

@@ -15,6 +15,7 @@ from lambdas.domain.ages import (
     ages_of,
     good_for,
     kinds_without_backup,
+    left_kinds,
     newest_test,
     too_old,
 )
@@ -90,6 +91,13 @@ def test_of_the_future_only_what_a_recovery_would_take_is_told() -> None:
     rows = [row_of(later, "database"), row_of(later, series="pre-restore"), row_of(later, proof="stored")]
     assert ages_of("vault", rows, None, NOW).dated_ahead == []
     assert ages_of("vault", [row_of(NOW)], None, NOW).dated_ahead == []
+
+
+def test_a_kind_is_left_when_it_has_backups_and_no_place_in_the_estate() -> None:
+    rows = [row_of(), row_of(STARTED, "database"), row_of(STARTED, "database", proof="stored")]
+    assert left_kinds(["vault"], rows) == ["database"]
+    assert left_kinds(["vault", "database"], rows) == []
+    assert left_kinds(["vault", "database"], []) == []
 
 
 # --- which restore tests count ----------------------------------------------------------------------------

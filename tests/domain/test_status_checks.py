@@ -124,6 +124,18 @@ def test_an_object_that_is_gone_is_not_good(kind: str) -> None:
     assert check.hint == f"Restore another backup if you must now; then start mailark-{kind}-backup."
 
 
+def test_a_database_that_has_gone_from_the_estate_is_not_good_while_its_backups_are_there() -> None:
+    """Its alarms and its schedules have gone with it: nobody else would say so."""
+    left = region_without_database(STANDBY, catalog=backups())
+    (check,) = bad(report(house_without_database(region_without_database(), left), NOW))
+    assert (check.name, check.region, check.verdict) == ("left-kind", STANDBY, "not good")
+    assert check.said == ("There are database backups, and the estate has no database any more: no new one is made.")
+    assert check.hint == (
+        "Put database back into the estate and run `cdk deploy --all`; or, if nothing of it is to be protected any "
+        "more, delete the rows of its backups from the table mailark-catalog, in both regions."
+    )
+
+
 @of_both
 def test_a_restore_test_that_was_never_made_is_not_good(kind: str) -> None:
     (check,) = bad(judged(tested=_but(kind, None)))
