@@ -76,14 +76,18 @@ def dumped(
     command = [client_program(source.major, "pg_dump"), "--format=plain", "--no-password", f"--snapshot={snapshot}"]
     command += [f"--encoding={source.encoding}", "--no-tablespaces"]
     command += [f"--lock-wait-timeout={round(LOCK_SECONDS * 1000)}", f"--restrict-key={restrict_key}"]
-    command += [f"--exclude-table-data={_pattern(table)}" for table in unreadable]
+    command += [f"--exclude-table-data={pattern}" for table in unreadable for pattern in _patterns(table)]
     return ProgramOutput("pg_dump", command, login, seconds)
 
 
-def _pattern(table: str) -> str:
-    """A table as pg_dump's patterns name exactly one (PostgreSQL manual, psql, "Patterns"): quoted, case kept."""
-    schema, _, name = table.partition(".")
-    return ".".join('"' + part.replace('"', '""') + '"' for part in (schema, name))
+def _patterns(table: str) -> Iterator[str]:
+    """A table as pg_dump's patterns name one (PostgreSQL manual, psql, "Patterns"): quoted, case kept.
+
+    Each point in it may be the one between schema and name: a pattern that no table has is none to pg_dump.
+    """
+    parts = table.replace('"', '""').split(".")
+    for place in range(1, len(parts)):
+        yield f'"{".".join(parts[:place])}"."{".".join(parts[place:])}"'
 
 
 def roles_of(login: Login, major: int, restrict_key: str, *, passwords: bool, seconds: float) -> bytes:

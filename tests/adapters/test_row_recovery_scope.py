@@ -132,6 +132,18 @@ def test_tables_without_a_primary_key_and_those_that_have_changed_are_compared_t
     ]
 
 
+def test_tables_whose_names_hold_points_are_told_apart(servers: PostgresServers) -> None:
+    names = ('"s.t"."u"', '"s"."t.u"', '"public"."a.b"')
+    made = "".join(f"create table {name} (id int primary key);" for name in names)
+    filled = "".join(f"insert into {name} values (1), (2);" for name in names)  # noqa: S608  # no input
+    pair = Pair(servers.shared(), f'create schema "s.t"; create schema s; {made} {filled}')
+    pair.change('delete from "s.t"."u"; delete from public."a.b" where id = 1')
+    assert find_scope(pair.backup, pair.live) == [
+        TableLoss('"s.t".u', 2, 0, 2),
+        TableLoss('public."a.b"', 2, 1, 1),
+    ]
+
+
 def test_recent_activity_is_what_the_server_has_counted_and_no_query_is_quoted(servers: PostgresServers) -> None:
     pair = Pair(servers.shared(), "create table log (a int); insert into log select generate_series(1, 50);")
     pair.change("delete from log where a <= 40")
