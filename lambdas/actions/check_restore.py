@@ -6,7 +6,7 @@ from lambdas.adapters.backup_store import BackupStore
 from lambdas.adapters.catalog import Catalog
 from lambdas.adapters.database_target import Place, database_target
 from lambdas.adapters.lambda_handler import Run, action
-from lambdas.adapters.restorable import require_restorable
+from lambdas.adapters.restorable import require_restorable, require_room
 from lambdas.adapters.signing import SigningKey
 from lambdas.domain.database_manifest import DatabaseManifest
 from lambdas.domain.manifest import of_kind
@@ -35,5 +35,8 @@ def handler(request: CheckRestore, run: Run) -> RestoreChecked:
     row = Catalog(settings.region, settings["CATALOG_TABLE"]).get(request.backup_id)
     store, signer = BackupStore(settings.region, settings["BACKUP_BUCKET"]), SigningKey(settings["EVIDENCE_KEY"])
     signed = store.signed_manifest(row.id, row.key, signer, row.manifest_version)
-    require_restorable(login, of_kind(signed, DatabaseManifest))
+    manifest = of_kind(signed, DatabaseManifest)
+    require_restorable(login, manifest)
+    if request.place != "live":  # a disk that is full for an instant is nothing for a server that services write to
+        require_room(login, manifest)
     return RestoreChecked(login.host, row.id)

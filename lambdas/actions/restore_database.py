@@ -12,7 +12,7 @@ from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.leases import Leases
 from lambdas.adapters.postgres_programs import load
 from lambdas.adapters.proof_record import record_proof
-from lambdas.adapters.restorable import require_restorable
+from lambdas.adapters.restorable import require_restorable, require_room
 from lambdas.adapters.signing import SigningKey
 from lambdas.adapters.throwaway_database import drop_database, make_database
 from lambdas.domain.database_manifest import DatabaseManifest
@@ -51,7 +51,8 @@ def handler(request: RestoreDatabase, run: Run) -> DatabaseRestored:
     row, store = catalog.get(request.backup_id), BackupStore(settings.region, settings["BACKUP_BUCKET"])
     signed = store.signed_manifest(row.id, row.key, SigningKey(settings["EVIDENCE_KEY"]), row.manifest_version)
     manifest, envelope = of_kind(signed, DatabaseManifest), Envelope(settings["BACKUP_KEY"])
-    require_restorable(login, manifest)  # asked before already, maybe; the room may have gone since
+    require_restorable(login, manifest)
+    require_room(login, manifest)
     with Leases(settings.region, settings["LEASES_TABLE"]).guard(request.operation, run.seconds_left()):
         make_database(login, manifest.source)
         try:

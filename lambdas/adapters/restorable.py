@@ -9,11 +9,19 @@ from lambdas.domain.database_time import refuse_too_long, seconds_of_load
 
 
 def require_restorable(login: Login, manifest: DatabaseManifest) -> None:
-    """Ask the server of `login` whether it takes that dump; nothing is changed, and it takes about 120 s at most.
+    """Ask the server of `login` whether it can load that dump in time; nothing is changed.
 
-    Raises `DumpTooLong`, `TargetLacks`, `DiskTooSmall`, and as `connected` does.
+    Raises `DumpTooLong`, `TargetLacks`, and as `connected` does.
     """
     sql_size = manifest.contents.sql.size
     refuse_too_long(f"A restore of {manifest.backup_id}", seconds_of_load(sql_size), sql_size)
     require_what_it_needs(login, manifest)
+
+
+def require_room(login: Login, manifest: DatabaseManifest) -> None:
+    """Ask the server of `login` whether it has room for that dump; it takes about 120 s at most.
+
+    Room is taken and given back: a disk that has too little is full for an instant. Raises `DiskTooSmall`, and as
+    `connected` does.
+    """
     check_space(login.host, space_for(login.to(MAINTENANCE), manifest.contents.size))

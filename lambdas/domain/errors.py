@@ -1,8 +1,7 @@
 """Every failure that Mailark can name: a stable code, one sentence of fact, a hint that names the cure.
 
-One class a failure. The class name is what Step Functions sees (`Retry` and `Catch` match on it), the code is
-what people search for, and the text is what they read at night. `tests/domain/test_errors.py` holds every
-text word for word, and a test holds the transient ones against the `Retry` lists of the state machines.
+One class a failure: `Retry` and `Catch` match on its name, people search for its code. `tests/domain/test_errors.py`
+holds every text word for word, and a test holds the transient ones against the `Retry` lists of the state machines.
 """
 
 from lambdas.domain import approval_errors, database_errors, recovery_errors, service_errors  # noqa: F401  # all count

@@ -139,11 +139,12 @@ def test_a_restore_that_would_not_be_done_in_time_is_refused(
     )
 
 
-def test_a_disk_without_room_is_refused(
+def test_a_fresh_disk_without_room_is_refused_and_the_live_one_is_asked_once_nobody_writes(
     house: House, servers: Databases, dumped: SavedBackup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`tests/adapters/test_database_space.py` fills a real one."""
     dumped.put(house)
+    _name_a_fresh_server(house)
     size = manifest_of(dumped).contents.size
     asked: list[tuple[str, int]] = []
 
@@ -153,12 +154,14 @@ def test_a_disk_without_room_is_refused(
 
     monkeypatch.setattr(restorable, "space_for", full)
     with pytest.raises(DiskTooSmall) as told:
-        _check(house)
+        _check(house, place="fresh")
     assert str(told.value) == (
         "disk-too-small: The disk of PostgreSQL at localhost has no room for 2,000,000 bytes more: it took 1,000,000.\n"
         "Next: Nothing live was touched. Make room, or name a fresh server under database.fresh in the estate."
     )
     assert asked == [("postgres", size)]
+    _check(house)  # whatever room the live server has: its services write, and its disk is not filled for a question
+    assert len(asked) == 1
 
 
 def test_a_server_of_another_major_version_is_refused(house: House, servers: Databases, dumped: SavedBackup) -> None:

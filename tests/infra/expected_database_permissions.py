@@ -28,7 +28,6 @@ DATABASE_ACTIONS: dict[str, list[str]] = {
         "s3:GetObjectVersion backups/database/*.manifest.json",
         "s3:ListBucket backups under database/*",
         "secretsmanager:GetSecretValue smtpy-db-AbCdEf",
-        "secretsmanager:GetSecretValue smtpy-db-staging-AbCdEf",
         "ssm:GetParameter /mailark/estate",
     ],
     "copy_to_second_store": [

@@ -44,6 +44,7 @@ SECRETS = {
 LOGINS = {
     "assess_database": {"live"},
     "check_database": {"live"},
+    "check_restore": {"live", "fresh"},
     "drop_database": {"live", "staging", "fresh"},
     "dump_database": {"live"},
     "export_rows": {"live", "staging"},
