@@ -3,7 +3,12 @@
 import pytest
 
 from lab.services import LabServices
-from lambdas.domain.database_errors import DatabaseCheckFailed, DatabaseRequestFailed, ServicesNotInEstate
+from lambdas.domain.database_errors import (
+    DatabaseCheckFailed,
+    DatabaseMissing,
+    DatabaseRequestFailed,
+    ServicesNotInEstate,
+)
 from lambdas.domain.estate_database import DatabaseCheck
 from lambdas.domain.service_errors import ServicesUnhealthy
 from tests.actions.database_house import NIGHT, Databases, Event, change_database, control_of
@@ -13,9 +18,9 @@ BRIEF = 63.0
 """Seconds of a function; three of them are for health."""
 
 
-def _verify(house: House, seconds: float | None = None) -> Event:
+def _verify(house: House, seconds: float | None = None, **more: object) -> Event:
     operation = house.operation("database_corruption", started_at=NIGHT)
-    verified: Event = house.run("verify_services", {"operation": operation}, seconds=seconds)
+    verified: Event = house.run("verify_services", {"operation": operation} | more, seconds=seconds)
     return verified
 
 
@@ -56,6 +61,25 @@ def test_a_check_that_gets_another_answer_fails(house: House, services: LabServi
 def test_a_check_sees_the_database_as_the_services_see_it(house: House, services: LabServices) -> None:
     change_database(house, checks=[DatabaseCheck("who asks", "select current_user", "smtpy")])
     assert _verify(house)["checks"] == 1
+
+
+def test_on_a_fresh_server_the_role_of_the_services_has_to_get_in_and_their_health_is_not_asked(
+    house: House, database: Databases, services: LabServices
+) -> None:
+    """Nobody has pointed them to it yet."""
+    assert house.database is not None
+    change_database(
+        house, fresh=house.database.staging, checks=[DatabaseCheck("who asks", "select current_user", "smtpy")]
+    )
+    control_of(services).stop(["api"])
+    with pytest.raises(DatabaseMissing, match="smtpy"):
+        _verify(house, place="fresh")
+    database.staging.create_database("smtpy")
+    try:
+        assert _verify(house, place="fresh") == {"healthy": [], "checks": 1}
+    finally:
+        database.staging.drop_database("smtpy")
+        control_of(services).start(["api"])
 
 
 def test_an_estate_without_services_has_none_to_verify(house: House, database: Databases) -> None:

@@ -133,6 +133,10 @@ def test_on_a_fresh_server_it_is_restored_and_proved_and_the_services_wait_to_be
         finished = house.run_well("database_corruption", given)
     details = finished.output["details"]
     assert details["kept_as"] is None
+    assert details["still_to_do"] == (
+        f"The services stand still: point them and database.server of the estate to {fresh.host}, take database.fresh "
+        "out of the estate, deploy, and start them."
+    )
     with fresh.connect(DATABASE) as session:
         fix_settings(session)
         there = {table.title: (table.rows, table.checksum) for table in table_facts(session)}
