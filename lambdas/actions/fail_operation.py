@@ -8,13 +8,25 @@ from typing import Any
 
 from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.operation_record import OperationRecord
-from lambdas.domain.failure import failure_of_step, recorded_failure
+from lambdas.domain.failure import failure_of_step, recorded_failure, with_services_down
 from lambdas.domain.scenarios import SCENARIOS
 
 
 @dataclass(frozen=True)
+class Caught:
+    """A failure as Step Functions has caught it, and the state that it is of."""
+
+    failed_state: str
+    error: str
+    cause: str
+
+
+@dataclass(frozen=True)
 class FailOperation:
-    """`failed_state`, `error` and `cause` are what Step Functions caught; `details` is what was done all the same."""
+    """`failed_state`, `error` and `cause` are what Step Functions caught; `details` is what was done all the same.
+
+    `services` is the second failure, by which the services that use the database could not be started again.
+    """
 
     scenario: str
     execution: str
@@ -22,6 +34,7 @@ class FailOperation:
     error: str
     cause: str
     details: dict[str, Any] = field(default_factory=dict)
+    services: Caught | None = None
 
 
 @dataclass(frozen=True)
@@ -35,6 +48,8 @@ class OperationFailed:
 @action(FailOperation)
 def handler(request: FailOperation, run: Run) -> OperationFailed:
     failure = failure_of_step(request.failed_state, request.error, request.cause)
+    if (second := request.services) is not None:
+        failure = with_services_down(failure, failure_of_step(second.failed_state, second.error, second.cause))
     record = OperationRecord(run)
     scenario = SCENARIOS[request.scenario]
     row = record.failed(scenario, request.execution, failure, request.failed_state, request.details)

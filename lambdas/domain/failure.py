@@ -27,6 +27,20 @@ def failure_of_step(state: str, error: str, cause: str) -> Failure:
     return as_failure(StepFailed(state=state, error=error))
 
 
+def with_services_down(first: Failure, second: Failure) -> Failure:
+    """Say of a failure what came after it: by the second one the services could not be started again.
+
+    One that would say the same twice (it is the services' start that has failed, and again) says it once.
+    """
+    if second == first:
+        return first
+    return dataclasses.replace(
+        first,
+        sentence=f"{first.sentence} And the services could not be started: {second.sentence}",
+        hint=f"{first.hint} For the services: {second.hint}",
+    )
+
+
 def failure_of_execution(scenario: str, status: str, error: str, cause: str) -> Failure:
     """The failure of a whole execution: FAILED, TIMED_OUT or ABORTED."""
     if status == "TIMED_OUT":

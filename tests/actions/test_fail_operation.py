@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+from lambdas.domain.database_errors import DatabaseNotProved
 from lambdas.domain.errors import Unexpected, VaultSealed
+from lambdas.domain.service_errors import ServiceControlUnreachable
 from tests.actions.house import House, execution_arn
 from tests.servers.aws import refused
 
@@ -54,6 +56,33 @@ def test_what_was_done_all_the_same_is_recorded_too(house: House) -> None:
     house.run("fail_operation", _event() | {"details": done})
     assert house.operations().get("op-1").outcome["details"] == done
     assert house.events()[-1].details["retention"] == done["retention"]
+
+
+def test_services_that_could_not_be_started_either_are_recorded_and_told_with_it(house: House) -> None:
+    house.operations().begin(house.operation("database_corruption"))
+    first = str(DatabaseNotProved(backup_id="smtpy_20261122_030000.sql.gz", problem="rows differ"))
+    second = str(ServiceControlUnreachable(control="https://mail.example.org:9443", problem="no answer"))
+    caught = {"error": "ServiceControlUnreachable", "cause": json.dumps({"errorMessage": second})}
+    event = _event("DatabaseNotProved", json.dumps({"errorMessage": first}), "VerifyDatabase") | {
+        "scenario": "database_corruption",
+        "execution": execution_arn("database_corruption"),
+        "services": caught | {"failed_state": "StartServicesAfterFailure"},
+    }
+    failed = house.run("fail_operation", event)
+    outcome = house.operations().get("op-1").outcome
+    sentences, hints = zip(*(each.partition(": ")[2].split("\nNext: ") for each in (first, second)), strict=True)
+    assert outcome["code"] == "database-not-proved"
+    assert outcome["state"] == "VerifyDatabase"
+    assert outcome["sentence"] == f"{sentences[0]} And the services could not be started: {sentences[1]}"
+    assert outcome["hint"] == f"{hints[0]} For the services: {hints[1]}"
+    assert failed["cause"] == f"database-not-proved: {outcome['sentence']}\nNext: {outcome['hint']}"
+    assert house.events()[-1].details["sentence"] == outcome["sentence"]
+
+
+def test_services_that_run_again_are_no_second_failure(house: House) -> None:
+    _begun(house)
+    house.run("fail_operation", _event() | {"services": None})
+    assert house.operations().get("op-1").outcome["sentence"] == SENTENCE
 
 
 def test_nothing_but_the_message_of_a_cause_is_kept(house: House) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.domain.errors import VaultSealed, all_errors
-from lambdas.domain.failure import as_failure, failure_of_execution, failure_of_step, with_way_out
+from lambdas.domain.failure import as_failure, failure_of_execution, failure_of_step, with_services_down, with_way_out
 from lambdas.domain.mailark_error import Failure, MailarkError
 
 SEALED = VaultSealed(address="https://vault.example.org:8200")
@@ -53,6 +53,21 @@ def test_an_error_of_ours_is_known_again_where_a_child_has_ended_with_it() -> No
 
 def test_an_error_of_ours_is_known_again_outside_of_a_function() -> None:
     assert failure_of_step("VerifyVault", "VaultSealed", str(SEALED)) == KNOWN
+
+
+def test_services_that_could_not_be_started_either_are_told_with_what_failed_first() -> None:
+    second = Failure("service-control-unreachable", "supervisord does not answer.", "Start it.")
+    found = with_services_down(REFUSED, second)
+    assert found.text == (
+        "vault-login-refused: Vault refuses the login. And the services could not be started: supervisord does not "
+        "answer.\n"
+        "Next: Paste the configuration. For the services: Start it."
+    )
+    assert Failure.parse(found.text) == found
+
+
+def test_a_start_of_the_services_that_fails_twice_in_the_same_way_is_told_once() -> None:
+    assert with_services_down(REFUSED, REFUSED) == REFUSED
 
 
 @pytest.mark.parametrize("state", ["CheckVault", "TakeVaultSnapshot", "WrapKeys", "VerifyBackupSaved"])

@@ -63,6 +63,12 @@ LEGS = {
 }
 """What may fail without failing the operation, and the variables by which the record says that it did."""
 
+ALSO_TOLD = {
+    **{name: {"details"} for name in ("vault_backup", "database_backup")},
+    **{name: {"services"} for name in ("database_corruption", "database_swap_undo")},
+}
+"""What a failure says beside itself: what was done all the same, and whether the services stand still."""
+
 WAITS_FOR_A_PERSON = {"RequestApproval"}
 """What waits as long as it is told to."""
 
@@ -275,8 +281,8 @@ def test_every_failure_of_a_task_leads_to_fail_operation(scenario: str) -> None:
             told_first = state.name in KNOWN_FIRST and catch["ErrorEquals"] == KNOWN_FIRST[state.name]
             assert told_first or catch["ErrorEquals"] == ["States.ALL"], state.name
             if catch["Next"] == "FailOperation":
-                details = {"details"} if scenario in ("vault_backup", "database_backup") else set()
-                assert set(catch["Output"]) == {"failed_state", "error", "cause"} | details, state.name
+                also = ALSO_TOLD.get(scenario, set())
+                assert set(catch["Output"]) == {"failed_state", "error", "cause"} | also, state.name
             else:  # something is put right first; then it fails with what it remembers
                 clearing = state.name.endswith("AfterFailure") and not told_first
                 remembered = set() if clearing else {"first_state", "first_error", "first_cause"}
@@ -285,6 +291,26 @@ def test_every_failure_of_a_task_leads_to_fail_operation(scenario: str) -> None:
                 assert "FailOperation" in machine.reachable(catch["Next"], caught=False), state.name
         if state.inner() or state.type == "Task":
             assert state.catches(), state.name
+
+
+@pytest.mark.parametrize("scenario", ["database_corruption", "database_swap_undo"])
+def test_services_that_could_not_be_started_after_a_failure_are_told_with_it(scenario: str) -> None:
+    states = _machine(scenario).states
+    starting = states["StartServicesAfterFailure"]
+    (catch,) = starting.catches()
+    told = catch["Output"]
+    assert {name: told[name] for name in ("failed_state", "error", "cause")} == {
+        "failed_state": "{% $first_state %}",
+        "error": "{% $first_error %}",
+        "cause": "{% $first_cause %}",
+    }
+    assert told["services"] == {
+        "failed_state": "{% $states.context.State.Name %}",
+        "error": "{% $states.errorOutput.Error %}",
+        "cause": "{% $states.errorOutput.Cause %}",
+    }
+    assert starting.definition["Output"] == told | {"services": "{% null %}"}
+    assert states["FailOperation"].definition["Arguments"]["Payload"]["services"] == "{% $states.input.services %}"
 
 
 @every_scenario
