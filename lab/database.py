@@ -69,6 +69,8 @@ class LabDatabase:
             "major": MAJOR,
             "server": _server(self.server, arns["smtpy-database"], pem),
             "staging": _server(self.staging, arns["smtpy-database-staging"], pem),
+            # A server to restore onto: it is another than the live one, and no database of that name lies on it.
+            "fresh": _server(self.staging, arns["smtpy-database-staging"], pem),
             "service_secret": arns["smtpy-service"],
             "services": {
                 "control": "supervisord",

@@ -1,12 +1,10 @@
 """A damaged database: restored beside, proved, put in its place, and taken back; nothing live is touched before."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import json
 from typing import Any
 
 import psycopg
 import pytest
-import yaml
 
 from lab.damage import damage_pages
 from lab.forwarding_service import DATABASE, SERVICE
@@ -88,15 +86,32 @@ def test_mail_goes_on_when_the_server_cannot_take_the_dump(house: House, backed_
     before, fresh = house.database_fingerprint(), house.lab.database.staging
     fresh.query(f"alter role {SERVICE} rename to elsewhere")
     try:
-        with _fresh_server(house):
-            given = {"reason": "the disk is dying", "even_if_sound": True, "on_fresh": True}
-            finished = house.run("database_corruption", given)
+        given = {"reason": "the disk is dying", "even_if_sound": True, "on_fresh": True}
+        finished = house.run("database_corruption", given)
     finally:
         fresh.query(f"alter role elsewhere rename to {SERVICE}")
     assert failure(finished).code == "target-lacks"
     checked = ["BeginOperation", "AssessDatabase", "ChooseBackup", "VerifyBackup", "CheckRestore"]
     assert house.states_entered(finished.arn) == [*checked, "FailOperation", "Failed"]
     assert set(house.services().values()) == {"running"}
+    assert house.healthy()
+    assert house.database_fingerprint() == before
+
+
+def test_services_that_cannot_be_started_after_a_failure_either_are_in_the_alert_and_in_the_record(
+    house: House, backed_up: dict[str, Any]
+) -> None:
+    before = house.database_fingerprint()
+    with broken(house, "verify_database"), broken(house, "start_services"):
+        finished = house.run("database_corruption", {"reason": "a drill", "even_if_sound": True})
+    found, second = failure(finished), "And the services could not be started: The step StartServicesAfterFailure "
+    assert found.sentence.startswith("The step VerifyDatabase ")
+    assert second in found.sentence
+    assert " For the services: " in found.hint
+    assert second in house.alert_of(finished.arn).body
+    assert json.loads(house.operation(finished.arn)["outcome"])["sentence"] == found.sentence
+    assert set(house.services().values()) == {"stopped"}
+    house.start_services()
     assert house.healthy()
     assert house.database_fingerprint() == before
 
@@ -128,9 +143,8 @@ def test_on_a_fresh_server_it_is_restored_and_proved_and_the_services_wait_to_be
 ) -> None:
     """The staging server stands for the fresh one: it is another server, and holds nothing."""
     before, fresh = house.database_fingerprint(), house.lab.database.staging
-    with _fresh_server(house):
-        given = {"reason": "the disk is dying", "even_if_sound": True, "on_fresh": True}
-        finished = house.run_well("database_corruption", given)
+    given = {"reason": "the disk is dying", "even_if_sound": True, "on_fresh": True}
+    finished = house.run_well("database_corruption", given)
     details = finished.output["details"]
     assert details["kept_as"] is None
     assert details["still_to_do"] == (
@@ -146,17 +160,3 @@ def test_on_a_fresh_server_it_is_restored_and_proved_and_the_services_wait_to_be
     fresh.drop_database(DATABASE)
     house.start_services()
     assert house.healthy()
-
-
-@contextmanager
-def _fresh_server(house: House) -> Iterator[None]:
-    """The estate names a fresh server while the block runs."""
-    ssm, name = house.lab.client("ssm"), "/mailark/estate"
-    before = ssm.get_parameter(Name=name)["Parameter"]["Value"]
-    estate = yaml.safe_load(before)
-    estate["database"]["fresh"] = estate["database"]["staging"]
-    ssm.put_parameter(Name=name, Value=yaml.safe_dump(estate), Overwrite=True, Tier="Advanced")
-    try:
-        yield
-    finally:
-        ssm.put_parameter(Name=name, Value=before, Overwrite=True, Tier="Advanced")
