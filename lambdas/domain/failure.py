@@ -37,7 +37,7 @@ def with_services_down(first: Failure, second: Failure) -> Failure:
     return dataclasses.replace(
         first,
         sentence=f"{first.sentence} And the services could not be started: {second.sentence}",
-        hint=f"{first.hint} For the services: {second.hint}",
+        hint=f"{first.hint} For the services: {second.hint} Then start services_start, which proves that they work.",
     )
 
 

@@ -74,9 +74,11 @@ def test_services_that_could_not_be_started_either_are_recorded_and_told_with_it
     assert outcome["code"] == "database-not-proved"
     assert outcome["state"] == "VerifyDatabase"
     assert outcome["sentence"] == f"{sentences[0]} And the services could not be started: {sentences[1]}"
-    assert outcome["hint"] == f"{hints[0]} For the services: {hints[1]}"
+    assert outcome["hint"] == (
+        f"{hints[0]} For the services: {hints[1]} Then start services_start, which proves that they work."
+    )
     assert failed["cause"] == f"database-not-proved: {outcome['sentence']}\nNext: {outcome['hint']}"
-    assert house.events()[-1].details["sentence"] == outcome["sentence"]
+    assert house.events(scope="platform#database")[-1].details["sentence"] == outcome["sentence"]
 
 
 def test_services_that_run_again_are_no_second_failure(house: House) -> None:

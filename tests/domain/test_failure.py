@@ -61,7 +61,8 @@ def test_services_that_could_not_be_started_either_are_told_with_what_failed_fir
     assert found.text == (
         "vault-login-refused: Vault refuses the login. And the services could not be started: supervisord does not "
         "answer.\n"
-        "Next: Paste the configuration. For the services: Start it."
+        "Next: Paste the configuration. For the services: Start it. Then start services_start, which proves "
+        "that they work."
     )
     assert Failure.parse(found.text) == found
 

@@ -85,9 +85,9 @@ def test_every_action_is_a_state_of_its_name_in_some_machine() -> None:
     assert states.keys() == set(_actions()) - NOT_A_STEP
     for action, names in states.items():
         assert construct_name(action) in names
-        assert all(re.fullmatch(rf"{construct_name(action)}(Saved|Copies)?(AfterFailure)?", name) for name in names), (
-            names
-        )
+        assert all(
+            re.fullmatch(rf"{construct_name(action)}(Saved|Copies|OnFresh)?(AfterFailure)?", name) for name in names
+        ), names
 
 
 def test_every_action_takes_a_request_of_its_name() -> None:
