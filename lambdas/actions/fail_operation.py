@@ -8,7 +8,7 @@ from typing import Any
 
 from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.operation_record import OperationRecord
-from lambdas.domain.failure import failure_of_step, recorded_failure, with_services_down
+from lambdas.domain.failure import failure_of_step, recorded_failure, with_second_failure
 from lambdas.domain.scenarios import SCENARIOS
 
 
@@ -25,7 +25,7 @@ class Caught:
 class FailOperation:
     """`failed_state`, `error` and `cause` are what Step Functions caught; `details` is what was done all the same.
 
-    `services` is the second failure, by which the services that use the database could not be started again.
+    `second` is the failure of what was to clear up after the first one.
     """
 
     scenario: str
@@ -34,7 +34,7 @@ class FailOperation:
     error: str
     cause: str
     details: dict[str, Any] = field(default_factory=dict)
-    services: Caught | None = None
+    second: Caught | None = None
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,9 @@ class OperationFailed:
 @action(FailOperation)
 def handler(request: FailOperation, run: Run) -> OperationFailed:
     failure = failure_of_step(request.failed_state, request.error, request.cause)
-    if (second := request.services) is not None:
-        failure = with_services_down(failure, failure_of_step(second.failed_state, second.error, second.cause))
+    if (second := request.second) is not None:
+        after = failure_of_step(second.failed_state, second.error, second.cause)
+        failure = with_second_failure(failure, request.scenario, second.failed_state, after)
     record = OperationRecord(run)
     scenario = SCENARIOS[request.scenario]
     row = record.failed(scenario, request.execution, failure, request.failed_state, request.details)

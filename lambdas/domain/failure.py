@@ -27,17 +27,19 @@ def failure_of_step(state: str, error: str, cause: str) -> Failure:
     return as_failure(StepFailed(state=state, error=error))
 
 
-def with_services_down(first: Failure, second: Failure) -> Failure:
-    """Say of a failure what came after it: by the second one the services could not be started again.
+def with_second_failure(first: Failure, scenario: str, state: str, second: Failure) -> Failure:
+    """Say of a failure what came after it: by the second one, of a `state` that clears up, something is left as it was.
 
     One that would say the same twice (it is the services' start that has failed, and again) says it once.
     """
     if second == first:
         return first
+    what, cure = _LEFT_SO[state]
+    cured_by = {"data_deletion": "row_recovery_emptying"}.get(scenario, "database_staging_emptying")
     return dataclasses.replace(
         first,
-        sentence=f"{first.sentence} And the services could not be started: {second.sentence}",
-        hint=f"{first.hint} For the services: {second.hint} Then start services_start, which proves that they work.",
+        sentence=f"{first.sentence} And {what}: {second.sentence}",
+        hint=f"{first.hint} {cure.format(hint=second.hint, emptying=cured_by)}",
     )
 
 
@@ -82,6 +84,17 @@ _EMPTY_STAGING_BY_HAND = (
 )
 
 
+_LEFT_SO = {
+    "StartServicesAfterFailure": (
+        "the services could not be started",
+        "For the services: {hint} Then start services_start, which proves that they work.",
+    ),
+    "DropDatabaseAfterFailure": (
+        "rows of the backup may still lie on the staging server",
+        "For these rows: {hint} Then start {emptying}, which drops them.",
+    ),
+}
+"""What a step that was to clear up after a failure leaves where it fails itself, and what is to be done then."""
 _UNDO_SWAP = "To go back to the database that was live before, start database_swap_undo."
 _SERVICES_STAND = (
     "The services may stand still. Start services_start (when this was stopped or ran out of time it starts by "
@@ -109,6 +122,16 @@ _CLEARS_UP = {
     "row_recovery_emptying": _ROWS_BY_HAND.format(name="mailark_before_"),
 }
 """What is left to do where even clearing up has failed."""
+_MAY_BE_SWAPPED = (
+    "If the server has a database with _corrupt_ and the time of this run in its name, the databases were exchanged "
+    "all the same: look whether the services work then, or start database_swap_undo to go back."
+)
+_MAY_BE_IMPORTED = (
+    "The rows may be in all the same: start this again with the same input, which finds what is still missing, and "
+    "inserts nothing twice."
+)
+_UNCERTAIN = {"step-failed", "step-timed-out", "database-unreachable", "lease-lost", "aws-unavailable", "unexpected"}
+"""Failures that may come after the work was done."""
 _IN_PLACE = {"StartServices", "VerifyServices", "CompleteOperation"}
 """The steps of a recovery of the database after the swap."""
 
@@ -127,6 +150,8 @@ def with_way_out(failure: Failure, scenario: str, state: str | None, saved_as: s
     elif scenario == "database_corruption":
         if state is None:
             or_else = _SERVICES_STAND
+        elif state == "SwapDatabases":
+            or_else = _MAY_BE_SWAPPED
         elif state in _IN_PLACE:
             or_else = _UNDO_SWAP
     elif scenario == "database_swap_undo":
@@ -135,6 +160,8 @@ def with_way_out(failure: Failure, scenario: str, state: str | None, saved_as: s
     elif scenario in _LEFT:
         if state is None or state == "DropDatabase":
             or_else = _LEFT[scenario]
+        elif state == "ImportRows" and failure.code in _UNCERTAIN:
+            or_else = _MAY_BE_IMPORTED
     elif scenario == "vault_restore" and state in _SAVING and failure.code not in _NOT_THERE:
         or_else = (
             'If it cannot be saved and may be lost, start vault_restore with {"reason": "...", "without_saving": true}.'

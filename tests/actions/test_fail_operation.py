@@ -66,7 +66,7 @@ def test_services_that_could_not_be_started_either_are_recorded_and_told_with_it
     event = _event("DatabaseNotProved", json.dumps({"errorMessage": first}), "VerifyDatabase") | {
         "scenario": "database_corruption",
         "execution": execution_arn("database_corruption"),
-        "services": caught | {"failed_state": "StartServicesAfterFailure"},
+        "second": caught | {"failed_state": "StartServicesAfterFailure"},
     }
     failed = house.run("fail_operation", event)
     outcome = house.operations().get("op-1").outcome
@@ -83,7 +83,7 @@ def test_services_that_could_not_be_started_either_are_recorded_and_told_with_it
 
 def test_services_that_run_again_are_no_second_failure(house: House) -> None:
     _begun(house)
-    house.run("fail_operation", _event() | {"services": None})
+    house.run("fail_operation", _event() | {"second": None})
     assert house.operations().get("op-1").outcome["sentence"] == SENTENCE
 
 

@@ -63,6 +63,16 @@ def test_a_check_sees_the_database_as_the_services_see_it(house: House, services
     assert _verify(house)["checks"] == 1
 
 
+def test_a_check_sees_what_a_policy_lets_the_services_see(
+    house: House, database: Databases, services: LabServices
+) -> None:
+    """A role that policies hold for gets what they show; only a dump, which must not miss a row, is refused then."""
+    held = "alter table users enable row level security; alter table users force row level security"
+    database.live.query(f"{held}; create policy one on users to smtpy using (id = 1)", "smtpy")
+    change_database(house, checks=[DatabaseCheck("one user", "select count(*) from users", "1")])
+    assert _verify(house)["checks"] == 1
+
+
 def test_on_a_fresh_server_the_role_of_the_services_has_to_get_in_and_their_health_is_not_asked(
     house: House, database: Databases, services: LabServices
 ) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.domain.errors import VaultSealed, all_errors
-from lambdas.domain.failure import as_failure, failure_of_execution, failure_of_step, with_services_down, with_way_out
+from lambdas.domain.failure import as_failure, failure_of_execution, failure_of_step, with_second_failure, with_way_out
 from lambdas.domain.mailark_error import Failure, MailarkError
 
 SEALED = VaultSealed(address="https://vault.example.org:8200")
@@ -57,7 +57,7 @@ def test_an_error_of_ours_is_known_again_outside_of_a_function() -> None:
 
 def test_services_that_could_not_be_started_either_are_told_with_what_failed_first() -> None:
     second = Failure("service-control-unreachable", "supervisord does not answer.", "Start it.")
-    found = with_services_down(REFUSED, second)
+    found = with_second_failure(REFUSED, "database_corruption", "StartServicesAfterFailure", second)
     assert found.text == (
         "vault-login-refused: Vault refuses the login. And the services could not be started: supervisord does not "
         "answer.\n"
@@ -67,8 +67,37 @@ def test_services_that_could_not_be_started_either_are_told_with_what_failed_fir
     assert Failure.parse(found.text) == found
 
 
+@pytest.mark.parametrize(
+    ("scenario", "emptying"),
+    [("database_restore_test", "database_staging_emptying"), ("data_deletion", "row_recovery_emptying")],
+)
+def test_rows_that_could_not_be_dropped_either_are_told_with_what_failed_first(scenario: str, emptying: str) -> None:
+    second = Failure("database-unreachable", "The staging server does not answer.", "Start it.")
+    found = with_second_failure(REFUSED, scenario, "DropDatabaseAfterFailure", second)
+    assert found.text == (
+        "vault-login-refused: Vault refuses the login. And rows of the backup may still lie on the staging server: The "
+        "staging server does not answer.\n"
+        f"Next: Paste the configuration. For these rows: Start it. Then start {emptying}, which drops them."
+    )
+
+
+def test_a_swap_that_died_may_have_been_made_all_the_same() -> None:
+    assert with_way_out(KNOWN, "database_corruption", "SwapDatabases", None).or_else == (
+        "If the server has a database with _corrupt_ and the time of this run in its name, the databases were "
+        "exchanged all the same: look whether the services work then, or start database_swap_undo to go back."
+    )
+
+
+def test_an_import_that_died_may_have_been_made_all_the_same_and_can_be_started_again() -> None:
+    died = could_not_run("Runtime.ExitError")
+    assert with_way_out(died, "data_deletion", "ImportRows", None).or_else == (
+        "The rows may be in all the same: start this again with the same input, which finds what is still missing, and "
+        "inserts nothing twice."
+    )
+
+
 def test_a_start_of_the_services_that_fails_twice_in_the_same_way_is_told_once() -> None:
-    assert with_services_down(REFUSED, REFUSED) == REFUSED
+    assert with_second_failure(REFUSED, "database_corruption", "StartServicesAfterFailure", REFUSED) == REFUSED
 
 
 @pytest.mark.parametrize("state", ["CheckVault", "TakeVaultSnapshot", "WrapKeys", "VerifyBackupSaved"])

@@ -65,9 +65,10 @@ LEGS = {
 
 ALSO_TOLD = {
     **{name: {"details"} for name in ("vault_backup", "database_backup")},
-    **{name: {"services"} for name in ("database_corruption", "database_swap_undo")},
+    **{name: {"second"} for name in ("database_corruption", "database_swap_undo")},
+    **{name: {"second"} for name in ("database_restore_test", "data_deletion")},
 }
-"""What a failure says beside itself: what was done all the same, and whether the services stand still."""
+"""What a failure says beside itself: what was done all the same, and what could not be cleared up after it."""
 
 WAITS_FOR_A_PERSON = {"RequestApproval"}
 """What waits as long as it is told to."""
@@ -293,24 +294,32 @@ def test_every_failure_of_a_task_leads_to_fail_operation(scenario: str) -> None:
             assert state.catches(), state.name
 
 
-@pytest.mark.parametrize("scenario", ["database_corruption", "database_swap_undo"])
-def test_services_that_could_not_be_started_after_a_failure_are_told_with_it(scenario: str) -> None:
+@pytest.mark.parametrize(
+    ("scenario", "state"),
+    [
+        ("database_corruption", "StartServicesAfterFailure"),
+        ("database_swap_undo", "StartServicesAfterFailure"),
+        ("database_restore_test", "DropDatabaseAfterFailure"),
+        ("data_deletion", "DropDatabaseAfterFailure"),
+    ],
+)
+def test_what_could_not_be_cleared_up_after_a_failure_is_told_with_it(scenario: str, state: str) -> None:
     states = _machine(scenario).states
-    starting = states["StartServicesAfterFailure"]
-    (catch,) = starting.catches()
+    clearing = states[state]
+    (catch,) = clearing.catches()
     told = catch["Output"]
     assert {name: told[name] for name in ("failed_state", "error", "cause")} == {
         "failed_state": "{% $first_state %}",
         "error": "{% $first_error %}",
         "cause": "{% $first_cause %}",
     }
-    assert told["services"] == {
+    assert told["second"] == {
         "failed_state": "{% $states.context.State.Name %}",
         "error": "{% $states.errorOutput.Error %}",
         "cause": "{% $states.errorOutput.Cause %}",
     }
-    assert starting.definition["Output"] == told | {"services": "{% null %}"}
-    assert states["FailOperation"].definition["Arguments"]["Payload"]["services"] == "{% $states.input.services %}"
+    assert clearing.definition["Output"] == told | {"second": "{% null %}"}
+    assert states["FailOperation"].definition["Arguments"]["Payload"]["second"] == "{% $states.input.second %}"
 
 
 @every_scenario
