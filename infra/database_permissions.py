@@ -109,7 +109,7 @@ DATABASE_ACTIONS: dict[str, ActionSpec] = {
     "assess_database": ActionSpec(1024, 900, [ESTATE, *AUDIT], logins=["live"]),
     "swap_databases": ActionSpec(512, 120, [ESTATE, LEASE], logins=["live", "fresh"]),
     "undo_database_swap": ActionSpec(512, 120, [ESTATE, LEASE], logins=["live"]),
-    "stop_services": ActionSpec(512, 420, [ESTATE, LEASE], reaches_services=True),
+    "stop_services": ActionSpec(512, 600, [ESTATE, LEASE], reaches_services=True),
     "start_services": ActionSpec(512, 600, [ESTATE, LEASE], reaches_services=True),
     # Through the service's own role it is proved that the service works, and nothing else.
     "verify_services": ActionSpec(512, 600, [ESTATE], logins=["service"]),

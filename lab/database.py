@@ -78,7 +78,7 @@ class LabDatabase:
                 "address": self.services.address,
                 "secret": arns["smtpy-supervisord"],
                 "ca": pem,
-                "health": self.services.health_urls,
+                "health": [*self.services.health_urls, self.services.smtp_url],
             },
             "checks": [
                 {"name": "every domain has an organization", "sql": _ORPHANS, "expect": "0"},

@@ -22,6 +22,7 @@ class LabServices:
         """`dsn` is how libpq reaches the database, password included: it goes into the programs' environment alone."""
         self.folder, self.authority = folder, authority
         self.api_port, self.smtp_port = free_port(), free_port()
+        self.smtp_url = f"smtp://{LOOPBACK}:{self.smtp_port}"
         self.health_urls = [f"http://{LOOPBACK}:{self.api_port}/health"]
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "DATABASE_URL": dsn, "LC_ALL": "C.UTF-8"}
         programs = {

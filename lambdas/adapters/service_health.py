@@ -1,9 +1,14 @@
-"""Whether the services work: each health URL of the estate, asked until all answer 200 in one round."""
+"""Whether the services work: each health URL of the estate, asked until all are well in one round.
 
+What begins with `smtp://` has to greet and to answer EHLO (RFC 5321, 4.3.2); all else has to answer 200.
+"""
+
+import smtplib
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import certifi
 import requests
@@ -16,12 +21,13 @@ HEALTHY_SECONDS = 300.0
 _PAUSE_SECONDS = 1.0
 _CONNECT_SECONDS = 3.05
 _READ_SECONDS = 10.0
+_SMTP_PORT, _SMTP_WELL = 25, 250
 
 
 def prove_healthy(
     urls: Sequence[str], ca: str = "", seconds: float = HEALTHY_SECONDS, pause: float = _PAUSE_SECONDS
 ) -> None:
-    """Ask every URL until all answer 200 in the same round, for `seconds` at most; no redirect is followed.
+    """Ask every URL until all are well in the same round, for `seconds` at most; no redirect is followed.
 
     `ca` is PEM, trusted beside the public ones. Raises `ServicesUnhealthy` with what each had said last that failed.
     """
@@ -38,7 +44,9 @@ def prove_healthy(
 
 
 def _problem(session: requests.Session, url: str) -> str:
-    """What is wrong with the answer of one URL; nothing if it is 200."""
+    """What is wrong with the answer of one URL; nothing if it is well."""
+    if url.startswith("smtp://"):
+        return _smtp_problem(url)
     try:
         answer = session.get(url, timeout=(_CONNECT_SECONDS, _READ_SECONDS), allow_redirects=False, stream=True)
         answer.close()
@@ -51,3 +59,17 @@ def _problem(session: requests.Session, url: str) -> str:
     except requests.RequestException as error:
         return f"could not be asked ({type(error).__name__})"
     return "" if answer.status_code == 200 else f"answered {answer.status_code}"
+
+
+def _smtp_problem(url: str) -> str:
+    """What is wrong with a mail server; nothing if it greets and answers EHLO."""
+    parts = urlsplit(url)
+    try:
+        with smtplib.SMTP(parts.hostname or "", parts.port or _SMTP_PORT, timeout=_READ_SECONDS) as smtp:
+            code, _ = smtp.ehlo()
+    except smtplib.SMTPResponseException as error:
+        return f"answered {error.smtp_code}"
+    except OSError as error:  # and what smtplib makes of one
+        late = isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError)
+        return "took too long to answer" if late else "gives no connection"
+    return "" if code == _SMTP_WELL else f"answered {code}"

@@ -10,7 +10,7 @@ from lambdas.domain.pem import check_certificates
 
 _CONTROL = r"^(supervisord|ssm)\Z"
 _SERVICE = r"^[a-z][a-z0-9_-]{0,62}\Z"
-_HEALTH = r"^https?://[A-Za-z0-9][A-Za-z0-9.:-]*(/[^\s#]*)?\Z"
+_HEALTH = r"^(https?://[A-Za-z0-9][A-Za-z0-9.:-]*(/[^\s#]*)?|smtp://[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?)\Z"
 _CONTROL_ADDRESS = r"^https://[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?\Z"
 _ARN = r"^arn:aws[a-z-]*:.+\Z"
 _INSTANCE = r"^m?i-[0-9a-f]{8,17}\Z"
@@ -19,7 +19,7 @@ _DIRECTORY = r"^(/[A-Za-z0-9._][A-Za-z0-9._-]*)+\Z"
 SERVICES_PATTERNS = {
     _CONTROL: "supervisord or ssm",
     _SERVICE: "the name of a service such as smtp-receiver, in lower case",
-    _HEALTH: "an http:// or https:// URL without a user, a fragment or a space",
+    _HEALTH: "an http:// or https:// URL without a user, a fragment or a space, or smtp:// with a host and a port",
     _CONTROL_ADDRESS: "an address without a path such as https://host.example.org:9443",
     _ARN: "an ARN",
     _INSTANCE: "the id of a host in SSM such as i-0123456789abcdef0 or mi-0123456789abcdef0",
@@ -30,7 +30,8 @@ SERVICES_PATTERNS = {
 class Services(Struct, frozen=True, forbid_unknown_fields=True):
     """The services that use a database.
 
-    `names` is the order in which they are stopped. Each URL of `health` must answer 200 once they run again.
+    `names` is the order in which they are stopped. Each URL of `health` must answer 200 once they run again, or greet
+    and answer EHLO where it begins with `smtp://`.
     With `supervisord`, `address` is its API behind TLS, and `secret` the ARN of a secret in Secrets Manager: JSON with
     `username` and `password`. With `ssm`, `instance_id` is the host, and `directory` there holds the Compose file.
     `ca` is PEM, left out for public certificates: of the control and, beside the public ones, of the health URLs.

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from aiosmtpd.controller import Controller
 
 from lab.certificates import Certificate, CertificateAuthority
+from lab.processes import free_port
 from lambdas.adapters.service_health import prove_healthy
 from lambdas.domain.service_errors import ServicesUnhealthy
 
@@ -82,6 +84,44 @@ def test_each_that_failed_is_named_with_what_it_said() -> None:
     sentence = f"within 0.3 s: {api.url} answered 503; {gone.url} gives no connection.\n"
     assert sentence in str(caught.value)
     assert api.asked > 1
+
+
+class _Refusing:
+    """Hands out what a mail server does that takes nothing: RFC 5321, 3.1."""
+
+    async def handle_EHLO(  # noqa: N802  # aiosmtpd's
+        self, _server: object, _session: object, _envelope: object, _name: str, _answers: list[str]
+    ) -> list[str]:
+        return ["550 not today"]
+
+
+def test_a_mail_server_has_to_greet_and_to_answer_ehlo() -> None:
+    with _mail(object()) as well:
+        prove_healthy([well], pause=0)
+    with pytest.raises(ServicesUnhealthy, match=f"{well} gives no connection"):
+        prove_healthy([well], seconds=0)
+    with _mail(_Refusing()) as refusing, pytest.raises(ServicesUnhealthy, match=f"{refusing} answered 550"):
+        prove_healthy([refusing], seconds=0)
+
+
+def test_a_mail_server_that_does_not_greet_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lambdas.adapters.service_health._READ_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"smtp://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(ServicesUnhealthy, match="took too long to answer"):
+            prove_healthy([url], seconds=0)
+
+
+@contextmanager
+def _mail(handler: object) -> Iterator[str]:
+    """A mail server that does what its handler says, and all else as servers do."""
+    port = free_port()
+    server = Controller(handler, hostname="127.0.0.1", port=port)
+    server.start()
+    try:
+        yield f"smtp://127.0.0.1:{port}"
+    finally:
+        server.stop()
 
 
 def test_a_redirect_is_not_followed() -> None:

@@ -25,7 +25,7 @@ SUPERVISORD: dict[str, Any] = {
 SSM: dict[str, Any] = {
     "control": "ssm",
     "names": ["smtp-receiver", "api"],
-    "health": ["http://10.0.0.5:8000/health?deep=1", "https://api.example.org"],
+    "health": ["http://10.0.0.5:8000/health?deep=1", "https://api.example.org", "smtp://10.0.0.5:2525"],
     "instance_id": "i-0123456789abcdef0",
 }
 
@@ -70,7 +70,8 @@ def test_what_is_stopped_last_is_started_first() -> None:
         ({**SSM, "health": []}, "health: expected at least 1 entry, got none"),
         (
             {**SSM, "health": ["https://user:word@api.example.org/"]},
-            "health[0]: expected an http:// or https:// URL without a user, a fragment or a space, got "
+            "health[0]: expected an http:// or https:// URL without a user, a fragment or a space, or smtp:// with "
+            "a host and a port, got "
             "'https://user:word@api.example.org/'",
         ),
         (

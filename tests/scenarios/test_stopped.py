@@ -47,7 +47,8 @@ def test_services_that_a_stopped_recovery_left_standing_run_again_and_are_proved
     _assert_cleared_up(house, following, "services_started")
     details = house.follow(following).output["details"]
     assert set(details["services"].values()) == {"running"} == set(house.services().values())
-    assert details["healthy"] == house.lab.database.services.health_urls
+    services = house.lab.database.services
+    assert details["healthy"] == [*services.health_urls, services.smtp_url]
     assert house.healthy()
     assert house.database_fingerprint() == before
 
