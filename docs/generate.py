@@ -53,6 +53,8 @@ _BEFORE = {
    in `database.fresh`. If the disk itself may be the cause, or the server is lost, take the fresh one, or start an
    empty server at the live one's address. A new server needs the login, and the roles and extensions that the dump
    names: `python -m lambdas.break_glass open` writes the roles as SQL ([how](../break-glass.md#a-database)).
+   The role in the secret of the server that is restored onto has to be a superuser: if it is a lesser one, put a
+   superuser's login into that secret now.
 1. Start the execution. The services are stopped once a backup is proved intact; nothing else that lives is touched
    before the swap, and whatever fails before it starts them again. All that was written since the backup is then in
    the old database alone, which stays as `kept_as` in the record names it.
@@ -60,7 +62,8 @@ _BEFORE = {
 3. To go back to the old database: `mailark-database-swap-undo`.
 """,
     "database_swap_undo": """
-1. Start the execution. The database that the newest `database_corruption` put in place is kept as
+1. It puts the old database live again, with whatever damage it has. Start the execution. The database that the newest
+   `database_corruption` put in place is kept as
    `<name>_undone_<time>`, with all that was written to it since.
 2. It undoes what was swapped on the live server; a restore onto a fresh one has replaced nothing there.
 """,
@@ -176,8 +179,9 @@ In the console: Step Functions, `{machine_name(scenario.name)}`, *Start executio
 
 ## When it fails
 
-The execution ends red, an alert says what happened and what to do, and the lease is free. Do what the alert says,
-then start it again: with the same input, unless that cure asks for another. Doing again what is done does no harm.
+The execution ends red. What happened and what to do stand in its *Error* and *Cause*, in what `.venv/bin/python -m
+lambdas.status` prints, and in the alert. Do that, then start it again: with the same input, unless that cure asks for
+another. Nothing stays locked, and doing again what is done does no harm.
 All errors: [errors.md](../errors.md).
 """
 
@@ -188,7 +192,8 @@ def error_list() -> str:
     return f"""<!-- Written by `make docs` from the errors in lambdas/domain. -->
 # Errors
 
-What `{{…}}` stands for is in the message itself. A transient error is tried again by the state machine.
+What `{{…}}` stands for is in the message itself. A transient error is tried again by the state machine. A scenario that
+a cure names, such as `vault_backup`, is the state machine `mailark-vault-backup`.
 
 {parts}"""
 

@@ -8,12 +8,11 @@ import json
 import sys
 from typing import Any
 
-import boto3
 import msgspec
 from botocore.exceptions import ClientError
 
 from lambdas.adapters.approvals import Approvals
-from lambdas.adapters.aws import AWS_ERRORS, client, error_code, lacks_identity
+from lambdas.adapters.aws import AWS_ERRORS, client, error_code, lacks_identity, shell_region
 from lambdas.adapters.decision_slips import DecisionSlips
 from lambdas.domain.approval import Approval, read_slip, slip_name
 from lambdas.domain.mailark_error import MailarkError
@@ -26,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit code."""
     given = _arguments(arguments)
     try:
-        region = given.region or boto3.Session().region_name
+        region = given.region or shell_region()
         if not region:
             raise Refused("It is not known in which region to look.", "Name it with --region, or set AWS_REGION.")
         print(_answer(given, region))  # noqa: T201  # a command line tool

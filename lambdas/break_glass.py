@@ -7,6 +7,7 @@ side, and BACKUP names either of the two. docs/break-glass.md is the page for th
 import argparse
 import base64
 import getpass
+import logging
 import signal
 import sys
 from pathlib import Path
@@ -32,6 +33,7 @@ _USUAL_PORT = 8200
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit code."""
     given = _arguments(arguments)
+    logging.getLogger("aws_encryption_sdk").setLevel(logging.CRITICAL)  # it prints a traceback beside what we say
     try:
         given.run(given)
     except (MailarkError, Refused) as error:

@@ -16,11 +16,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import boto3
 from botocore.exceptions import BotoCoreError
 
 from lambdas import actions
-from lambdas.adapters.aws import AWS_ERRORS, brief_calls, client, error_code, lacks_identity
+from lambdas.adapters.aws import AWS_ERRORS, brief_calls, client, error_code, lacks_identity, shell_region
 from lambdas.adapters.database_inspection import ask_database
 from lambdas.adapters.estate_parameter import PARAMETER
 from lambdas.adapters.inspection import Inspection, answer
@@ -125,7 +124,7 @@ def _facts(given: argparse.Namespace) -> Facts:
 
 def _candidates(given: argparse.Namespace) -> list[str]:
     """The regions to ask for the estate, one after another."""
-    own = given.region or boto3.Session().region_name
+    own = given.region or shell_region()
     found = [own] if own else []
     if given.estate.is_file():
         try:

@@ -64,6 +64,9 @@ def handler(request: BeginOperation, run: Run) -> Begun:
         server_of(database_of(estate), place)
     if isinstance(given, DatabaseCorruptionInput):
         services_of(estate)
+    if isinstance(given, DataDeletionInput) and given.deleted_at > run.now() + _CLOCKS_DIFFER:
+        problem = "deleted_at: expected a time that has come (it ends with its zone: Z is UTC)"
+        raise InputInvalid(scenario=scenario.name, problem=problem, example=scenario.example)
     record = OperationRecord(run)
 
     scheduled_for = None

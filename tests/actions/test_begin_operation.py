@@ -204,6 +204,14 @@ def test_a_recovery_onto_a_server_that_the_estate_does_not_name_does_not_begin(w
     assert _is_untouched(with_services)
 
 
+def test_rows_that_will_have_been_deleted_are_not_looked_for(with_services: House) -> None:
+    """Somebody has typed the time of their clock, and Z after it."""
+    tomorrow = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    with pytest.raises(InputInvalid, match=r"deleted_at: expected a time that has come \(it ends with its zone: Z is"):
+        with_services.run("begin_operation", _event("data_deletion", {"reason": "x", "deleted_at": tomorrow}))
+    assert _is_untouched(with_services)
+
+
 def test_a_recovery_and_a_backup_of_the_database_do_not_block_each_other(with_services: House) -> None:
     start_execution("database_corruption", "op-0")
     with_services.run("begin_operation", _event("database_corruption", CORRUPTION, "op-0"))

@@ -104,6 +104,10 @@ def test_one_changed_byte_leaves_nothing_written(night: Path) -> None:
     done = ended(OPEN_DUMP, night, environment_offline(night))
     assert done.returncode == 1
     assert f"{DUMP} is damaged: " in done.stderr
+    told = [line.partition(":")[0] for line in done.stderr.splitlines()]
+    assert told[-2:] == ["dump-damaged", "Next"]
+    assert "Traceback" not in done.stderr
+    assert len(told) == 4, "what it says of the signature, and of the damage, in two lines each"
     assert not [*night.glob("*.sql*.part"), *night.glob(SQL), *night.glob(ROLES)]
 
 
