@@ -10,21 +10,18 @@ and others refer to it, `mailark_left` is the round that left it out, if any. `s
 
 from collections.abc import Callable, Iterable, Sequence
 
-import psycopg
 from psycopg import sql
 
+from lambdas.adapters.recovery_condition import Condition
 from lambdas.adapters.recovery_session import Session, equal, identifier, names, sent, taken, temporary
 from lambdas.adapters.table_shapes import Shape, differences, key_differences
 from lambdas.domain.foreign_keys import ForeignKey, ForeignKeys, Table
 from lambdas.domain.recovery_errors import (
-    RecoveryConditionInvalid,
     RecoveryKeyDiffers,
     RecoverySchemaDiffers,
     RecoveryTableMissing,
 )
 from lambdas.domain.recovery_scope import ScopeItem, check_condition, find_table
-
-CONDITION_SECONDS = 60
 
 
 class MissingRows:
@@ -52,6 +49,9 @@ class MissingRows:
         self._numbered: set[tuple[Session, Table]] = set()
         for table in self.tables:
             self._make_tables(table)
+        self._conditions = {
+            each: self._condition(number, *each) for number, each in enumerate(sorted(set(self._scope))) if each[1]
+        }
 
     def find(self) -> None:
         """Fill `found_i` of every table. Both sides are in a transaction whose snapshot stays.
@@ -133,33 +133,14 @@ class MissingRows:
 
     def _collect(self, table: Table, where: str) -> None:
         """Put the keys of the rows in scope into `asked`."""
-        backup = self.backup
-        query = sql.SQL("insert into {asked} select {key} from {source} as {alias}").format(
-            asked=self.temp("asked", table),
-            key=names(backup.key(table)),
-            source=self.source(backup, table),
-            alias=sql.Identifier(table.name),
-        )
+        backup, key, asked = self.backup, names(self.backup.key(table)), self.temp("asked", table)
+        source = self.source(backup, table)
         if not where:
-            backup.run(query)
+            backup.run(sql.SQL("insert into {} select {} from {} t").format(asked, key, source))
             return
-        # A person's own SQL, which `check_condition` has seen to stay in its parentheses.
-        condition = sql.SQL(" where (\n{}\n)").format(sql.SQL(where))
-        set_timeout = sql.SQL("select set_config('statement_timeout', {}, true)")
-        usual = backup.rows(sql.SQL("select current_setting('statement_timeout')"))[0][0]
-        backup.run(set_timeout.format(str(CONDITION_SECONDS * 1000)))
-        try:
-            # Prepared: so the server itself takes one statement and no more.
-            backup.connection.execute(query + condition, prepare=True)
-        except psycopg.Error as error:
-            if backup.connection.broken or backup.connection.closed:
-                raise backup.failed(error) from None
-            raise RecoveryConditionInvalid(table=table, problem=_condition_problem(error)) from None
-        backup.run(set_timeout.format(str(usual)))
-        key, scope = names(backup.key(table)), self.temp("scope", table)
-        backup.run(
-            sql.SQL("insert into {} select distinct {}, 0 from {}").format(scope, key, self.temp("asked", table))
-        )
+        self._conditions[table, where].collect()
+        scope = self.temp("scope", table)
+        backup.run(sql.SQL("insert into {} select distinct {}, 0 from {}").format(scope, key, asked))
         backup.analyze(scope)
 
     def _follow(self, fresh: set[Table], collect: Callable[[ForeignKey, int], int], parents: bool) -> None:
@@ -265,6 +246,17 @@ class MissingRows:
         child, parent = ({column.name for column in shapes[table].columns} for table in (key.child, key.parent))
         return child.issuperset(key.columns) and parent.issuperset(key.parent_columns)
 
+    def _condition(self, number: int, table: Table, where: str) -> Condition:
+        """A person's own SQL, which `check_condition` has seen to stay in its parentheses."""
+        asked = self.temp("asked", table)
+        query = sql.SQL("select {key} from {source} as {alias} where (\n{where}\n)").format(
+            key=names(self.backup.key(table)),
+            source=self.backup.source(table, self.temp("content", table)),
+            alias=sql.Identifier(table.name),
+            where=sql.SQL(where),
+        )
+        return Condition(self.backup, table, number, query, asked)
+
     def _make_tables(self, table: Table) -> None:
         for side in (self.backup, self.live):
             content = self.temp("content", table)
@@ -285,15 +277,3 @@ class MissingRows:
                     )
                 )
             side.run(sql.SQL("create unique index on {} ({})").format(self.temp("found", table), key))
-
-
-def _condition_problem(error: psycopg.Error) -> str:
-    """What is wrong with a condition. PostgreSQL is quoted on the SQL alone: its other texts may quote a row."""
-    state = error.sqlstate or "none"
-    if state.startswith("42"):
-        return str(error.diag.message_primary)[:200]
-    if state == "57014":
-        return f"it ran for longer than {CONDITION_SECONDS} s"
-    if state == "25006":
-        return "it would change something"
-    return f"{type(error).__name__}, {state}"

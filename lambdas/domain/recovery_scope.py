@@ -1,7 +1,7 @@
 """What of a database is to be brought back: tables, each whole or with a condition, as a person gives them.
 
 A condition is SQL, and is read here only as far as it takes to see that it ends where it seems to: it is put into
-parentheses, must be one expression, and is run in a transaction that may read alone.
+parentheses, must be one expression, and is run in a transaction that may read alone, by a role that may read alone.
 """
 
 import re
