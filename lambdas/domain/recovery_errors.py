@@ -39,6 +39,15 @@ class RecoveryConditionInvalid(MailarkError):
     hint = "Write one SQL expression as it would stand after WHERE, such as id = 42; nothing was changed."
 
 
+class RecoverySourceForeign(MailarkError):
+    code = "recovery-source-foreign"
+    sentence = "{database} at {host} is not the backup that this operation has restored and proved."
+    hint = (
+        "Nothing was imported. Somebody has replaced it, or another operation left it: start data_deletion again; it "
+        "restores the backup anew."
+    )
+
+
 class RecoveryConflicts(MailarkError):
     code = "recovery-conflicts"
     sentence = "Of the rows to be brought back, {count} cannot be, first {first}."

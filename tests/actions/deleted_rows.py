@@ -32,11 +32,12 @@ class Deleted:
 
 
 def delete_customer(house: House, database: Databases, dumped: SavedBackup) -> Deleted:
-    """Restore the backup beside, and delete a customer with messages from the live database."""
+    """Restore the backup beside, prove it, and delete a customer with messages from the live database."""
     dumped.put(house)
     operation = house.operation("data_deletion", started_at=NIGHT)
     event = {"operation": operation, "backup_id": DUMP, "purpose": "before", "place": "staging"}
     house.run("restore_database", event)
+    house.run("verify_database", event)
     query = "select organization_id from domains d join messages m on m.domain_id = d.id limit 1"
     customer = int(database.live.query(query, DATABASE)[0][0])
     before = database.contents()

@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 
 from lab.forwarding_service import DATABASE
+from lambdas.adapters.database_marks import set_comment
+from lambdas.domain.database_mark import Mark, marked
 from lambdas.domain.errors import LeaseLost
-from lambdas.domain.recovery_errors import RecoveryNotApproved, RecoveryPlanChanged
+from lambdas.domain.recovery_errors import RecoveryNotApproved, RecoveryPlanChanged, RecoverySourceForeign
 from lambdas.domain.throwaway import throwaway_name
-from tests.actions.database_house import Databases
+from tests.actions.database_house import DUMP, Databases
 from tests.actions.deleted_rows import Deleted, delete_customer
 from tests.actions.house import House, SavedBackup
 
@@ -87,6 +89,27 @@ def test_what_was_to_be_left_out_and_nothing_else_may_still_be_missing_in_a_seco
     assert house.run("import_rows", event)["rows"] == {}
     with pytest.raises(RecoveryPlanChanged):
         house.run("import_rows", event | {"left_out": 0})
+
+
+@pytest.mark.parametrize("mark", [None, Mark("op-1", DUMP), Mark("another", DUMP, verified=True)])
+def test_rows_come_from_nothing_but_what_this_operation_has_proved(
+    house: House, database: Databases, dumped: SavedBackup, mark: Mark | None
+) -> None:
+    deleted = delete_customer(house, database, dumped)
+    digest, now = deleted.plan(house)["digest"], database.contents()
+    name = throwaway_name("before", DATABASE)
+    with database.staging.connect() as connection:
+        set_comment(connection, name, marked(None, mark))
+    scope = {"operation": deleted.operation, "scope": deleted.scope}
+    for run in (
+        lambda: deleted.plan(house),
+        lambda: house.run("import_rows", _event(deleted, digest)),
+        lambda: house.run("export_rows", scope),
+        lambda: house.run("find_lost_rows", {"operation": deleted.operation}),
+    ):
+        with pytest.raises(RecoverySourceForeign, match=f"{name} at localhost is not the backup"):
+            run()
+    assert database.contents() == now
 
 
 def test_an_operation_that_has_lost_the_database_imports_nothing(

@@ -13,6 +13,7 @@ from lambdas.domain.recovery_errors import (
     RecoveryPlanChanged,
     RecoveryRefused,
     RecoverySchemaDiffers,
+    RecoverySourceForeign,
     RecoveryTableMissing,
     RecoveryTableUnknown,
     RowsInConflict,
@@ -50,6 +51,13 @@ RECOVERY_TEXTS: list[tuple[MailarkError, str]] = [
         RecoveryConditionInvalid(table="public.users", problem='column "idd" does not exist'),
         'recovery-condition-invalid: The condition on public.users cannot be used: column "idd" does not exist.\n'
         "Next: Write one SQL expression as it would stand after WHERE, such as id = 42; nothing was changed.",
+    ),
+    (
+        RecoverySourceForeign(database="mailark_before_smtpy", host="staging.internal"),
+        "recovery-source-foreign: mailark_before_smtpy at staging.internal is not the backup that this operation has "
+        "restored and proved.\n"
+        "Next: Nothing was imported. Somebody has replaced it, or another operation left it: start data_deletion "
+        "again; it restores the backup anew.",
     ),
     (
         RecoveryConflicts(count="1,204", first="public.users (taken: users_email_key)"),
