@@ -105,9 +105,7 @@ def test_one_changed_byte_leaves_nothing_written(night: Path) -> None:
     assert done.returncode == 1
     assert f"{DUMP} is damaged: " in done.stderr
     told = [line.partition(":")[0] for line in done.stderr.splitlines()]
-    assert told[-2:] == ["backup-damaged", "Next"]
-    assert "Traceback" not in done.stderr
-    assert len(told) == 4, "what it says of the signature, and of the damage, in two lines each"
+    assert told == ["Signature", "backup-damaged", "Next"], "a traceback helps nobody at night"
     assert not [*night.glob("*.sql*.part"), *night.glob(SQL), *night.glob(ROLES)]
 
 
