@@ -12,8 +12,9 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from lambdas.adapters.approvals import Approvals
-from lambdas.adapters.aws import AWS_ERRORS, client, error_code, lacks_identity, shell_region
+from lambdas.adapters.aws import AWS_ERRORS, client, error_code, lacks_identity
 from lambdas.adapters.decision_slips import DecisionSlips
+from lambdas.adapters.settings import shell_region
 from lambdas.domain.approval import Approval, read_slip, slip_name
 from lambdas.domain.mailark_error import MailarkError
 from lambdas.domain.refusal import Refused

@@ -19,11 +19,12 @@ from typing import Any
 from botocore.exceptions import BotoCoreError
 
 from lambdas import actions
-from lambdas.adapters.aws import AWS_ERRORS, brief_calls, client, error_code, lacks_identity, shell_region
+from lambdas.adapters.aws import AWS_ERRORS, brief_calls, client, error_code, lacks_identity
 from lambdas.adapters.database_inspection import ask_database
 from lambdas.adapters.estate_parameter import PARAMETER
 from lambdas.adapters.inspection import Inspection, answer
 from lambdas.adapters.postgres import MAINTENANCE
+from lambdas.adapters.settings import shell_region
 from lambdas.adapters.vault import find_leader
 from lambdas.domain.errors import EstateInvalid, VaultUnreachable
 from lambdas.domain.estate import Estate, Vault, parse_estate

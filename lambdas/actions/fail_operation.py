@@ -25,7 +25,7 @@ class Caught:
 class FailOperation:
     """`failed_state`, `error` and `cause` are what Step Functions caught; `details` is what was done all the same.
 
-    `second` is the failure of what was to clear up after the first one.
+    `second` is the failure of what was to be done after the first one all the same.
     """
 
     scenario: str

@@ -1,6 +1,5 @@
 """How AWS is called: with time limits, and retries of what is transient only."""
 
-import os
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,11 +27,6 @@ CALL_LIMITS = Config(
 """`standard` retries throttling, time-outs and 5xx answers, with jitter (botocore guide, "Retries")."""
 
 _limits: ContextVar[Config | None] = ContextVar("limits", default=None)
-
-
-def shell_region() -> str | None:
-    """The region of a person's shell or profile: boto3 reads AWS_DEFAULT_REGION alone, and the AWS CLI both."""
-    return os.environ.get("AWS_REGION") or boto3.Session().region_name
 
 
 @contextmanager

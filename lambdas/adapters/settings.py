@@ -3,6 +3,8 @@
 import os
 from dataclasses import dataclass
 
+import boto3
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -23,3 +25,8 @@ def read_settings() -> Settings:
     prefix = "MAILARK_"
     values = {k.removeprefix(prefix): v for k, v in os.environ.items() if k.startswith(prefix)}
     return Settings(region=os.environ["AWS_REGION"], values=values)
+
+
+def shell_region() -> str | None:
+    """The region of a person's shell or profile: boto3 reads AWS_DEFAULT_REGION alone, and the AWS CLI both."""
+    return os.environ.get("AWS_REGION") or boto3.Session().region_name

@@ -171,8 +171,8 @@ class SecondStoreRefused(MailarkError):
     code = "second-store-refused"
     sentence = "The second store {endpoint} did not take the copy: {problem}."
     hint = (
-        "The backup is good in both regions. Check database.second_store in the estate, its secret and its bucket, "
-        "and start database_backup again."
+        "The backup itself is good. Check database.second_store in the estate, its secret and its bucket, and start "
+        "database_backup again."
     )
 
 

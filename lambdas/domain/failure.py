@@ -93,8 +93,9 @@ _LEFT_SO = {
         "rows of the backup may still lie on the staging server",
         "For these rows: {hint} Then start {emptying}, which drops them.",
     ),
+    "CopyToSecondStoreAfterFailure": ("the copy to the second store failed too", "For the second store: {hint}"),
 }
-"""What a step that was to clear up after a failure leaves where it fails itself, and what is to be done then."""
+"""What a step after a failure leaves where it fails itself, and what is to be done then."""
 _UNDO_SWAP = "To go back to the database that was live before, start database_swap_undo."
 _SERVICES_STAND = (
     "The services may stand still. Start services_start (when this was stopped or ran out of time it starts by "

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lambdas.domain.database_errors import DatabaseNotProved
+from lambdas.domain.database_errors import DatabaseNotProved, SecondStoreRefused
 from lambdas.domain.errors import Unexpected, VaultSealed
 from lambdas.domain.service_errors import ServiceControlUnreachable
 from tests.actions.house import House, execution_arn
@@ -82,6 +82,25 @@ def test_services_that_could_not_be_started_either_are_recorded_and_told_with_it
 
 
 def test_services_that_run_again_are_no_second_failure(house: House) -> None:
+    _begun(house)
+    house.run("fail_operation", _event() | {"second": None})
+    assert house.operations().get("op-1").outcome["sentence"] == SENTENCE
+
+
+def test_a_copy_that_failed_in_both_places_is_recorded_and_told_as_both(house: House) -> None:
+    _begun(house)
+    second = str(SecondStoreRefused(endpoint="https://s3.example.org", problem="NoSuchBucket"))
+    caught = {"error": "SecondStoreRefused", "cause": json.dumps({"errorMessage": second})}
+    event = _event(state="CopyBackup") | {"second": caught | {"failed_state": "CopyToSecondStoreAfterFailure"}}
+    failed = house.run("fail_operation", event)
+    outcome = house.operations().get("op-1").outcome
+    sentence = second.removeprefix("second-store-refused: ").partition("\n")[0]
+    assert (failed["error"], outcome["code"], outcome["state"]) == ("VaultSealed", "vault-sealed", "CopyBackup")
+    assert outcome["sentence"] == f"{SENTENCE} And the copy to the second store failed too: {sentence}"
+    assert outcome["sentence"] in failed["cause"]
+
+
+def test_a_second_copy_that_is_good_is_no_second_failure(house: House) -> None:
     _begun(house)
     house.run("fail_operation", _event() | {"second": None})
     assert house.operations().get("op-1").outcome["sentence"] == SENTENCE

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lambdas.adapters.aws import shell_region
+from lambdas.adapters.settings import shell_region
 
 
 @pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])

@@ -148,8 +148,8 @@ DATABASE_TEXTS: list[tuple[MailarkError, str]] = [
     (
         SecondStoreRefused(endpoint="https://s3.example.net", problem="AccessDenied"),
         "second-store-refused: The second store https://s3.example.net did not take the copy: AccessDenied.\n"
-        "Next: The backup is good in both regions. Check database.second_store in the estate, its secret and its "
-        "bucket, and start database_backup again.",
+        "Next: The backup itself is good. Check database.second_store in the estate, its secret and its bucket, and "
+        "start database_backup again.",
     ),
     (
         FreshServerNotInEstate(),

@@ -81,6 +81,16 @@ def test_rows_that_could_not_be_dropped_either_are_told_with_what_failed_first(s
     )
 
 
+def test_a_second_copy_that_failed_too_is_told_with_what_failed_first() -> None:
+    second = Failure("second-store-refused", "It did not take the copy.", "Check it.")
+    found = with_second_failure(REFUSED, "database_backup", "CopyToSecondStoreAfterFailure", second)
+    assert found.text == (
+        "vault-login-refused: Vault refuses the login. And the copy to the second store failed too: It did not take "
+        "the copy.\n"
+        "Next: Paste the configuration. For the second store: Check it."
+    )
+
+
 def test_a_swap_that_died_may_have_been_made_all_the_same() -> None:
     assert with_way_out(KNOWN, "database_corruption", "SwapDatabases", None).or_else == (
         "If the server has a database with _corrupt_ and the time of this run in its name, the databases were "

@@ -64,11 +64,15 @@ LEGS = {
 """What may fail without failing the operation, and the variables by which the record says that it did."""
 
 ALSO_TOLD = {
-    **{name: {"details"} for name in ("vault_backup", "database_backup")},
+    "vault_backup": {"details"},
+    "database_backup": {"details", "second"},
     **{name: {"second"} for name in ("database_corruption", "database_swap_undo")},
     **{name: {"second"} for name in ("database_restore_test", "data_deletion")},
 }
-"""What a failure says beside itself: what was done all the same, and what could not be cleared up after it."""
+"""What a failure says beside itself: what was done all the same, and what failed after it."""
+
+SECOND_FAILURE = {"CopyToSecondStoreAfterFailure": {"second_failure"}}
+"""What is remembered beside the first failure, and told with it."""
 
 WAITS_FOR_A_PERSON = {"RequestApproval"}
 """What waits as long as it is told to."""
@@ -288,6 +292,7 @@ def test_every_failure_of_a_task_leads_to_fail_operation(scenario: str) -> None:
                 clearing = state.name.endswith("AfterFailure") and not told_first
                 remembered = set() if clearing else {"first_state", "first_error", "first_cause"}
                 done = {"retention"} if state.name.startswith("ApplyRetention") else set()
+                done |= SECOND_FAILURE.get(state.name, set())
                 assert set(catch.get("Assign", {})) == remembered | done, state.name
                 assert "FailOperation" in machine.reachable(catch["Next"], caught=False), state.name
         if state.inner() or state.type == "Task":
@@ -320,6 +325,22 @@ def test_what_could_not_be_cleared_up_after_a_failure_is_told_with_it(scenario: 
     }
     assert clearing.definition["Output"] == told | {"second": "{% null %}"}
     assert states["FailOperation"].definition["Arguments"]["Payload"]["second"] == "{% $states.input.second %}"
+
+
+def test_the_second_store_is_tried_whatever_became_of_the_other_copy_and_both_failures_are_told() -> None:
+    states = _machine("database_backup").states
+    (copying,) = states["CopyBackup"].catches()
+    assert (copying["ErrorEquals"], copying["Next"]) == (["States.ALL"], "CopyToSecondStoreAfterFailure")
+    second = states[copying["Next"]]
+    (catch,) = second.catches()
+    assert second.next() == [catch["Next"]] == ["ApplyRetentionAfterFailure"]
+    assert second.definition["Arguments"] == states["CopyToSecondStore"].definition["Arguments"]
+    assert catch["Assign"]["second_failure"]["failed_state"] == "{% $states.context.State.Name %}"
+    told = states["FailOperation"].definition["Arguments"]["Payload"]["second"]
+    assert told == "{% $states.input.second %}"
+    last = states["ApplyRetentionCopiesAfterFailure"]
+    for output in (last.definition["Output"], *(each["Output"] for each in last.catches())):
+        assert output["second"] == "{% $second_failure %}"
 
 
 @every_scenario
