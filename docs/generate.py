@@ -34,7 +34,7 @@ _ABOUT = {
     "pre_restore_backup": "`false` saves no dump of what is still readable; the damaged database is kept in any case",
     "even_if_sound": "restores although no damage was found, or none but that of indexes",
     "on_fresh": "restores onto the server `database.fresh` of the estate; the services stay stopped",
-    "deleted_at": "when the rows were deleted, with its zone; the backup is the newest that was begun before",
+    "deleted_at": "when the rows were deleted, with its zone; the backup is the newest that was finished before",
     "scope": "tables, each with a condition or whole; left out, the tables that lost rows are shown, and nothing else",
     "on_conflict": "`skip` leaves rows out that cannot come back; `stop`, the default, then imports none",
     "mode": "`export` writes the rows as CSV, and imports nothing; the default is `import`",

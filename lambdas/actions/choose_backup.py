@@ -20,8 +20,11 @@ class ChooseBackup:
 
 @dataclass(frozen=True)
 class BackupChosen:
+    """`later_than_deletion` where a person named one that was not finished by `before`: it may lack the rows."""
+
     backup_id: str
     backup_date: str
+    later_than_deletion: bool
 
 
 @action(ChooseBackup)
@@ -29,4 +32,4 @@ def handler(request: ChooseBackup, run: Run) -> BackupChosen:
     rows = Catalog(run.settings.region, run.settings["CATALOG_TABLE"]).rows()
     day = date.fromisoformat(request.backup_date) if request.backup_date else None
     row = choose_backup(rows, request.kind, day, request.backup_id, request.before)
-    return BackupChosen(row.id, row.date)
+    return BackupChosen(row.id, row.date, request.before is not None and row.finished > request.before)

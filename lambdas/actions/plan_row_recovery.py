@@ -13,6 +13,7 @@ from lambdas.domain.recovery_scope import ScopeItem
 from lambdas.domain.recovery_text import in_short, preview_text
 
 _MARGIN_SECONDS = 60
+_NOTHING = "Nothing was brought back: {backup_id} has no row of the scope that is missing in the live database."
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class RowRecoveryPlanned:
     """`digest` is what a person approves; `preview` and `conflicts` are where these lie, for whoever may read them.
 
     `rows` is what would be inserted, and `tables` the same in words; `missing` is False where every row is live.
+    `note` says it to people where nothing would be brought back.
     """
 
     digest: str
@@ -42,6 +44,7 @@ class RowRecoveryPlanned:
     preview: str
     conflicts: str
     on: str
+    note: str | None = None
 
 
 @action(PlanRowRecovery)
@@ -69,4 +72,5 @@ def handler(request: PlanRowRecovery, run: Run) -> RowRecoveryPlanned:
         preview=preview,
         conflicts=conflicts,
         on=f"the database {database} at {logins.live.host}",
+        note=None if plan.rows else _NOTHING.format(backup_id=request.backup_id),
     )

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Self
 
 import msgspec
@@ -191,7 +191,10 @@ class SignedManifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 @dataclass(frozen=True)
 class CatalogRow:
-    """A backup as the catalog of one region knows it: which versions of object and manifest in that region's bucket."""
+    """A backup as the catalog of one region knows it: which versions of object and manifest in that region's bucket.
+
+    `finished_at` is that of the manifest; empty in what an earlier version wrote.
+    """
 
     id: str
     kind: str
@@ -208,11 +211,19 @@ class CatalogRow:
     cluster_id: str
     live_count: int
     second_copy: CopyStatus = "none"
+    finished_at: str = ""
 
     @property
     def versions(self) -> tuple[tuple[str, str], tuple[str, str]]:
         """Key and version of the object, and of its manifest."""
         return (self.key, self.version_id), (manifest_key(self.key), self.manifest_version)
+
+    @property
+    def finished(self) -> datetime:
+        """The moment before which all that it holds was read."""
+        if not self.finished_at:
+            return datetime.fromisoformat(self.started_at) + timedelta(days=1)  # none takes so long
+        return datetime.fromisoformat(self.finished_at) + timedelta(seconds=1)  # its fraction was cut off
 
     @property
     def is_good(self) -> bool:

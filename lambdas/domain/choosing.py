@@ -21,7 +21,8 @@ def choose_backup(
 
     Without a date or an id it is the newest daily backup that is proved intact. A date takes the newest of that
     day (UTC) that is; an id takes that one whatever its level, since it is verified again before anything is touched.
-    With `before` it is the newest that was begun before that moment. Raises `NoUsableBackup`, `NoBackupOnDate`,
+    With `before` it is the newest that was finished before that moment: its snapshot lies between its start and its
+    end. Raises `NoUsableBackup`, `NoBackupOnDate`,
     `NoBackupBefore`, `BackupUnknown` and `BackupOfOtherKind`.
     """
     rows = [row for row in rows if row.series != "staging"]  # an empty state is put back by its restore test alone
@@ -31,9 +32,9 @@ def choose_backup(
     if not usable:
         raise NoUsableBackup(kind=kind)
     if before is not None:
-        earlier = [row for row in usable if datetime.fromisoformat(row.started_at) < before]
+        earlier = [row for row in usable if row.finished <= before]
         if not earlier:
-            raise NoBackupBefore(kind=kind, before=before.isoformat(), oldest=usable[-1].started_at)
+            raise NoBackupBefore(kind=kind, before=before.isoformat(), oldest=usable[-1].finished.isoformat())
         usable = earlier
     if backup_date is None:
         return usable[0]

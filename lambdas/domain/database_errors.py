@@ -208,5 +208,5 @@ class ServicesNotInEstate(MailarkError):
 
 class NoBackupBefore(MailarkError):
     code = "no-backup-before"
-    sentence = "No good {kind} backup was begun before {before}; the oldest there is began at {oldest}."
+    sentence = "No good {kind} backup was finished before {before}; the oldest there is was finished at {oldest}."
     hint = "Look in the other region, where copies stay longer; rows that no backup has are lost."

@@ -99,4 +99,5 @@ def row_of_manifest(manifest: Manifest, version_id: str, manifest_version: str) 
         operation_id=manifest.made_by.operation_id,
         cluster_id=manifest.cluster_id,
         live_count=manifest.live_count,
+        finished_at=manifest.finished_at,
     )

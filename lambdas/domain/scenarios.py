@@ -72,7 +72,7 @@ class DatabaseCorruptionInput(ByHandInput, frozen=True, forbid_unknown_fields=Tr
 
 
 class DataDeletionInput(ByHandInput, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`deleted_at` is when the rows were deleted: the backup is the newest that was begun before.
+    """`deleted_at` is when the rows were deleted: the backup is the newest that was finished before.
 
     `scope` names tables, or a table and a condition; left out, the tables that lost rows are found and shown. With
     `on_conflict: skip` rows that cannot come back are left out; `mode: export` writes CSV and imports nothing.

@@ -30,7 +30,11 @@ def _choose(house: House, **choice: object) -> dict[str, str]:
 
 
 def test_the_newest_nightly_backup_that_is_proved_is_chosen_each_time(house: House, rows: list[CatalogRow]) -> None:
-    expected = {"backup_id": "vault-snapshot-20261121T020000Z", "backup_date": "2026-11-21"}
+    expected = {
+        "backup_id": "vault-snapshot-20261121T020000Z",
+        "backup_date": "2026-11-21",
+        "later_than_deletion": False,
+    }
     assert [_choose(house) for _ in range(2)] == [expected, expected]
     assert sorted(house.catalog().rows(), key=lambda row: row.id) == sorted(rows, key=lambda row: row.id)
 
@@ -48,7 +52,18 @@ def test_an_id_chooses_that_backup_whatever_its_level_and_series(
     index: int, house: House, rows: list[CatalogRow]
 ) -> None:
     row = rows[index]
-    assert _choose(house, backup_id=row.id) == {"backup_id": row.id, "backup_date": row.date}
+    chosen = {"backup_id": row.id, "backup_date": row.date, "later_than_deletion": False}
+    assert _choose(house, backup_id=row.id) == chosen
+
+
+@pytest.mark.parametrize(("before", "later"), [("02:00:20", True), ("02:00:41", False)])
+def test_a_backup_that_was_named_is_taken_and_told_to_be_later_than_the_deletion(
+    before: str, later: bool, house: House
+) -> None:
+    row = row_of(kind="database", finished_at="2026-11-22T02:00:40+00:00")
+    house.catalog().put(row)
+    chosen = _choose(house, kind="database", backup_id=row.id, before=f"2026-11-22T{before}+00:00")
+    assert chosen == {"backup_id": row.id, "backup_date": row.date, "later_than_deletion": later}
 
 
 def test_a_day_without_a_proved_backup_is_answered_with_the_days_that_have_one(

@@ -24,7 +24,7 @@ def test_the_same_plan_comes_each_time_and_its_preview_shows_no_message(
     now = database.contents()
     first, second = deleted.plan(house), deleted.plan(house)
     assert first == second
-    assert (first["missing"], first["conflict_count"]) == (True, 0)
+    assert (first["missing"], first["conflict_count"], first["note"]) == (True, 0, None)
     assert first["tables"].startswith("public.organizations 1, ")
     assert first["on"] == f"the database {DATABASE} at localhost"
     preview = work_text(house, first["preview"])
@@ -39,6 +39,8 @@ def test_where_every_row_is_live_nothing_is_missing(house: House, database: Data
     deleted = delete_customer(house, database, dumped)
     planned = deleted.plan(house, scope=[{"table": "alembic_version"}])
     assert (planned["missing"], planned["rows"], planned["tables"]) == (False, 0, "")
+    nothing = f"Nothing was brought back: {DUMP} has no row of the scope that is missing in the live database."
+    assert planned["note"] == nothing
 
 
 def test_a_row_that_cannot_come_back_is_listed_and_stops_the_plan(

@@ -1,5 +1,7 @@
 """The stories of the database: real damage, and what must be true of live and staging server when all has ended."""
 
+from datetime import UTC, datetime, timedelta
+
 from lab.forwarding_service import DATABASE
 from lambdas.domain.throwaway import throwaway_name
 from tests.crash.story import Contents, Story
@@ -113,7 +115,8 @@ _CUSTOMER = 1
 def _given(world: World) -> dict[str, object]:
     """What somebody says who misses a customer."""
     scope = [{"table": "organizations", "where": f"id = {_CUSTOMER}"}]
-    return {"deleted_at": world.first_at.isoformat(), "scope": scope}
+    after = datetime.now(UTC) + timedelta(seconds=1)  # the dump was finished just now, in whole seconds
+    return {"deleted_at": after.isoformat(), "scope": scope}
 
 
 def _loses_a_customer(world: World, _: Contents) -> None:

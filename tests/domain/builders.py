@@ -179,6 +179,7 @@ def row_of(
     series: Series = "daily",
     proof: ProofLevel = "intact",
     live_count: int = 1000,
+    finished_at: str = "",
 ) -> CatalogRow:
     """A row of the catalog."""
     name = BackupName(kind, series, started_at, "smtpy" if kind == "database" else "")
@@ -197,4 +198,5 @@ def row_of(
         operation_id="op-1",
         cluster_id="c-1",
         live_count=live_count,
+        finished_at=finished_at,
     )

@@ -178,8 +178,8 @@ DATABASE_TEXTS: list[tuple[MailarkError, str]] = [
     ),
     (
         NoBackupBefore(kind="database", before="2026-11-20T00:00:00+00:00", oldest="2026-11-22T03:00:00+00:00"),
-        "no-backup-before: No good database backup was begun before 2026-11-20T00:00:00+00:00; the oldest there is "
-        "began at 2026-11-22T03:00:00+00:00.\n"
+        "no-backup-before: No good database backup was finished before 2026-11-20T00:00:00+00:00; the oldest there "
+        "is was finished at 2026-11-22T03:00:00+00:00.\n"
         "Next: Look in the other region, where copies stay longer; rows that no backup has are lost.",
     ),
 ]

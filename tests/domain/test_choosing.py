@@ -1,6 +1,6 @@
 """Which backup a restore takes."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -145,21 +145,32 @@ def test_an_id_of_another_kind_is_refused_with_the_ids_of_the_right_one() -> Non
     )
 
 
-def test_deleted_rows_come_from_the_newest_backup_that_was_begun_before() -> None:
-    rows = newest_first(*(row_of(night(day), kind="database") for day in (20, 21, 22)))
-    chosen = choose_backup(rows, "database", before=datetime(2026, 11, 22, 1, 59, 59, tzinfo=UTC))
-    assert chosen.date == "2026-11-21"
-    begun_then = choose_backup(rows, "database", before=datetime(2026, 11, 22, 2, 0, 0, tzinfo=UTC))
-    assert begun_then.date == "2026-11-21", "a backup that was begun at that moment may lack the rows"
+def _dump(day: int) -> CatalogRow:
+    """A dump that was begun at two, and finished 40 seconds later."""
+    return row_of(night(day), kind="database", finished_at=(night(day) + timedelta(seconds=40)).isoformat())
+
+
+@pytest.mark.parametrize(
+    ("second", "chosen"),
+    [(-1, "2026-11-21"), (0, "2026-11-21"), (20, "2026-11-21"), (40, "2026-11-21"), (41, "2026-11-22")],
+)
+def test_deleted_rows_come_from_the_newest_backup_that_was_finished_before(second: int, chosen: str) -> None:
+    rows = newest_first(*(_dump(day) for day in (20, 21, 22)))
+    assert choose_backup(rows, "database", before=night(22) + timedelta(seconds=second)).date == chosen
+
+
+def test_a_row_that_does_not_say_when_its_backup_was_finished_counts_as_finished_a_day_later() -> None:
+    rows = newest_first(*(row_of(night(day), kind="database") for day in (20, 21)))
+    assert choose_backup(rows, "database", before=night(22)).date == "2026-11-21"
+    assert choose_backup(rows, "database", before=night(22) - timedelta(seconds=1)).date == "2026-11-20"
 
 
 def test_without_a_backup_from_before_nothing_is_chosen() -> None:
-    rows = [row_of(night(22), kind="database")]
     with pytest.raises(NoBackupBefore) as caught:
-        choose_backup(rows, "database", before=datetime(2026, 11, 20, tzinfo=UTC))
+        choose_backup([_dump(22)], "database", before=datetime(2026, 11, 20, tzinfo=UTC))
     assert str(caught.value).startswith(
-        "no-backup-before: No good database backup was begun before 2026-11-20T00:00:00+00:00; the oldest there is "
-        "began at 2026-11-22T02:00:00+00:00.\n"
+        "no-backup-before: No good database backup was finished before 2026-11-20T00:00:00+00:00; the oldest there is "
+        "was finished at 2026-11-22T02:00:41+00:00.\n"
     )
 
 

@@ -168,6 +168,18 @@ def test_without_tables_those_that_lost_rows_are_shown_and_nothing_is_changed(ho
     assert house.database_fingerprint() == before
 
 
+def test_a_run_that_finds_every_row_live_says_that_nothing_was_brought_back(
+    house: House, backed_up: dict[str, Any]
+) -> None:
+    newest = [row.id for row in house.catalog().values() if row.kind == "database"][-1]
+    long_ago = {"deleted_at": "2020-01-01T00:00:00Z", "backup_id": newest, "scope": [{"table": "alembic_version"}]}
+    finished = house.run_well("data_deletion", _input(0) | long_ago)
+    details = finished.output["details"]
+    assert details["note"].startswith(f"Nothing was brought back: {newest} has no row of the scope")
+    assert (details["later_than_deletion"], details["imported"]) == (True, None)
+    _nothing_stays_on_staging(house)
+
+
 def _nothing_stays_on_staging(house: House) -> None:
     names = {name for (name,) in house.lab.database.staging.query("select datname from pg_database")}
     assert names == {"postgres", "template0", "template1"}
