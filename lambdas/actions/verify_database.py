@@ -8,9 +8,10 @@ from lambdas.adapters.database_marks import mark
 from lambdas.adapters.database_proof import prove_restored, run_checks
 from lambdas.adapters.database_target import Place, database_target
 from lambdas.adapters.lambda_handler import Run, action
-from lambdas.adapters.proof_record import record_proof
+from lambdas.adapters.proof_record import record_proof, record_refuted
 from lambdas.adapters.signing import SigningKey
 from lambdas.domain.backup import ProofLevel
+from lambdas.domain.database_errors import DatabaseNotProved
 from lambdas.domain.database_manifest import DatabaseManifest
 from lambdas.domain.database_mark import Mark
 from lambdas.domain.database_time import refuse_too_long, seconds_of_proof
@@ -55,7 +56,11 @@ def handler(request: VerifyDatabase, run: Run) -> DatabaseVerified:
     manifest = of_kind(signed, DatabaseManifest)
     sql_size = manifest.contents.sql.size
     refuse_too_long(f"A proof of {login.database}", seconds_of_proof(sql_size), sql_size)
-    prove_restored(login, manifest, run.seconds_left() - _MARGIN_SECONDS)
+    try:
+        prove_restored(login, manifest, run.seconds_left() - _MARGIN_SECONDS)
+    except DatabaseNotProved:
+        record_refuted(catalog, store, row.id)  # or the next recovery would take it again, and stop mail for nothing
+        raise
     checks = run_checks(login, target.database.checks)
     mark(login, login.database, Mark(request.operation.id, row.id, verified=True))
     proof = record_proof(catalog, store, request.operation, row.id, "proven").proof

@@ -46,6 +46,11 @@ class Catalog:
                 raise
         return self.raise_proof(backup_id, level)
 
+    def lower_to_stored(self, backup_id: str) -> CatalogRow:
+        """Record that a backup is not what it was proved to be; the row."""
+        self._set(backup_id, "proof", "stored")
+        return self.get(backup_id)
+
     def add(self, row: CatalogRow) -> bool:
         """Write a row unless there is one of this backup; whether it was written."""
         try:

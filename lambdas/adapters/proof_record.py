@@ -23,6 +23,19 @@ def record_proof(
     return catalog.raise_proof(backup_id, level)
 
 
+def record_refuted(catalog: Catalog, store: BackupStore, backup_id: str) -> CatalogRow:
+    """Record that the proof of a backup has failed: one that was good is `stored`, and `may_raise` keeps it there.
+
+    What is not good stays as it is: no recovery takes it by itself. The tags come first here too. Gives the row. Raises
+    as `record_proof`.
+    """
+    row = catalog.get(backup_id)
+    if not row.is_good:
+        return row
+    store.keep_status(replace(row, proof="stored"))
+    return catalog.lower_to_stored(backup_id)
+
+
 def record_copy(catalog: Catalog, store: BackupStore, backup_id: str, status: CopyStatus) -> CatalogRow:
     """Record what became of the copy in the other region; the tags come first here too. Raises as `record_proof`."""
     store.keep_status(replace(catalog.get(backup_id), copy=status))

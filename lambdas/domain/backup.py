@@ -234,6 +234,7 @@ class CatalogRow:
 def may_raise(row: CatalogRow, operation_id: str) -> bool:
     """Whether what an operation has proved counts for a backup.
 
-    What its own operation left at `stored` was refused by it, or never finished: no other one makes it good.
+    What is `stored` was refused by its own operation, or never finished, or a proof of it has failed: no other
+    operation makes it good.
     """
     return row.proof != "stored" or row.operation_id == operation_id

@@ -151,7 +151,10 @@ class DumpLooksLost(MailarkError):
 class DatabaseNotProved(MailarkError):
     code = "database-not-proved"
     sentence = "The restored database does not equal {backup_id}: {problem}."
-    hint = "Nothing live was touched. Start this again with another backup_id, and look into this backup."
+    hint = (
+        "Nothing live was touched, and this backup no longer counts as good: look into it. Start this again without a "
+        "backup_id, and it takes the next older one."
+    )
     tampering = True
 
 

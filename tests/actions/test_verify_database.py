@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from lambdas.domain.backup import ProofLevel
 from lambdas.domain.database_errors import (
     DatabaseCheckFailed,
     DatabaseMissing,
@@ -24,6 +25,7 @@ from tests.actions.database_house import (
     Event,
     beside,
     change_database,
+    make_dump,
     make_long_dump,
     manifest_of,
     restored,
@@ -70,8 +72,8 @@ def test_a_rehearsal_proves_what_lies_on_the_staging_server(
 # --- databases that are not what was dumped ---------------------------------------------------------------
 
 
-def _check_unproved(house: House, database: Databases) -> None:
-    assert house.catalog().get(DUMP).proof == "restorable"
+def _check_unproved(house: House, database: Databases, level: ProofLevel = "restorable") -> None:
+    assert house.catalog().get(DUMP).proof == level
     assert database.mark(RESTORED) == Mark("op-1", DUMP, verified=False)
 
 
@@ -96,7 +98,22 @@ def test_whatever_was_changed_in_it_is_found(
     database.live.query(statement, RESTORED)
     with pytest.raises(DatabaseNotProved, match=f"The restored database does not equal {DUMP}: .*{said}"):
         _verify(house, operation)
-    _check_unproved(house, database)
+    _check_unproved(house, database, "stored")
+
+
+def test_a_dump_that_a_proof_has_refuted_is_chosen_no_more_and_the_next_older_one_is(
+    house: House, database: Databases, dumped: SavedBackup
+) -> None:
+    older = make_dump(house, "2026-11-21T03:00:00+00:00").put(house)
+    operation = restored(house, dumped, verified=False)
+    row, choice = house.catalog().get(DUMP), {"operation": operation, "kind": "database"}
+    assert house.run("choose_backup", choice)["backup_id"] == DUMP
+    database.live.query("delete from events where id = 1", RESTORED)
+    with pytest.raises(DatabaseNotProved):
+        _verify(house, operation)
+    assert house.run("choose_backup", choice)["backup_id"] == older.id
+    status = house.store().status(*row.versions[1])
+    assert status["proof"] == "stored"
 
 
 def test_a_check_that_gets_another_answer_fails_and_its_answer_is_not_told(

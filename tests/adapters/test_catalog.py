@@ -70,6 +70,13 @@ def test_proof_rises_and_never_falls(before: ProofLevel, level: ProofLevel, cata
     assert catalog.get(row.id) == dataclasses.replace(row, proof=expected)
 
 
+@pytest.mark.parametrize("before", PROOF_LEVELS)
+def test_what_a_proof_has_refuted_is_stored(before: ProofLevel, catalog: Catalog) -> None:
+    row = _stored(catalog, before)
+    for _ in range(2):
+        assert catalog.lower_to_stored(row.id) == catalog.get(row.id) == dataclasses.replace(row, proof="stored")
+
+
 def test_two_proofs_at_once_leave_the_higher_one(catalog: Catalog) -> None:
     row, both_have_read = _stored(catalog), threading.Barrier(2)
 

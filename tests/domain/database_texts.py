@@ -131,7 +131,8 @@ DATABASE_TEXTS: list[tuple[MailarkError, str]] = [
         DatabaseNotProved(backup_id=BACKUP, problem="the table public.users is missing"),
         "database-not-proved: The restored database does not equal smtpy_20261122_030000.sql.gz: the table "
         "public.users is missing.\n"
-        "Next: Nothing live was touched. Start this again with another backup_id, and look into this backup.",
+        "Next: Nothing live was touched, and this backup no longer counts as good: look into it. Start this again "
+        "without a backup_id, and it takes the next older one.",
     ),
     (
         DatabaseCheckFailed(name="has users", database="smtpy"),

@@ -1,5 +1,7 @@
 """The night's dump of the database, as the schedule starts it, and the test that proves it."""
 
+import base64
+import dataclasses
 import gzip
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +13,14 @@ import pytest
 
 from lab.forwarding_service import ALEMBIC_REVISION, DATABASE
 from lab.postgres import PostgresServer
+from lambdas.adapters.backup_store import BackupStore
+from lambdas.adapters.catalog import Catalog
 from lambdas.adapters.envelope import OfflineEnvelope
+from lambdas.adapters.signing import SigningKey
 from lambdas.domain.backup import CatalogRow, manifest_key
 from lambdas.domain.database_manifest import DatabaseManifest
 from tests.scenarios.house import House, backup_of, failure
+from tests.servers.aws import PRIMARY
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +139,36 @@ def test_a_dump_that_was_refused_can_be_tested_by_its_id_and_never_becomes_good(
     assert after["test_seconds"] > before["test_seconds"], "a test of what was refused counts"
     details = house.run_well("database_restore_test", {"reason": "the next one"}).output["details"]
     assert (details["backup_id"], details["proof"]) == (night["details"]["backup_id"], "proven")
+
+
+def test_a_dump_whose_restored_database_does_not_equal_it_is_passed_over_by_the_next_run(
+    house: House, night: dict[str, Any]
+) -> None:
+    made = house.run_well("database_backup", {"reason": "one to be refuted"})
+    newest = house.catalog()[backup_of(house, made)]
+    _let_its_manifest_lie(house, newest)
+
+    finished = house.run("database_restore_test", {"reason": "is it any good?"})
+
+    assert failure(finished).code == "database-not-proved"
+    assert house.catalog()[newest.id].proof == "stored"
+    assert _ages(house)["backup_id"] == night["details"]["backup_id"]
+    details = house.run_well("database_restore_test", {"reason": "once more"}).output["details"]
+    assert (details["backup_id"], details["proof"]) == (night["details"]["backup_id"], "proven")
+
+
+def _let_its_manifest_lie(house: House, row: CatalogRow) -> None:
+    """Signed, and with a row more in its first table than there was."""
+    manifest = _manifest(house, row)
+    assert manifest.signature is not None
+    first, *others = manifest.contents.tables
+    tables = [msgspec.structs.replace(first, rows=first.rows + 1), *others]
+    lying = msgspec.structs.replace(manifest, contents=msgspec.structs.replace(manifest.contents, tables=tables))
+    with house.lab.as_root():
+        value = base64.b64encode(SigningKey(manifest.signature.key_id).sign(lying.signed_bytes())).decode()
+        signed = lying.with_signature(msgspec.structs.replace(manifest.signature, value=value))
+        version = BackupStore(PRIMARY, house.bucket()).put_manifest(signed)
+        Catalog(PRIMARY, "mailark-catalog").put(dataclasses.replace(row, manifest_version=version))
 
 
 def _ages(house: House) -> dict[str, Any]:
