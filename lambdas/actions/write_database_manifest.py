@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from msgspec import UNSET
+
 from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.signed_manifest import put_signed
 from lambdas.adapters.work_store import WorkStore
@@ -12,7 +14,10 @@ from lambdas.domain.operation import Operation
 
 @dataclass(frozen=True)
 class WriteDatabaseManifest:
-    """What `DumpDatabase` measured; `contents` is where it left what the tables held."""
+    """What `DumpDatabase` measured; `contents` is where it left what the tables held.
+
+    With `accept_loss` a person has said that what is missing in it is meant to be gone.
+    """
 
     operation: Operation
     backup_id: str
@@ -26,6 +31,7 @@ class WriteDatabaseManifest:
     tables: int
     rows: int
     dump_seconds: float = 0.0
+    accept_loss: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,7 @@ def handler(request: WriteDatabaseManifest, run: Run) -> DatabaseManifestWritten
         made_by=Maker(request.operation.id, request.operation.execution, settings.region),
         contents=contents,
         dump_seconds=request.dump_seconds,
+        loss_accepted=True if request.accept_loss else UNSET,
     )
     row = put_signed(settings, unsigned, stored)
     return DatabaseManifestWritten(row.id, row.date)

@@ -193,7 +193,8 @@ class SignedManifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 class CatalogRow:
     """A backup as the catalog of one region knows it: which versions of object and manifest in that region's bucket.
 
-    `finished_at` is that of the manifest; empty in what an earlier version wrote.
+    `finished_at` is that of the manifest; empty in what an earlier version wrote. With `loss_accepted` a person has
+    said that what it lacks is meant to be gone.
     """
 
     id: str
@@ -212,6 +213,7 @@ class CatalogRow:
     live_count: int
     second_copy: CopyStatus = "none"
     finished_at: str = ""
+    loss_accepted: bool = False
 
     @property
     def versions(self) -> tuple[tuple[str, str], tuple[str, str]]:

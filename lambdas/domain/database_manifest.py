@@ -1,6 +1,6 @@
 """What the manifest of a database dump says beyond that of any backup."""
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from lambdas.domain.backup import BackupName, Bytes, SignedManifest, WrappedKey
 
@@ -81,11 +81,16 @@ class DatabaseContents(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DatabaseManifest(SignedManifest, frozen=True, kw_only=True):
-    """The manifest of a dump. `dump_seconds` is what the dump itself took, whatever its operation had to wait for."""
+    """The manifest of a dump. `dump_seconds` is what the dump itself took, whatever its operation had to wait for.
+
+    `loss_accepted` is there, and true, only where a person has said that a loss is meant: without it a manifest has the
+    very bytes that an earlier version signed.
+    """
 
     source: DatabaseSource
     contents: DatabaseContents
     dump_seconds: float = 0.0
+    loss_accepted: bool | UnsetType = UNSET
 
     @property
     def name(self) -> BackupName:

@@ -100,4 +100,5 @@ def row_of_manifest(manifest: Manifest, version_id: str, manifest_version: str) 
         cluster_id=manifest.cluster_id,
         live_count=manifest.live_count,
         finished_at=manifest.finished_at,
+        loss_accepted=isinstance(manifest, DatabaseManifest) and manifest.loss_accepted is True,
     )

@@ -251,6 +251,7 @@ def test_openssl_verifies_the_signature(saved: SavedBackup, keys: Keys, tmp_path
 
 
 _TYPES = {
+    "bool": "true or false",
     "int": "number",
     "float": "number",
     "str": "text",

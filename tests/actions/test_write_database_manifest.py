@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 
 from lambdas.adapters.signing import SigningKey
@@ -50,6 +51,23 @@ def test_the_catalog_knows_it_as_stored_and_not_copied(house: House, event: Even
     assert row.version_id == event["stored"]["version_id"]
     assert (row.size, row.live_count) == (event["stored"]["ciphertext_size"], event["rows"])
     assert row.cluster_id == f"{source['system_identifier']}/smtpy"
+
+
+def test_an_accepted_loss_is_signed_and_a_rebuilt_catalog_knows_it(house: House, event: Event) -> None:
+    house.run("write_database_manifest", event | {"accept_loss": True})
+    assert _manifest(house).loss_accepted is True
+    row = house.catalog().get(DUMP)
+    assert row.loss_accepted is True
+    house.catalog().delete(DUMP)
+    house.run("rebuild_catalog", {"operation": house.operation("catalog_rebuild")})
+    assert house.catalog().get(DUMP) == row
+
+
+def test_where_no_loss_was_accepted_the_manifest_has_no_word_of_it(house: House, event: Event) -> None:
+    house.run("write_database_manifest", event)
+    assert "loss_accepted" not in json.loads(house.objects()[manifest_key(KEY)])
+    assert _manifest(house).loss_accepted is msgspec.UNSET
+    assert house.catalog().get(DUMP).loss_accepted is False
 
 
 def test_running_it_twice_says_the_same_twice(house: House, event: Event) -> None:

@@ -53,6 +53,22 @@ def test_what_is_older_than_the_last_seven_does_not_count() -> None:
     assert refuse_what_looks_lost(_week(*[100] * 7, *[9000] * 20), _tonight(60), 13) == 100
 
 
+def test_what_is_older_than_the_newest_accepted_loss_does_not_count() -> None:
+    accepted = dataclasses.replace(_night(2, 400), loss_accepted=True)
+    older = dataclasses.replace(_night(4, 90_000), loss_accepted=True)
+    rows = [_night(1, 410), accepted, _night(3, 1000), older, *(_night(ago) for ago in range(5, 9))]
+    assert refuse_what_looks_lost(rows, _tonight(400), 13) == 405
+    assert refuse_what_looks_lost(rows[1:], _tonight(200), 13) == 400
+    with pytest.raises(DumpLooksLost, match="it has 199 bytes, and the last 1 have 400 "):
+        refuse_what_looks_lost(rows[1:], _tonight(199), 13)
+
+
+def test_an_accepted_loss_that_never_became_good_changes_nothing() -> None:
+    accepted = dataclasses.replace(_night(1, 400, "stored"), loss_accepted=True)
+    with pytest.raises(DumpLooksLost):
+        refuse_what_looks_lost([accepted, *(_night(ago) for ago in range(2, 9))], _tonight(400), 13)
+
+
 def test_an_even_number_of_nights_has_a_median_too() -> None:
     assert refuse_what_looks_lost(_week(1000, 2001), _tonight(), 13) == 1500
 

@@ -157,6 +157,12 @@ def test_a_dump_whose_restored_database_does_not_equal_it_is_passed_over_by_the_
     assert (details["backup_id"], details["proof"]) == (night["details"]["backup_id"], "proven")
 
 
+def test_an_accepted_loss_is_known_in_both_regions(house: House, night: dict[str, Any]) -> None:
+    made = backup_of(house, house.run_well("database_backup", {"reason": "a table went", "accept_loss": True}))
+    assert [house.catalog(region)[made].loss_accepted for region in (None, house.lab.standby)] == [True, True]
+    assert not _row(house, night).loss_accepted
+
+
 def _let_its_manifest_lie(house: House, row: CatalogRow) -> None:
     """Signed, and with a row more in its first table than there was."""
     manifest = _manifest(house, row)
