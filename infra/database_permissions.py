@@ -53,9 +53,10 @@ DATABASE_ACTIONS: dict[str, ActionSpec] = {
         1024,
         60,
         [
+            ESTATE,
             KeyUse("evidence", ("kms:Sign",)),
             WORK_READ,
-            *manifests(("s3:PutObject",), _DUMPS),
+            *manifests(("s3:PutObject", "s3:PutObjectVersionTagging"), _DUMPS),
             TableUse("catalog", ("dynamodb:PutItem",)),
         ],
     ),

@@ -40,7 +40,9 @@ def handler(request: CopyBackup, run: Run) -> BackupCopied:
     here = BackupStore(settings.region, settings["BACKUP_BUCKET"])
     try:
         there = BackupStore(other_region, settings["OTHER_BACKUP_BUCKET"])
-        copied = dataclasses.replace(there.copy_from(here, row), proof="intact", copy="intact")
+        copied = there.copy_from(here, row)
+        # The second store's copy is made from here, and so is its status.
+        copied = dataclasses.replace(copied, proof="intact", copy="intact", second_copy="none")
         manifest = there.signed_manifest(
             row.id, row.key, SigningKey(settings["OTHER_EVIDENCE_KEY"]), copied.manifest_version
         )

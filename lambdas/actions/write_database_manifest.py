@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from msgspec import UNSET
 
+from lambdas.adapters.database_target import database_of
+from lambdas.adapters.estate_parameter import read_estate
 from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.signed_manifest import put_signed
 from lambdas.adapters.work_store import WorkStore
@@ -61,5 +63,6 @@ def handler(request: WriteDatabaseManifest, run: Run) -> DatabaseManifestWritten
         dump_seconds=request.dump_seconds,
         loss_accepted=True if request.accept_loss else UNSET,
     )
-    row = put_signed(settings, unsigned, stored)
+    is_due = request.series == "daily" and database_of(read_estate(settings.region)).second_store is not None
+    row = put_signed(settings, unsigned, stored, second_copy="pending" if is_due else "none")
     return DatabaseManifestWritten(row.id, row.date)

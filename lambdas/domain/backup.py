@@ -21,7 +21,7 @@ recovery was about to overwrite, `staging` the empty staging Vault that a restor
 
 CopyStatus = Literal["pending", "intact", "failed", "none"]
 COPY_STATUSES: tuple[CopyStatus, ...] = ("pending", "intact", "failed", "none")
-"""Of the copy in the other region, and of the one in a second store; `none` for what has no such copy."""
+"""Of the copy in the other region, and of the one in a second store; `none` for what is to have no such copy."""
 
 MANIFEST_FORMAT = "mailark-backup/1"
 CONTENT_TYPE = "application/octet-stream"

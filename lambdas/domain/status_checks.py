@@ -66,6 +66,8 @@ def checks(facts: Facts, now: datetime) -> Iterator[Check]:
             if primary:
                 row = newest_good((row for row in known(each.catalog, []) if row.kind == kind), now)
                 newest |= {kind: row.id} if row else {}
+                if kind == "database" and row and estate.database and estate.database.second_store:
+                    yield from _of(each, "second-copy", row, _second_copy)
                 yield from _of(each, "restore-test-age", each.tested[kind], partial(_test_age, kind=kind, now=now))
             elif kind in newest:
                 yield from _of(each, "backup-copied", each.catalog, partial(_copied, kind=kind, newest=newest[kind]))
@@ -131,6 +133,16 @@ def _copied(rows: Sequence[CatalogRow], kind: str, newest: str) -> Iterator[Foun
         machine = machine_name(f"{kind}_backup")
         hint = f"Read the last {machine}: its copy failed, or it runs still. Start it again."
         yield "not good", f"The newest good {kind} backup, {newest}, has no good copy here.", hint
+
+
+def _second_copy(newest: CatalogRow) -> Iterator[Found]:
+    said = f"The newest good database backup, {newest.id}, is"
+    if newest.second_copy == "intact":
+        yield _good(f"{said} copied to the second store, and read back from there.")
+    else:
+        machine = machine_name("database_backup")
+        hint = f"Read the last {machine}: that copy failed or never came, or it runs still. Start it again."
+        yield "not good", f"{said} not known to be in the second store ({newest.second_copy}).", hint
 
 
 def _test_age(tested: RestoreTested | None, kind: str, now: datetime) -> Iterator[Found]:

@@ -157,6 +157,18 @@ def test_a_dump_is_copied_and_proved_in_the_other_region(house: House, dumped: S
     )
 
 
+def test_the_status_of_the_second_stores_copy_stays_in_the_region_that_makes_it(
+    house: House, dumped: SavedBackup
+) -> None:
+    row = dataclasses.replace(dumped.put(house), second_copy="pending")
+    house.catalog().put(row)
+    house.run("copy_backup", _event(house, dumped))
+    assert house.catalog().get(dumped.id).second_copy == "pending"
+    there = house.catalog(STANDBY).get(dumped.id)
+    assert there.second_copy == "none"
+    assert "second_copy" not in house.store(STANDBY).status(manifest_key(row.key), there.manifest_version)
+
+
 def test_a_damaged_dump_makes_no_copy(house: House, dumped: SavedBackup) -> None:
     row = dumped.put(house, content=DAMAGES[1](dumped.content))
     with pytest.raises(CopyNotProved, match=f"copy-not-proved: The copy of {dumped.id} in {STANDBY} does not equal"):

@@ -9,7 +9,8 @@ from lambdas.adapters.signing import SigningKey
 from lambdas.domain.backup import manifest_key
 from lambdas.domain.database_manifest import DatabaseManifest
 from lambdas.domain.errors import KeyUnusable, StorageRefused, Unexpected
-from tests.actions.database_house import DUMP, KEY, NIGHT, Databases, Event
+from lambdas.domain.estate_database import SecondStore
+from tests.actions.database_house import DUMP, KEY, NIGHT, Databases, Event, change_database
 from tests.actions.house import House, bucket_name
 from tests.servers.aws import PRIMARY, aws, refused
 
@@ -63,11 +64,34 @@ def test_an_accepted_loss_is_signed_and_a_rebuilt_catalog_knows_it(house: House,
     assert house.catalog().get(DUMP) == row
 
 
+def test_where_the_estate_names_a_second_store_that_copy_is_still_to_come_in_a_rebuilt_catalog_too(
+    house: House, event: Event
+) -> None:
+    arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:second-AbCdEf"
+    change_database(house, second_store=SecondStore("https://s3.example.org", "us-east-1", "offsite", arn))
+    house.run("write_database_manifest", event)
+    row = house.catalog().get(DUMP)
+    assert (row.copy, row.second_copy) == ("pending", "pending")
+    house.catalog().delete(DUMP)
+    house.run("rebuild_catalog", {"operation": house.operation("catalog_rebuild")})
+    assert house.catalog().get(DUMP) == row
+
+
 def test_where_no_loss_was_accepted_the_manifest_has_no_word_of_it(house: House, event: Event) -> None:
     house.run("write_database_manifest", event)
     assert "loss_accepted" not in json.loads(house.objects()[manifest_key(KEY)])
     assert _manifest(house).loss_accepted is msgspec.UNSET
     assert house.catalog().get(DUMP).loss_accepted is False
+
+
+def test_what_a_recovery_saves_is_to_have_no_copy_anywhere(house: House, database: Databases) -> None:
+    arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:second-AbCdEf"
+    change_database(house, second_store=SecondStore("https://s3.example.org", "us-east-1", "offsite", arn))
+    operation = house.operation("database_corruption", started_at=NIGHT)
+    dumped = house.run("dump_database", {"operation": operation, "series": "pre-restore"})
+    house.run("write_database_manifest", dumped | {"operation": operation})
+    row = house.catalog().get(dumped["backup_id"])
+    assert (row.copy, row.second_copy) == ("none", "none")
 
 
 def test_running_it_twice_says_the_same_twice(house: House, event: Event) -> None:

@@ -3,12 +3,15 @@
 import dataclasses
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from lambdas.domain.alarms import UNDELIVERED_ALARM, backup_alarm, expected_alarms, restore_test_alarm
+from lambdas.domain.backup import CopyStatus
+from lambdas.domain.estate_database import SecondStore
 from lambdas.domain.operation import machine_name
 from lambdas.domain.scenarios import SCENARIOS
-from lambdas.domain.status import report
+from lambdas.domain.status import Report, report
 from lambdas.domain.status_check import Check
 from lambdas.domain.status_checks import IN_BOTH_REGIONS
 from lambdas.domain.status_facts import (
@@ -29,6 +32,7 @@ from tests.domain.status_house import (
     RINGING,
     RULES,
     STANDBY,
+    WITH_DATABASE,
     backups,
     bad,
     house,
@@ -115,6 +119,37 @@ def test_a_backup_whose_copy_is_not_there_is_not_good(kind: str, backup_id: str)
     assert (check.name, check.region) == ("backup-copied", STANDBY)
     assert check.said == f"The newest good {kind} backup, {backup_id}, has no good copy here."
     assert f"Read the last mailark-{kind}-backup:" in (check.hint or "")
+
+
+_STORE = SecondStore("https://s3.example.org", "us-east-1", "offsite", "arn:aws:secretsmanager:eu-central-1:1:secret:s")
+
+
+def _in_second_store(status: CopyStatus) -> Report:
+    """The report of a house that names a second store, by what became of the newest dump's copy there."""
+    (vault,), (dump,) = backups("vault"), backups("database")
+    estate = WITH_DATABASE
+    assert estate.database is not None
+    named = msgspec.structs.replace(estate, database=msgspec.structs.replace(estate.database, second_store=_STORE))
+    here = region(catalog=[dataclasses.replace(dump, second_copy=status), vault])
+    return report(house(here, region(STANDBY), estate=named), NOW)
+
+
+@pytest.mark.parametrize("status", ["pending", "failed", "none"])
+def test_a_dump_whose_copy_in_the_second_store_is_not_good_is_not_good(status: CopyStatus) -> None:
+    (check,) = bad(_in_second_store(status))
+    assert (check.name, check.region, check.verdict) == ("second-copy", PRIMARY, "not good")
+    assert check.said == (
+        "The newest good database backup, smtpy_20261122_023000.sql.gz, is not known to be in the second store "
+        f"({status})."
+    )
+    assert "Read the last mailark-database-backup:" in (check.hint or "")
+
+
+def test_a_dump_in_the_second_store_is_good_and_without_such_a_store_nothing_is_said_of_it() -> None:
+    found = _in_second_store("intact")
+    assert bad(found) == []
+    assert [check.region for check in found.checks if check.name == "second-copy"] == [PRIMARY]
+    assert [check for check in judged().checks if check.name == "second-copy"] == []
 
 
 @of_both

@@ -151,5 +151,7 @@ DATABASE_ACTIONS: dict[str, list[str]] = {
         "kms:Sign evidence",
         "s3:GetObject work/*",
         "s3:PutObject backups/database/*.manifest.json",
+        "s3:PutObjectVersionTagging backups/database/*.manifest.json",
+        "ssm:GetParameter /mailark/estate",
     ],
 }

@@ -102,3 +102,13 @@ def test_where_both_copies_fail_both_are_told_and_the_backup_is_good(house: Hous
     assert told in found.sentence
     assert told in house.alert_of(finished.arn).body
     assert (row.is_good, row.copy, row.second_copy) == (True, "pending", "failed")
+
+
+def test_a_night_that_never_came_to_that_copy_is_known_to_owe_it(house: House, second: SecondStoreServer) -> None:
+    with broken(house, "copy_to_second_store"):
+        finished = house.run("database_backup", {"reason": "CopyToSecondStore is broken"})
+    assert "CopyToSecondStore" in failure(finished).sentence
+    row = house.catalog()[backup_of(house, finished)]
+    assert (row.copy, row.second_copy) == ("intact", "pending")
+    assert row.key not in second.objects()
+    assert house.catalog(house.lab.standby)[row.id].second_copy == "none"
