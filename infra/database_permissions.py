@@ -20,6 +20,7 @@ from infra.grants import (
     status_kept,
 )
 from infra.uses import KeyUse, ObjectUse, TableUse
+from lambdas.adapters.audit_trail import BY_EVENT
 from lambdas.domain.estate_database import LoginName
 
 _STREAMING = 3008
@@ -98,7 +99,12 @@ DATABASE_ACTIONS: dict[str, ActionSpec] = {
         logins=_ANYWHERE,
     ),
     "drop_database": ActionSpec(512, 360, [ESTATE, LEASE], logins=_ANYWHERE),
-    "find_lost_rows": ActionSpec(1024, 900, [ESTATE], logins=_BOTH_SIDES),
+    "find_lost_rows": ActionSpec(
+        1024,
+        900,
+        [ESTATE, TableUse("audit-events", ("dynamodb:Query",), index=BY_EVENT)],
+        logins=_BOTH_SIDES,
+    ),
     "plan_row_recovery": ActionSpec(1024, 900, [ESTATE, WORK_WRITE], logins=_BOTH_SIDES),
     "import_rows": ActionSpec(1024, 900, [ESTATE, LEASE], logins=_BOTH_SIDES),
     "export_rows": ActionSpec(

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from psycopg import sql
 
+from lambdas.adapters.database_facts import fix_settings, table_facts
 from lambdas.adapters.missing_rows import MissingRows
 from lambdas.adapters.postgres import Login, connected
 from lambdas.adapters.recovery_session import Session, identifier
@@ -52,6 +53,22 @@ def find_scope(backup: Login, live: Login, statement_seconds: float = STATEMENT_
         missing = MissingRows(there, here, [ScopeItem(str(table)) for table in alike], follow=False)
         with reading(there), reading(here):
             return by_loss(_loss(missing, table, table in alike) for table in tables)
+
+
+def changed_tables(backup: Login, live: Login, statement_seconds: float = STATEMENT_SECONDS) -> list[str]:
+    """The tables whose rows sum up to another checksum than in the backup, or that only one of the two has, by name.
+
+    Nothing is changed. In a database that is in use these are most of its busy tables.
+    """
+    then, now = (_checksums(login, statement_seconds) for login in (backup, live))
+    return sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
+
+
+def _checksums(login: Login, seconds: float) -> dict[str, str]:
+    with connected(login, seconds) as connection:
+        fix_settings(connection)
+        connection.execute("begin isolation level repeatable read read only")
+        return {str(Table(facts.schema, facts.name)): facts.checksum for facts in table_facts(connection)}
 
 
 def _loss(missing: MissingRows, table: Table, alike: bool) -> TableLoss:

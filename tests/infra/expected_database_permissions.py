@@ -67,6 +67,7 @@ DATABASE_ACTIONS: dict[str, list[str]] = {
         "ssm:GetParameter /mailark/estate",
     ],
     "find_lost_rows": [
+        "dynamodb:Query audit-events/index/by-event",
         "secretsmanager:GetSecretValue smtpy-db-AbCdEf",
         "secretsmanager:GetSecretValue smtpy-db-staging-AbCdEf",
         "ssm:GetParameter /mailark/estate",
