@@ -28,6 +28,8 @@ ROW = {
     "cluster_id": "c-1",
     "live_count": 1,
     "second_copy": "none",
+    "finished_at": "2026-11-22T02:00:09+00:00",
+    "loss_accepted": False,
 }
 
 

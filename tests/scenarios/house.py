@@ -118,13 +118,13 @@ class House:
 
     # --- what a failure leaves ----------------------------------------------------------------------------
 
-    def alert_of(self, arn: str, seconds: float = 30) -> Alert:
-        """The alert about an execution, which must come."""
+    def alert_of(self, arn: str, seconds: float = 30, saying: str = "") -> Alert:
+        """The alert about an execution, which must come; the one that says this, where more than one may."""
         name = execution_name(arn)
 
         def about() -> Alert | None:
             self._receive()
-            return next((alert for alert in self.alerts if name in alert.body), None)
+            return next((alert for alert in self.alerts if name in alert.body and saying in alert.body), None)
 
         _until(lambda: about() is not None, f"an alert about {name}", seconds)
         found = about()

@@ -19,7 +19,10 @@ def test_a_second_restore_is_refused_while_one_runs(house: House, tenants: list[
 
     assert found.code == "target-busy"
     assert found.sentence.startswith(f"vault is being changed by {first.rsplit(':', 1)[-1]}, which started at ")
-    assert found.hint == f"Wait for {first} to end, or stop it if it hangs; then start yours again."
+    assert found.hint == (
+        f"Wait for {first} to end, or stop it if it hangs; then start yours again. If it waits for a person, "
+        "`python -m lambdas.approvals list` names the approval, and `approve` or `refuse` decides it."
+    )
     assert "target-busy" in alert.subject
     finished = house.follow(first)
     assert finished.status == "SUCCEEDED", finished.cause

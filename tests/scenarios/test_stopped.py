@@ -15,7 +15,7 @@ def _stop(house: House, arn: str, follower: str) -> str:
     """Stop an execution; the one that follows it by itself."""
     with house.starting(follower) as started:
         house.lab.client("stepfunctions").stop_execution(executionArn=arn, **_STOPPED)
-    assert f"Start {follower}" in house.alert_of(arn).body
+    assert house.alert_of(arn, saying=f"Start {follower}").subject.endswith(" was stopped: operation-stopped")
     return started[0]
 
 
