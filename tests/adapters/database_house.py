@@ -29,7 +29,7 @@ SOURCE = (
     "create index on b (n); create view v as select count(*) from b; create sequence s",
 )
 """Two tables of some hundred rows, with a foreign key, an index, a view and a sequence."""
-BIG, SMALL = (_ROWS.format(f"generate_series(1, {count})") for count in (300_000, 10))
+LONG, BIG, SMALL = (_ROWS.format(f"generate_series(1, {count})") for count in (1_500_000, 300_000, 10))
 
 
 def login_to(server: PostgresServer, database: str, user: str = SUPERUSER, password: str | None = None) -> Login:

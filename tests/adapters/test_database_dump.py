@@ -11,7 +11,7 @@ from lab.postgres import PostgresServer
 from lambdas.adapters import database_facts, postgres, postgres_programs
 from lambdas.domain.database_errors import DatabaseLocked, DatabaseRequestFailed, DatabaseUnreachable, DumpFailed
 from lambdas.domain.mailark_error import MailarkError
-from tests.adapters.database_house import BIG, SMALL, made, programs_of, prove, restored, taken, written_to
+from tests.adapters.database_house import BIG, LONG, SMALL, made, programs_of, prove, restored, taken, written_to
 from tests.servers.postgres import PostgresServers
 from tests.servers.vault import until
 
@@ -160,20 +160,27 @@ def sessions(server: PostgresServer) -> int:
 
 @pytest.mark.parametrize("whose", ["pg_dump", "facts"])
 def test_a_server_that_cuts_a_session_off_fails_the_dump(server: PostgresServer, whose: str) -> None:
-    login = made(server, BIG)
-    whom = {"pg_dump": "like", "facts": "not like"}[whose]
+    login = made(server, LONG)
+    work = {"pg_dump": "COPY%", "facts": "select count(*)%"}[whose]
     query = (
-        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'mailark' and query {} 'COPY%'"
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'mailark' and query like %s"
     )
-    done: list[bool] = []
+    done, given_up = threading.Event(), threading.Event()
 
-    def cut_off(_: bytes) -> None:
-        if not done and server.query(query.format(whom)):  # between two tables there is nobody to cut off
-            done.append(True)
+    def cut_off() -> None:
+        while not (done.is_set() or given_up.is_set()):
+            if server.query(query, parameters=[work]):
+                done.set()
 
-    with pytest.raises((DatabaseUnreachable, DumpFailed)):
-        taken(login, cut_off)
-    assert done
+    cutting = threading.Thread(target=cut_off)
+    cutting.start()
+    try:
+        with pytest.raises((DatabaseUnreachable, DumpFailed)):
+            taken(login)
+    finally:
+        given_up.set()
+        cutting.join()
+    assert done.is_set()
     assert no_program_runs()
 
 
