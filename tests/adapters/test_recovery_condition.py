@@ -57,7 +57,7 @@ def pair(server: PostgresServer) -> Pair:
         (f"{UNIT} where \"Näme\" = 'Größe'", 1),
         (f"{UNIT} where {UNIT}.\"Näme\" = 'it''s $$ \\ ok'", 1),
         (f"{UNIT} where lower(\"Näme\") like E'gr\\u00f6%'", 1),
-        (f'{UNIT} where id in (select unit from other where unit = "Ünït ""x"" y".id)', 1),  # noqa: S608
+        (f'{UNIT} where id in (select unit from other where unit = "Ünït ""x"" y".id)', 1),  # noqa: S608  # no input
         (f"{UNIT} where born < now() and born::date > '2000-01-01' and id::text ~ '[12]'", 2),
         (f"{UNIT} where \"Näme\" is null or $body$ ' $body$ = 'x'", 1),
         (f"{UNIT} where false", 0),

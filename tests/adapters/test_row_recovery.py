@@ -259,9 +259,9 @@ def test_rows_that_have_all_come_into_conflict_since_the_approval_are_not_what_w
     deleted.change("insert into organizations (id, name, billing_email) values (2, 'Back', 'back@example.org')")
     plan = deleted.plan(one_user, on_conflict="skip")
     assert (plan.rows > 0, plan.conflict_count) == (True, 0)
-    email = deleted.server.query(f"select email from users where id = {USER}", deleted.backup.database)[0][0]  # noqa: S608
+    email = deleted.server.query(f"select email from users where id = {USER}", deleted.backup.database)[0][0]  # noqa: S608  # ours
     deleted.change(
-        f"insert into users (id, organization_id, email, password_hash) values (70001, 1, '{email}', 'x')"  # noqa: S608
+        f"insert into users (id, organization_id, email, password_hash) values (70001, 1, '{email}', 'x')"  # noqa: S608  # ours
     )
     now = deleted.contents()
     with pytest.raises(RecoveryPlanChanged, match=plan.digest[:12]):
