@@ -70,6 +70,7 @@ DATABASE_ACTIONS: dict[str, ActionSpec] = {
         [
             ESTATE,
             TableUse("catalog", ("dynamodb:GetItem",)),
+            CATALOG_LIST,
             MANIFESTS_CHECKED,
             *manifests(OBJECT_READING, _DUMPS, missing=True),
         ],
@@ -82,6 +83,7 @@ DATABASE_ACTIONS: dict[str, ActionSpec] = {
             ESTATE,
             *reading("database"),
             *status_kept("database"),
+            CATALOG_LIST,
             KeyUse("backup", OPENING, purpose="backup"),
             LEASE,
         ],
@@ -95,6 +97,7 @@ DATABASE_ACTIONS: dict[str, ActionSpec] = {
             MANIFESTS_CHECKED,
             *manifests(OBJECT_READING, _DUMPS, missing=True),
             *status_kept("database"),
+            CATALOG_LIST,
         ],
         logins=_ANYWHERE,
     ),

@@ -1,7 +1,8 @@
 """Check the live database before a backup: it answers, is of the estate's version, and a dump fits into a function."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 
 from lambdas.adapters.backup_store import BackupStore
 from lambdas.adapters.catalog import Catalog
@@ -11,9 +12,8 @@ from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.postgres import connected
 from lambdas.adapters.settings import Settings
 from lambdas.adapters.signing import SigningKey
-from lambdas.domain.ages import newest_good
 from lambdas.domain.database_manifest import DatabaseManifest
-from lambdas.domain.database_time import Measured, refuse_too_long, seconds_of_dump
+from lambdas.domain.database_time import LAST, Took, refuse_too_long, seconds_of_dump
 from lambdas.domain.errors import BackupMisplaced, ManifestInvalid, ManifestMissing
 from lambdas.domain.manifest import of_kind
 from lambdas.domain.operation import Operation
@@ -41,20 +41,18 @@ def handler(request: CheckDatabase, run: Run) -> DatabaseChecked:
     target = database_target(run.settings.region, request.operation)
     with connected(target.login, _SECONDS) as session:
         source, size = source_of(session, target.login.database)
-    seconds = seconds_of_dump(size, _last(run.settings, run.now()))
+    seconds = seconds_of_dump(size, _last(run.settings))
     refuse_too_long(f"A dump of {target.login.database}", seconds, size)
     return DatabaseChecked(target.login.host, source.server_version, size, round(seconds, 1))
 
 
-def _last(settings: Settings, now: datetime) -> Measured | None:
-    """What the newest good dump took, by its manifest; None where there is none, or its manifest is not what it was."""
-    rows = [row for row in Catalog(settings.region, settings["CATALOG_TABLE"]).rows() if row.kind == "database"]
-    row = newest_good(rows, now)
-    if row is None:
-        return None
+def _last(settings: Settings) -> Iterator[Took]:
+    """What the newest good dumps took, by their manifests; without those whose manifest is not what it was."""
+    rows = Catalog(settings.region, settings["CATALOG_TABLE"]).rows()
+    good = [row for row in rows if row.kind == "database" and row.is_good]
     store, signer = BackupStore(settings.region, settings["BACKUP_BUCKET"]), SigningKey(settings["EVIDENCE_KEY"])
-    try:
-        manifest = of_kind(store.signed_manifest(row.id, row.key, signer, row.manifest_version), DatabaseManifest)
-    except (BackupMisplaced, ManifestInvalid, ManifestMissing):
-        return None  # told by whoever reads that backup: tonight's is needed all the more
-    return Measured(manifest.contents.size, manifest.dump_seconds)
+    for row in good[:LAST]:
+        # What is wrong with it is told by whoever reads that backup: tonight's is needed all the more.
+        with suppress(BackupMisplaced, ManifestInvalid, ManifestMissing):
+            manifest = of_kind(store.signed_manifest(row.id, row.key, signer, row.manifest_version), DatabaseManifest)
+            yield Took(manifest.contents.size, manifest.dump_seconds)

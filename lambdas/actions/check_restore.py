@@ -32,11 +32,12 @@ class RestoreChecked:
 def handler(request: CheckRestore, run: Run) -> RestoreChecked:
     settings = run.settings
     login = database_target(settings.region, request.operation, request.place).login
-    row = Catalog(settings.region, settings["CATALOG_TABLE"]).get(request.backup_id)
+    catalog = Catalog(settings.region, settings["CATALOG_TABLE"])
+    row = catalog.get(request.backup_id)
     store, signer = BackupStore(settings.region, settings["BACKUP_BUCKET"]), SigningKey(settings["EVIDENCE_KEY"])
     signed = store.signed_manifest(row.id, row.key, signer, row.manifest_version)
     manifest = of_kind(signed, DatabaseManifest)
-    require_restorable(login, manifest)
+    require_restorable(login, manifest, catalog)
     if request.place != "live":  # a disk that is full for an instant is nothing for a server that services write to
         require_room(login, manifest)
     return RestoreChecked(login.host, row.id)

@@ -1,5 +1,6 @@
 """Restore a dump into a database of its own, beside all others of a server: nobody uses it before it is proved."""
 
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -11,12 +12,13 @@ from lambdas.adapters.envelope import Envelope
 from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.leases import Leases
 from lambdas.adapters.postgres_programs import load
-from lambdas.adapters.proof_record import record_proof
+from lambdas.adapters.proof_record import record_proof, record_rate
 from lambdas.adapters.restorable import require_restorable, require_room
 from lambdas.adapters.signing import SigningKey
 from lambdas.adapters.throwaway_database import drop_database, make_database
 from lambdas.domain.database_manifest import DatabaseManifest
 from lambdas.domain.database_mark import Mark
+from lambdas.domain.database_time import rate_of
 from lambdas.domain.mailark_error import MailarkError
 from lambdas.domain.manifest import of_kind
 from lambdas.domain.operation import Operation
@@ -51,19 +53,22 @@ def handler(request: RestoreDatabase, run: Run) -> DatabaseRestored:
     row, store = catalog.get(request.backup_id), BackupStore(settings.region, settings["BACKUP_BUCKET"])
     signed = store.signed_manifest(row.id, row.key, SigningKey(settings["EVIDENCE_KEY"]), row.manifest_version)
     manifest, envelope = of_kind(signed, DatabaseManifest), Envelope(settings["BACKUP_KEY"])
-    require_restorable(login, manifest)
+    require_restorable(login, manifest, catalog)
     require_room(login, manifest)
     with Leases(settings.region, settings["LEASES_TABLE"]).guard(request.operation, run.seconds_left()):
         make_database(login, manifest.source)
+        began = time.monotonic()
         try:
             sql = proved_sql(
                 manifest, store.read(row), lambda pieces: envelope.open(pieces, manifest.encryption.context)
             )
             load(login, manifest.source.major, sql, run.seconds_left() - _MARGIN_SECONDS)
+            rate = rate_of(manifest.contents.sql.size, time.monotonic() - began)
             mark(login, login.database, Mark(request.operation.id, row.id))
         except BaseException:
             with suppress(MailarkError):  # the first error is the one to tell
                 drop_database(login)  # half of it helps nobody, and its rows are not to lie about
             raise
     record_proof(catalog, store, request.operation, row.id, "restorable")
+    record_rate(catalog, store, row.id, "load_rate", rate)
     return DatabaseRestored(login.host, login.database)

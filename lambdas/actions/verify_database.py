@@ -1,5 +1,6 @@
 """Prove a restored database: every row, its own dump byte for byte, and what the estate asks of it."""
 
+import time
 from dataclasses import dataclass
 
 from lambdas.adapters.backup_store import BackupStore
@@ -8,13 +9,13 @@ from lambdas.adapters.database_marks import mark
 from lambdas.adapters.database_proof import prove_restored, run_checks
 from lambdas.adapters.database_target import Place, database_target
 from lambdas.adapters.lambda_handler import Run, action
-from lambdas.adapters.proof_record import record_proof, record_refuted
+from lambdas.adapters.proof_record import record_proof, record_rate, record_refuted
 from lambdas.adapters.signing import SigningKey
 from lambdas.domain.backup import ProofLevel
 from lambdas.domain.database_errors import DatabaseNotProved
 from lambdas.domain.database_manifest import DatabaseManifest
 from lambdas.domain.database_mark import Mark
-from lambdas.domain.database_time import refuse_too_long, seconds_of_proof
+from lambdas.domain.database_time import rate_of, refuse_too_long, seconds_of_proof, usual_rate
 from lambdas.domain.manifest import of_kind
 from lambdas.domain.operation import Operation
 from lambdas.domain.throwaway import Purpose, throwaway_name
@@ -55,14 +56,18 @@ def handler(request: VerifyDatabase, run: Run) -> DatabaseVerified:
     signed = store.signed_manifest(row.id, row.key, SigningKey(settings["EVIDENCE_KEY"]), row.manifest_version)
     manifest = of_kind(signed, DatabaseManifest)
     sql_size = manifest.contents.sql.size
-    refuse_too_long(f"A proof of {login.database}", seconds_of_proof(sql_size), sql_size)
+    seconds = seconds_of_proof(sql_size, usual_rate(catalog.rows(), "proof_rate"))
+    refuse_too_long(f"A proof of {login.database}", seconds, sql_size)
+    began = time.monotonic()
     try:
         prove_restored(login, manifest, run.seconds_left() - _MARGIN_SECONDS)
     except DatabaseNotProved:
         record_refuted(catalog, store, row.id)  # or the next recovery would take it again, and stop mail for nothing
         raise
+    rate = rate_of(sql_size, time.monotonic() - began)
     checks = run_checks(login, target.database.checks)
     mark(login, login.database, Mark(request.operation.id, row.id, verified=True))
     proof = record_proof(catalog, store, request.operation, row.id, "proven").proof
+    record_rate(catalog, store, row.id, "proof_rate", rate)
     contents = manifest.contents
     return DatabaseVerified(row.id, manifest.started_at, len(contents.tables), contents.rows, checks, proof)

@@ -172,13 +172,15 @@ class BackupStore:
         return [Version(each["Key"], each["VersionId"], each["Size"], each["LastModified"]) for each in listed]
 
     def keep_status(self, row: CatalogRow) -> None:
-        """Keep what only the catalog knows, how far a backup is proved and copied, as tags of its manifest too.
+        """Keep what only the catalog knows, how far it is proved and copied and how fast, as tags of its manifest too.
 
         Raises `StorageRefused`.
         """
-        kept = {"proof": row.proof, "copy": row.copy}
+        kept: dict[str, str] = {"proof": row.proof, "copy": row.copy}
         if row.second_copy != "none":
             kept["second_copy"] = row.second_copy
+        rates = {"load_rate": row.load_rate, "proof_rate": row.proof_rate}
+        kept |= {name: str(rate) for name, rate in rates.items() if rate}
         tags = [{"Key": name, "Value": value} for name, value in kept.items()]
         _refused(
             self.bucket,

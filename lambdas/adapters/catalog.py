@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 from lambdas.adapters.aws import client
 from lambdas.adapters.tables import all_items, condition_failed, from_item, to_item
 from lambdas.domain.backup import CatalogRow, CopyStatus, ProofLevel, reaches
+from lambdas.domain.database_time import Paced
 from lambdas.domain.errors import BackupUnknown
 
 
@@ -78,7 +79,11 @@ class Catalog:
         """Record what became of the copy in the second store."""
         self._set(backup_id, "second_copy", status)
 
-    def _set(self, backup_id: str, field: str, value: str, expected: str | None = None) -> None:
+    def set_rate(self, backup_id: str, of: Paced, rate: int) -> None:
+        """Record how fast a backup was restored or proved, in bytes of SQL a second."""
+        self._set(backup_id, of, rate)
+
+    def _set(self, backup_id: str, field: str, value: str | int, expected: str | None = None) -> None:
         values = {":new": value, ":old": expected}
         self._dynamo.update_item(
             TableName=self._table,

@@ -1,12 +1,13 @@
 """The backups that a bucket holds, found from their manifests alone, as the catalog has them."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from lambdas.adapters.backup_store import BackupStore
 from lambdas.adapters.signing import SigningKey
 from lambdas.domain.backup import COPY_STATUSES, MANIFEST_SUFFIX, OBJECT_SUFFIX, PROOF_LEVELS, CatalogRow
+from lambdas.domain.database_time import Paced
 from lambdas.domain.errors import BackupMisplaced, BackupMissing, ManifestInvalid, ManifestMissing
 from lambdas.domain.failure import as_failure
 from lambdas.domain.mailark_error import MailarkError
@@ -49,7 +50,13 @@ def _row(
     proof = next((level for level in PROOF_LEVELS if level == status.get("proof")), row.proof)
     copy = next((each for each in COPY_STATUSES if each == status.get("copy")), row.copy)
     second = next((each for each in COPY_STATUSES if each == status.get("second_copy")), row.second_copy)
-    return replace(row, proof=proof, copy=copy, second_copy=second)
+    load, proved = _rate(status, "load_rate"), _rate(status, "proof_rate")
+    return replace(row, proof=proof, copy=copy, second_copy=second, load_rate=load, proof_rate=proved)
+
+
+def _rate(status: Mapping[str, str], of: Paced) -> int:
+    kept = status.get(of, "")
+    return int(kept) if kept.isdecimal() and kept.isascii() else 0
 
 
 def _signed(

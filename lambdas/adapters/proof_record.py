@@ -5,6 +5,7 @@ from dataclasses import replace
 from lambdas.adapters.backup_store import BackupStore
 from lambdas.adapters.catalog import Catalog
 from lambdas.domain.backup import CatalogRow, CopyStatus, ProofLevel, may_raise, reaches
+from lambdas.domain.database_time import Paced
 from lambdas.domain.operation import Operation
 
 
@@ -46,3 +47,14 @@ def record_second_copy(catalog: Catalog, store: BackupStore, backup_id: str, sta
     """Record what became of the copy in the second store; the tags come first here too. Raises as `record_proof`."""
     store.keep_status(replace(catalog.get(backup_id), second_copy=status))
     catalog.set_second_copy(backup_id, status)
+
+
+def record_rate(catalog: Catalog, store: BackupStore, backup_id: str, of: Paced, rate: int) -> None:
+    """Record how fast a backup was restored or proved, in bytes of SQL a second; no rate is kept as it was.
+
+    The tags come first here too. Raises as `record_proof`.
+    """
+    if rate:
+        row = catalog.get(backup_id)
+        store.keep_status(replace(row, load_rate=rate) if of == "load_rate" else replace(row, proof_rate=rate))
+        catalog.set_rate(backup_id, of, rate)

@@ -1,20 +1,25 @@
 """Whether a server can take a dump: all that can be known before anything is stopped or made."""
 
+from lambdas.adapters.catalog import Catalog
 from lambdas.adapters.database_space import space_for
 from lambdas.adapters.postgres import MAINTENANCE, Login
 from lambdas.adapters.throwaway_database import require_what_it_needs
 from lambdas.domain.database_manifest import DatabaseManifest
 from lambdas.domain.database_space import check_space
-from lambdas.domain.database_time import refuse_too_long, seconds_of_load
+from lambdas.domain.database_time import refuse_too_long, seconds_of_load, seconds_of_proof, usual_rate
 
 
-def require_restorable(login: Login, manifest: DatabaseManifest) -> None:
+def require_restorable(login: Login, manifest: DatabaseManifest, catalog: Catalog) -> None:
     """Ask the server of `login` whether it can load that dump in time; nothing is changed.
+
+    The time is that of the last restores and proofs in the catalog, whichever server they were on.
 
     Raises `DumpTooLong`, `TargetLacks`, and as `connected` does.
     """
-    sql_size = manifest.contents.sql.size
-    refuse_too_long(f"A restore of {manifest.backup_id}", seconds_of_load(sql_size), sql_size)
+    size, rows = manifest.contents.sql.size, catalog.rows()
+    refuse_too_long(f"A restore of {manifest.backup_id}", seconds_of_load(size, usual_rate(rows, "load_rate")), size)
+    # Nothing is restored only to be told that its proof would take too long.
+    refuse_too_long(f"A proof of {manifest.backup_id}", seconds_of_proof(size, usual_rate(rows, "proof_rate")), size)
     require_what_it_needs(login, manifest)
 
 

@@ -194,7 +194,8 @@ class CatalogRow:
     """A backup as the catalog of one region knows it: which versions of object and manifest in that region's bucket.
 
     `finished_at` is that of the manifest; empty in what an earlier version wrote. With `loss_accepted` a person has
-    said that what it lacks is meant to be gone.
+    said that what it lacks is meant to be gone. `load_rate` and `proof_rate` are the bytes of SQL a second of its last
+    restore and of the proof of that; 0 where there was none, or it took a moment only.
     """
 
     id: str
@@ -214,6 +215,8 @@ class CatalogRow:
     second_copy: CopyStatus = "none"
     finished_at: str = ""
     loss_accepted: bool = False
+    load_rate: int = 0
+    proof_rate: int = 0
 
     @property
     def versions(self) -> tuple[tuple[str, str], tuple[str, str]]:

@@ -1,7 +1,10 @@
 """How long a dump, a restore or a proof will take: known before it starts, or not started at all."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
+from lambdas.domain.backup import CatalogRow
 from lambdas.domain.database_errors import DumpTooLong
 
 LIMIT_SECONDS = 12 * 60
@@ -19,26 +22,47 @@ _PROOF_RATE = 50 * _MEGABYTE
 """Bytes of SQL a second that a restored database is proved by: two thirds of what a function's network carries, over
 which its own dump comes. With server and client on one machine a benchmark took 2.6 s of 3 GB for counts and checksums,
 and 8.8 s for the dump (the same file, "Proof of 3 GB")."""
-_CAUTION = 1.3
+_CAUTION = 1.1
+"""A night may be slower than the one before; more is in the limit, of which a function has a quarter again."""
+_AT_MOST = 4
+"""How much faster than an unknown server a known one may be taken to be."""
+_MOMENT_SECONDS = 10
+"""What took less was the start of programs above all, and says nothing of what takes minutes."""
+LAST = 3
+"""Of so many measurements the fastest counts: after one slow night nothing would be begun any more, or measured."""
+
+Paced = Literal["load_rate", "proof_rate"]
+"""What the catalog has the pace of."""
 
 
 @dataclass(frozen=True)
-class Measured:
+class Took:
     """What an earlier dump took: so many seconds for a database of so many bytes."""
 
     size: int
     seconds: float
 
 
-def seconds_of_dump(size: int, last: Measured | None) -> float:
-    """The seconds that a dump of a database of `size` bytes will take, by the last one where there is one."""
-    rate = last.size / last.seconds / _CAUTION if last and last.seconds > 1 and last.size else _DUMP_RATE
-    return size / min(rate, 4 * _DUMP_RATE)
+def rate_of(size: int, seconds: float) -> int:
+    """Whole bytes a second; 0, which is none, for what took less than ten seconds."""
+    return int(size / seconds) if seconds >= _MOMENT_SECONDS else 0
 
 
-def seconds_of_load(sql_size: int) -> float:
-    """The seconds that it will take to load so many bytes of SQL."""
-    return sql_size / _LOAD_RATE
+def usual_rate(rows: Iterable[CatalogRow], of: Paced) -> int:
+    """The fastest of the three newest rates that a catalog has, in bytes a second; 0 where it has none."""
+    newest = sorted(rows, key=lambda row: row.started_at, reverse=True)
+    rates: Sequence[int] = [rate for row in newest if (rate := getattr(row, of))]
+    return max(rates[:LAST], default=0)
+
+
+def seconds_of_dump(size: int, last: Iterable[Took]) -> float:
+    """The seconds that a dump of a database of `size` bytes will take, by the last ones where there are any."""
+    return size / _pace(max((rate_of(each.size, each.seconds) for each in last), default=0), _DUMP_RATE)
+
+
+def seconds_of_load(sql_size: int, rate: int = 0) -> float:
+    """The seconds that it will take to load so many bytes of SQL; by `rate` where one was measured."""
+    return sql_size / _pace(rate, _LOAD_RATE)
 
 
 def seconds_of_check(sql_size: int) -> float:
@@ -46,9 +70,13 @@ def seconds_of_check(sql_size: int) -> float:
     return sql_size / _CHECK_RATE
 
 
-def seconds_of_proof(sql_size: int) -> float:
-    """The seconds that it will take to prove a restored database whose dump has so many bytes of SQL."""
-    return sql_size / _PROOF_RATE
+def seconds_of_proof(sql_size: int, rate: int = 0) -> float:
+    """The seconds that it will take to prove a restored database whose dump has so many bytes of SQL; as above."""
+    return sql_size / _pace(rate, _PROOF_RATE)
+
+
+def _pace(measured: int, unknown: int) -> float:
+    return min(measured / _CAUTION, _AT_MOST * unknown) if measured else unknown
 
 
 def refuse_too_long(what: str, seconds: float, size: int) -> None:

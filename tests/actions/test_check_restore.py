@@ -1,6 +1,8 @@
 """`check_restore`: what would stop a restore is said before anything is stopped for it, and no server is changed."""
 
 import base64
+import dataclasses
+import re
 from collections.abc import Iterator
 
 import msgspec
@@ -137,6 +139,27 @@ def test_a_restore_that_would_not_be_done_in_time_is_refused(
         "Next: Let a host make and load its dumps (pg_dump by cron, as before) until Mailark does it through the "
         "host; or make the database smaller: 100 GB are too much for a Lambda function."
     )
+
+
+def _restored_before(house: House, dumped: SavedBackup, load_rate: int, proof_rate: int = 0) -> None:
+    row = dumped.put(house)
+    house.catalog().put(dataclasses.replace(row, load_rate=load_rate, proof_rate=proof_rate))
+
+
+def test_how_long_the_last_restores_took_says_how_long_this_one_takes(
+    house: House, servers: Databases, dumped: SavedBackup
+) -> None:
+    _restored_before(house, dumped, load_rate=10)
+    with pytest.raises(DumpTooLong, match=rf"A restore of {re.escape(DUMP)} would take some \d+ minutes"):
+        _check(house)
+
+
+def test_what_could_not_be_proved_in_time_is_not_restored(
+    house: House, servers: Databases, dumped: SavedBackup
+) -> None:
+    _restored_before(house, dumped, load_rate=30_000_000, proof_rate=10)
+    with pytest.raises(DumpTooLong, match=rf"A proof of {re.escape(DUMP)} would take some \d+ minutes"):
+        _check(house)
 
 
 def test_a_fresh_disk_without_room_is_refused_and_the_live_one_is_asked_once_nobody_writes(

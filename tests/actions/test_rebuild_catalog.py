@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from lambdas.adapters.proof_record import record_proof
+from lambdas.adapters.proof_record import record_proof, record_rate
 from lambdas.domain.backup import manifest_key
 from lambdas.domain.errors import CatalogIncomplete, KeyUnusable, StorageRefused
 from lambdas.domain.mailark_error import MailarkError
@@ -27,6 +27,8 @@ def copied(house: House, saved: SavedBackup) -> dict[str, object]:
     house.run("verify_backup", named)
     house.run("copy_backup", named)
     record_proof(house.catalog(), house.store(), house.operation("vault_restore_test"), saved.id, "proven")
+    record_rate(house.catalog(), house.store(), saved.id, "load_rate", 31_000_000)
+    record_rate(house.catalog(), house.store(), saved.id, "proof_rate", 52_000_000)
     return {region: house.catalog(region).rows() for region in (PRIMARY, STANDBY)}
 
 
@@ -113,7 +115,7 @@ def test_a_status_that_nobody_wrote_counts_for_nothing(house: House, saved: Save
         Bucket=bucket_name("backups", PRIMARY),
         Key=manifest_key(row.key),
         VersionId=row.manifest_version,
-        Tagging={"TagSet": [{"Key": "proof", "Value": "certainly"}]},
+        Tagging={"TagSet": [{"Key": "proof", "Value": "certainly"}, {"Key": "load_rate", "Value": "-1"}]},
     )
     _rebuild(house)
     assert (house.catalog().get(saved.id).proof, house.catalog().get(saved.id).copy) == ("stored", "pending")

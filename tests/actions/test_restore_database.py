@@ -7,6 +7,8 @@ import msgspec
 import pytest
 
 from lambdas.actions import restore_database
+from lambdas.domain import database_time
+from lambdas.domain.backup import manifest_key
 from lambdas.domain.database_errors import (
     DatabaseDiskFull,
     DatabaseNotInEstate,
@@ -28,6 +30,7 @@ from tests.actions.database_house import (
     Event,
     change_database,
     make_long_dump,
+    manifest_of,
 )
 from tests.actions.house import House, SavedBackup
 from tests.servers.aws import refused
@@ -97,6 +100,23 @@ def test_what_a_killed_restore_has_left_is_replaced(house: House, database: Data
     with database.live.connect(RESTORED):
         house.run("restore_database", _event(house))
     assert database.contents(RESTORED) == database.contents()
+
+
+def test_how_long_it_took_is_kept_for_the_estimate_of_the_next_restore(
+    house: House, live: Databases, dumped: SavedBackup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the catalog, and in the tags that a lost catalog is rebuilt from; proof and copy stay as they were."""
+    row = dumped.put(house)
+    house.run("restore_database", _event(house, scenario="database_restore_test"))
+    assert house.catalog().get(row.id).load_rate == 0  # a moment says nothing
+    monkeypatch.setattr(database_time, "_MOMENT_SECONDS", 0)
+    house.run("restore_database", _event(house, scenario="database_restore_test"))
+    after = house.catalog().get(row.id)
+    assert after == dataclasses.replace(row, proof="restorable", load_rate=after.load_rate)
+    assert 1000 < after.load_rate < manifest_of(dumped).contents.sql.size * 100
+    tags = house.store().status(manifest_key(row.key), row.manifest_version)
+    assert tags == {"proof": "restorable", "copy": row.copy, "load_rate": str(after.load_rate)}
+    live.staging.drop_database(TEST)
 
 
 def test_a_level_that_was_reached_before_is_kept(house: House, database: Databases, dumped: SavedBackup) -> None:

@@ -1,8 +1,11 @@
 """`verify_database`: a restored database is proven to be the one that was dumped, or what differs is found."""
 
+import dataclasses
+
 import msgspec
 import pytest
 
+from lambdas.domain import database_time
 from lambdas.domain.backup import ProofLevel
 from lambdas.domain.database_errors import (
     DatabaseCheckFailed,
@@ -56,6 +59,19 @@ def test_a_restored_database_is_proven_however_often_it_is_verified(
     assert house.catalog().get(DUMP).proof == "proven"
     assert database.mark(RESTORED) == Mark("op-1", DUMP, verified=True)
     assert database.contents(RESTORED) == database.contents()
+
+
+def test_how_long_the_proof_took_is_kept_for_the_estimate_of_the_next_one(
+    house: House, database: Databases, dumped: SavedBackup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operation = restored(house, dumped, verified=False)
+    monkeypatch.setattr(database_time, "_MOMENT_SECONDS", 0)
+    _verify(house, operation)
+    row = house.catalog().get(DUMP)
+    assert 1000 < row.proof_rate < manifest_of(dumped).contents.sql.size * 100
+    house.catalog().put(dataclasses.replace(row, proof_rate=10))
+    with pytest.raises(DumpTooLong, match=f"A proof of {RESTORED} would take some"):
+        _verify(house, operation)
 
 
 def test_a_rehearsal_proves_what_lies_on_the_staging_server(

@@ -23,6 +23,7 @@ DATABASE_ACTIONS: dict[str, list[str]] = {
     ],
     "check_restore": [
         "dynamodb:GetItem catalog",
+        "dynamodb:Scan catalog",
         "kms:Verify evidence",
         "s3:GetObject backups/database/*.manifest.json",
         "s3:GetObjectVersion backups/database/*.manifest.json",
@@ -92,6 +93,7 @@ DATABASE_ACTIONS: dict[str, list[str]] = {
     "restore_database": [
         "dynamodb:GetItem catalog",
         "dynamodb:GetItem leases",
+        "dynamodb:Scan catalog",
         "dynamodb:UpdateItem catalog",
         "dynamodb:UpdateItem leases",
         "kms:Decrypt backup for backup",
@@ -133,6 +135,7 @@ DATABASE_ACTIONS: dict[str, list[str]] = {
     ],
     "verify_database": [
         "dynamodb:GetItem catalog",
+        "dynamodb:Scan catalog",
         "dynamodb:UpdateItem catalog",
         "kms:Verify evidence",
         "s3:GetObject backups/database/*.manifest.json",
