@@ -23,8 +23,11 @@ CALL_LIMITS = Config(
     read_timeout=20,
     retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
     max_pool_connections=16,
+    s3={"payload_signing_enabled": False},
 )
-"""`standard` retries throttling, time-outs and 5xx answers, with jitter (botocore guide, "Retries")."""
+"""The content of what goes to S3 is protected by TLS and its checksum: to sign it is to hash it once more.
+
+`standard` retries throttling, time-outs and 5xx answers, with jitter (botocore guide, "Retries")."""
 
 _limits: ContextVar[Config | None] = ContextVar("limits", default=None)
 

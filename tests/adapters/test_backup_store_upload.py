@@ -1,12 +1,14 @@
 """Uploads of backups: all of one or nothing of it, however it ends."""
 
+import base64
 import hashlib
 import secrets
+import zlib
 from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
-from botocore.awsrequest import AWSPreparedRequest
+from botocore.awsrequest import AWSPreparedRequest, AWSRequest
 from botocore.exceptions import EndpointConnectionError
 
 from lambdas.adapters.backup_store import PART_BYTES, BackupStore
@@ -53,6 +55,28 @@ def test_one_piece_that_is_larger_than_several_parts_is_stored_whole(store: Back
         upload.write(content)
         uploaded = upload.complete()
     assert _stored(store, uploaded.version_id) == content
+
+
+def test_each_part_goes_as_it_is_with_a_checksum_that_s3_holds_it_to(
+    store: BackupStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Amazon S3 guide, "Checking object integrity": S3 refuses a part that does not have its checksum."""
+    sent: list[tuple[bytes, str, str | None]] = []
+
+    def looks(request: AWSRequest, **_: object) -> None:
+        body: Any = request.data
+        sent.append((body.getvalue(), request.headers["x-amz-checksum-crc32"], request.headers["Content-Encoding"]))
+
+    watched = aws("s3", store.region)
+    watched.meta.events.register_first("request-created.s3.UploadPart", looks)
+    monkeypatch.setattr("lambdas.adapters.aws._made", lambda *_: watched)
+    content = secrets.token_bytes(PART_BYTES + 5)
+    with BackupStore(store.region, store.bucket).upload(KEY) as upload:
+        upload.write(content)
+        upload.complete()
+    parts = [content[:PART_BYTES], content[PART_BYTES:]]
+    checksums = [base64.b64encode(zlib.crc32(part).to_bytes(4)).decode() for part in parts]
+    assert sorted(sent) == sorted((part, checksum, None) for part, checksum in zip(parts, checksums, strict=True))
 
 
 def test_an_upload_has_the_content_type_of_a_backup(store: BackupStore) -> None:
