@@ -85,7 +85,8 @@ _BEFORE = {
 
 
 _ERRORS_OF = {
-    "errors": "Backups, Vault and the house",
+    "errors": "Backups and the house",
+    "vault_errors": "Vault",
     "database_errors": "The database",
     "recovery_errors": "Deleted rows",
     "service_errors": "The services that use the database",

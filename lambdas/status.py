@@ -26,13 +26,14 @@ from lambdas.adapters.inspection import Inspection, answer
 from lambdas.adapters.postgres import MAINTENANCE
 from lambdas.adapters.settings import shell_region
 from lambdas.adapters.vault import find_leader
-from lambdas.domain.errors import EstateInvalid, VaultUnreachable
+from lambdas.domain.errors import EstateInvalid
 from lambdas.domain.estate import Estate, Vault, parse_estate
 from lambdas.domain.failure import as_failure
 from lambdas.domain.mailark_error import MailarkError
 from lambdas.domain.status import EXIT_CODES, report
 from lambdas.domain.status_facts import DatabaseFacts, Facts, Unanswered, VaultFacts
 from lambdas.domain.status_text import as_data, as_text
+from lambdas.domain.vault_errors import VaultUnreachable
 
 
 class _Untold(Exception):

@@ -12,7 +12,6 @@ from lambdas.adapters.vault import VaultClient
 from lambdas.adapters.vault_target import vault_target
 from lambdas.adapters.work_store import WorkStore
 from lambdas.domain.backup import Series, WrappedKey, wrapping_context
-from lambdas.domain.errors import VaultChangedDuringBackup
 from lambdas.domain.inventory import (
     DIGEST_KEY_BYTES,
     SecretDigest,
@@ -26,6 +25,7 @@ from lambdas.domain.inventory import (
 from lambdas.domain.inventory import Secret as VaultSecret
 from lambdas.domain.operation import Operation
 from lambdas.domain.vault_duties import Duty
+from lambdas.domain.vault_errors import VaultChangedDuringBackup
 from lambdas.domain.vault_manifest import Contents
 
 

@@ -14,12 +14,12 @@ from lambdas.adapters.proof_record import record_proof
 from lambdas.adapters.signing import SigningKey
 from lambdas.adapters.vault import VaultClient, await_restored
 from lambdas.adapters.vault_target import vault_target
-from lambdas.domain.errors import SealMismatch, UnsealKeysNeeded
 from lambdas.domain.estate import Vault
 from lambdas.domain.manifest import of_kind
 from lambdas.domain.operation import Operation
 from lambdas.domain.proof import plaintext_of
 from lambdas.domain.vault_duties import Duty
+from lambdas.domain.vault_errors import SealMismatch, UnsealKeysNeeded
 from lambdas.domain.vault_manifest import Source, VaultManifest
 
 _READY_SECONDS = 300.0

@@ -11,13 +11,13 @@ from lambdas.adapters.signing import SigningKey
 from lambdas.adapters.vault import VaultClient
 from lambdas.adapters.vault_target import vault_target
 from lambdas.domain.backup import ProofLevel
-from lambdas.domain.errors import RestoreNotProved, VaultNodeBehind
 from lambdas.domain.estate import Vault
 from lambdas.domain.inventory import Restored, compare, digest_of
 from lambdas.domain.mailark_error import MailarkError
 from lambdas.domain.manifest import of_kind
 from lambdas.domain.operation import Operation
 from lambdas.domain.vault_duties import Duty
+from lambdas.domain.vault_errors import RestoreNotProved, VaultNodeBehind
 from lambdas.domain.vault_manifest import Contents, VaultManifest
 
 

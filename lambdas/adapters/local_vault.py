@@ -18,10 +18,10 @@ from typing import Any
 import requests
 
 from lambdas.adapters.vault import NodeState, await_restored, node_state
-from lambdas.domain.errors import VaultUnreachable
 from lambdas.domain.estate import Seal, StagingVault, Vault
 from lambdas.domain.refusal import Refused
 from lambdas.domain.vault_configuration import SEAL_VARIABLE
+from lambdas.domain.vault_errors import VaultUnreachable
 
 _PROGRAM = "bao"
 _LOOPBACK = "127.0.0.1"

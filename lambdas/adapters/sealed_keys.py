@@ -12,7 +12,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lambdas.adapters.aws import AWS_ERRORS, client, error_code, key_error
-from lambdas.domain.errors import SealKeyMissing
+from lambdas.domain.vault_errors import SealKeyMissing
 
 _PREFIX = "/mailark/sealed-keys/"
 MASTER_KEY = "platform-master-key"

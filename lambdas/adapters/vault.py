@@ -1,6 +1,6 @@
 """Vault (OpenBao, HashiCorp Vault) over its API: state, login, snapshots, restores, and what it holds.
 
-Every call has a time limit. What it raises is in `domain/errors.py`; a secret's content never leaves this module
+Every call has a time limit. What it raises is in `domain/vault_errors.py`; a secret's content never leaves this module
 except as `Secret`, which does not print it.
 """
 
@@ -22,7 +22,10 @@ from urllib3.util.retry import Retry
 
 from lambdas.adapters.signing import SigningKey
 from lambdas.adapters.streams import IteratorReader
-from lambdas.domain.errors import (
+from lambdas.domain.estate import Vault
+from lambdas.domain.inventory import Secret, SecretMark, mark_of
+from lambdas.domain.vault_duties import Duty, claims
+from lambdas.domain.vault_errors import (
     CanaryPathTaken,
     SealKeyMismatch,
     VaultLeaderless,
@@ -33,9 +36,6 @@ from lambdas.domain.errors import (
     VaultUninitialized,
     VaultUnreachable,
 )
-from lambdas.domain.estate import Vault
-from lambdas.domain.inventory import Secret, SecretMark, mark_of
-from lambdas.domain.vault_duties import Duty, claims
 
 _CONNECT_SECONDS = 3.05
 _READ_SECONDS = 15.0

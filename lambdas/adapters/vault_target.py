@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from lambdas.adapters.estate_parameter import read_estate
 from lambdas.adapters.vault import NodeState, find_leader
-from lambdas.domain.errors import StagingIsLive
 from lambdas.domain.estate import Estate, Vault
 from lambdas.domain.mailark_error import MailarkError
 from lambdas.domain.operation import Operation
+from lambdas.domain.vault_errors import StagingIsLive
 
 
 @dataclass(frozen=True)

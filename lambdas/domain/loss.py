@@ -7,7 +7,7 @@ and prove it.
 from collections.abc import Sequence
 
 from lambdas.domain.backup import CatalogRow
-from lambdas.domain.errors import VaultLooksLost
+from lambdas.domain.vault_errors import VaultLooksLost
 
 _LOST_SHARE = 2
 """Fewer than one in two are left: tenants leave one by one, and are lost together."""

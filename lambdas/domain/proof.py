@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from lambdas.domain.database_errors import DumpDamaged
 from lambdas.domain.database_manifest import DatabaseManifest
 from lambdas.domain.dump import DumpVerifier, gunzipped
-from lambdas.domain.errors import BackupDamaged, SnapshotDamaged
+from lambdas.domain.errors import BackupDamaged
 from lambdas.domain.failure import as_failure
 from lambdas.domain.manifest import Manifest
 from lambdas.domain.snapshot import SnapshotVerifier
+from lambdas.domain.vault_errors import SnapshotDamaged
 from lambdas.domain.vault_manifest import VaultManifest
 
 

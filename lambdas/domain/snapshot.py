@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lambdas.domain.errors import SnapshotDamaged
+from lambdas.domain.vault_errors import SnapshotDamaged
 
 _BLOCK = 512
 _INFLATED_AT_ONCE = 256 * 1024

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from lambdas.domain.backup import CatalogRow, reaches
-from lambdas.domain.errors import StagingNotEmpty
+from lambdas.domain.vault_errors import StagingNotEmpty
 
 
 def empty_state(

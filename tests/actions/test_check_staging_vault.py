@@ -5,8 +5,8 @@ import base64
 import msgspec
 import pytest
 
-from lambdas.domain.errors import StagingIsLive, StagingNotEmpty
 from lambdas.domain.estate import StagingVault
+from lambdas.domain.vault_errors import StagingIsLive, StagingNotEmpty
 from tests.actions.conftest import SEAL_KEY
 from tests.actions.house import House, SavedBackup
 from tests.domain.builders import STARTED, row_of

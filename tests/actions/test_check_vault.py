@@ -4,8 +4,9 @@ import pytest
 
 from lambdas.adapters.signing import SigningKey
 from lambdas.adapters.vault import VaultClient, find_leader
-from lambdas.domain.errors import EstateInvalid, KeyUnusable, VaultLoginRefused, VaultUninitialized, VaultUnreachable
+from lambdas.domain.errors import EstateInvalid, KeyUnusable
 from lambdas.domain.vault_duties import Duty
+from lambdas.domain.vault_errors import VaultLoginRefused, VaultUninitialized, VaultUnreachable
 from tests.actions.house import House
 from tests.servers.aws import refused
 from tests.servers.vault import CANARY, Vaults, VaultServer, contents

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lambdas.domain.errors import VaultLooksLost
+from lambdas.domain.vault_errors import VaultLooksLost
 from tests.actions.house import House
 from tests.domain.builders import row_of
 

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from lambdas.domain.database_errors import DatabaseNotProved, SecondStoreRefused
-from lambdas.domain.errors import Unexpected, VaultSealed
+from lambdas.domain.errors import Unexpected
 from lambdas.domain.service_errors import ServiceControlUnreachable
+from lambdas.domain.vault_errors import VaultSealed
 from tests.actions.house import House, execution_arn
 from tests.servers.aws import refused
 

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from lambdas.domain.errors import VaultRequestFailed
 from lambdas.domain.inventory import SecretsBefore
+from lambdas.domain.vault_errors import VaultRequestFailed
 from tests.actions.conftest import SECRETS
 from tests.actions.house import House
 from tests.servers.vault import VaultServer, contents, write

@@ -2,7 +2,8 @@
 
 import pytest
 
-from lambdas.domain.errors import CanaryPathTaken, LeaseLost, TargetBusy
+from lambdas.domain.errors import LeaseLost, TargetBusy
+from lambdas.domain.vault_errors import CanaryPathTaken
 from tests.actions.house import House, days_later
 from tests.servers.vault import CANARY, VaultServer, contents, write
 

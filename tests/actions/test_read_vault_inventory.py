@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from lambdas.adapters.envelope import Envelope
-from lambdas.domain.errors import KeyUnusable, VaultChangedDuringBackup
+from lambdas.domain.errors import KeyUnusable
 from lambdas.domain.inventory import Secret, SecretsBefore, digest_of
 from lambdas.domain.operation import Operation
+from lambdas.domain.vault_errors import VaultChangedDuringBackup
 from lambdas.domain.vault_manifest import Contents
 from tests.actions.conftest import SECRETS
 from tests.actions.house import House

@@ -10,19 +10,15 @@ import pytest
 
 from lab.tenants import Platform, Tenant
 from lambdas.adapters.vault import find_leader
-from lambdas.domain.errors import (
-    BackupDamaged,
-    KeyUnusable,
-    LeaseLost,
-    ManifestInvalid,
+from lambdas.domain.errors import BackupDamaged, KeyUnusable, LeaseLost, ManifestInvalid, StorageRefused
+from lambdas.domain.estate import Seal
+from lambdas.domain.vault_errors import (
     SealKeyMismatch,
     SealMismatch,
-    StorageRefused,
     UnsealKeysNeeded,
     VaultRestoreUnfinished,
     VaultSealed,
 )
-from lambdas.domain.estate import Seal
 from tests.actions.conftest import MASTER_KEY, SECRETS
 from tests.actions.damage import DAMAGES, Damage, swapped
 from tests.actions.house import House, SavedBackup, make_backup

@@ -7,9 +7,10 @@ import pytest
 
 from lambdas.adapters.envelope import Envelope
 from lambdas.adapters.vault import VaultClient
-from lambdas.domain.errors import KeyUnusable, SnapshotDamaged, StorageRefused, VaultUnreachable
+from lambdas.domain.errors import KeyUnusable, StorageRefused
 from lambdas.domain.proof import CiphertextDamaged
 from lambdas.domain.snapshot import SnapshotVerifier
+from lambdas.domain.vault_errors import SnapshotDamaged, VaultUnreachable
 from tests.actions.house import House, bucket_name
 from tests.servers.aws import PRIMARY, refused
 from tests.servers.vault import VaultServer, contents

@@ -7,8 +7,9 @@ import hvac
 import pytest
 
 from lambdas.domain.backup import ProofLevel
-from lambdas.domain.errors import KeyUnusable, ManifestMissing, RestoreNotProved, VaultNodeBehind, VaultUnreachable
+from lambdas.domain.errors import KeyUnusable, ManifestMissing
 from lambdas.domain.operation import Operation
+from lambdas.domain.vault_errors import RestoreNotProved, VaultNodeBehind, VaultUnreachable
 from tests.actions.conftest import SECRETS, fill
 from tests.actions.house import House, SavedBackup, bucket_name, make_backup
 from tests.servers.aws import PRIMARY, aws, refused

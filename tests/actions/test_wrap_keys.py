@@ -9,8 +9,9 @@ from aws_encryption_sdk.identifiers import EncryptionKeyType
 
 from lambdas.adapters.envelope import Envelope, OfflineKeyProvider
 from lambdas.adapters.sealed_keys import SealedKeys
-from lambdas.domain.errors import KeyUnusable, SealKeyMissing
+from lambdas.domain.errors import KeyUnusable
 from lambdas.domain.proof import CiphertextDamaged
+from lambdas.domain.vault_errors import SealKeyMissing
 from lambdas.domain.vault_manifest import Source
 from tests.actions.conftest import MASTER_KEY, SEAL_KEY
 from tests.actions.house import House

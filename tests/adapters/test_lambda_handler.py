@@ -14,8 +14,9 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from lambdas.adapters.lambda_handler import Run, action, logger
-from lambdas.domain.errors import AwsUnavailable, Unexpected, VaultSealed
+from lambdas.domain.errors import AwsUnavailable, Unexpected
 from lambdas.domain.mailark_error import MailarkError
+from lambdas.domain.vault_errors import VaultSealed
 from tests.servers.aws import PRIMARY
 
 MARKED = "marked-secret-3f9c"

@@ -7,7 +7,8 @@ from botocore.exceptions import ClientError
 
 from lambdas.adapters.sealed_keys import MASTER_KEY, SealedKeys, seal_key_name
 from lambdas.adapters.signing import key_id
-from lambdas.domain.errors import AwsUnavailable, KeyUnusable, SealKeyMissing
+from lambdas.domain.errors import AwsUnavailable, KeyUnusable
+from lambdas.domain.vault_errors import SealKeyMissing
 from tests.servers.aws import PRIMARY, STANDBY, aws, make_key, refused, replica
 
 NAME = seal_key_name("k1")

@@ -8,10 +8,10 @@ import pytest
 
 from lambdas.adapters.signing import SigningKey
 from lambdas.adapters.vault import NodeState, VaultClient, await_restored, find_leader, node_state
-from lambdas.domain.errors import VaultLeaderless
 from lambdas.domain.estate import Vault
 from lambdas.domain.mailark_error import MailarkError
 from lambdas.domain.vault_duties import Duty, DutyName
+from lambdas.domain.vault_errors import VaultLeaderless
 from tests.adapters.conftest import Login
 from tests.servers.vault import CANARY, Vaults, VaultServer, all_vote, contents, started, until, write
 

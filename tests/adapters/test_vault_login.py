@@ -11,9 +11,10 @@ from hvac.exceptions import Forbidden, VaultError
 from lab.aws import ROOT
 from lambdas.adapters.signing import SigningKey
 from lambdas.adapters.vault import VaultClient
-from lambdas.domain.errors import KeyUnusable, VaultLoginRefused, VaultRequestFailed, VaultUnreachable
+from lambdas.domain.errors import KeyUnusable
 from lambdas.domain.vault_configuration import server_configuration
 from lambdas.domain.vault_duties import DUTIES, LOGIN_SECONDS, Duty, DutyName, role
+from lambdas.domain.vault_errors import VaultLoginRefused, VaultRequestFailed, VaultUnreachable
 from tests.adapters.conftest import Login
 from tests.servers.aws import make_signing_key
 from tests.servers.vault import CANARY, Vaults, VaultServer, contents, until, write

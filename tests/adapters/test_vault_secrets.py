@@ -10,9 +10,9 @@ import pytest
 import requests
 
 from lambdas.adapters.vault import VaultClient
-from lambdas.domain.errors import CanaryPathTaken, VaultRequestFailed
 from lambdas.domain.inventory import Secret, SecretMark, mark_of
 from lambdas.domain.mailark_error import MailarkError
+from lambdas.domain.vault_errors import CanaryPathTaken, VaultRequestFailed
 from tests.adapters.conftest import Login
 from tests.servers.vault import CANARY, MOUNTS, VaultServer, contents, empty, write
 

@@ -10,10 +10,10 @@ import pytest
 
 from lab.aws import ROOT
 from lambdas.adapters.vault import await_restored, find_leader, submit_unseal_keys
-from lambdas.domain.errors import SealKeyMismatch, VaultRestoreUnfinished, VaultSealed, VaultUnreachable
 from lambdas.domain.estate import Seal, Vault
 from lambdas.domain.vault_configuration import apply_script, policies
 from lambdas.domain.vault_duties import DUTIES, Duty, role
+from lambdas.domain.vault_errors import SealKeyMismatch, VaultRestoreUnfinished, VaultSealed, VaultUnreachable
 from tests.adapters.conftest import Login
 from tests.servers.vault import CANARY, MOUNTS, Vaults, VaultServer, contents, until, write
 

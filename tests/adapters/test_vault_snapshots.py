@@ -6,14 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from lambdas.adapters.vault import NodeState, await_restored, find_leader
-from lambdas.domain.errors import (
-    BackupDamaged,
-    SealKeyMismatch,
-    VaultRequestFailed,
-    VaultRestoreUnfinished,
-    VaultUnreachable,
-)
+from lambdas.domain.errors import BackupDamaged
 from lambdas.domain.snapshot import SnapshotVerifier
+from lambdas.domain.vault_errors import SealKeyMismatch, VaultRequestFailed, VaultRestoreUnfinished, VaultUnreachable
 from tests.adapters.conftest import Login
 from tests.servers.vault import CANARY, Vaults, VaultServer, contents, make_seal_key, started, write
 

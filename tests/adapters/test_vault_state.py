@@ -8,8 +8,8 @@ import pytest
 from lab.certificates import CertificateAuthority
 from lab.processes import free_port
 from lambdas.adapters.vault import find_leader, node_state
-from lambdas.domain.errors import VaultSealed, VaultUninitialized, VaultUnreachable
 from lambdas.domain.estate import Seal
+from lambdas.domain.vault_errors import VaultSealed, VaultUninitialized, VaultUnreachable
 from tests.servers.vault import Vaults, VaultServer
 
 

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.errors import VaultSealed, all_errors
+from lambdas.domain.errors import all_errors
 from lambdas.domain.failure import as_failure, failure_of_execution, failure_of_step, with_second_failure, with_way_out
 from lambdas.domain.mailark_error import Failure, MailarkError
+from lambdas.domain.vault_errors import VaultSealed
 
 SEALED = VaultSealed(address="https://vault.example.org:8200")
 KNOWN = Failure(

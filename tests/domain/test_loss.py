@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from lambdas.domain.errors import VaultLooksLost
 from lambdas.domain.loss import refuse_what_looks_lost
+from lambdas.domain.vault_errors import VaultLooksLost
 from tests.domain.builders import STARTED, row_of
 
 LAST = row_of(live_count=1000)

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.domain.errors import SnapshotDamaged
 from lambdas.domain.snapshot import SnapshotFacts, SnapshotVerifier
+from lambdas.domain.vault_errors import SnapshotDamaged
 from tests.domain.builders import members_of, packed, snapshot_of, sums_of, tar_of
 
 KIB, MIB = 1024, 1024 * 1024

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from lambdas.domain.backup import CatalogRow, ProofLevel
-from lambdas.domain.errors import StagingNotEmpty
 from lambdas.domain.staging import empty_state
+from lambdas.domain.vault_errors import StagingNotEmpty
 from tests.domain.builders import STARTED, row_of
 
 ADDRESS = "https://staging.example.net"
