@@ -1,8 +1,13 @@
-# make demo   a Vault backed up, lost, and recovered, before your eyes (KEEP=1 leaves the lab up until Ctrl-C)
-# make test   the whole suite
-# make test-crash   every place where a function can die, and every action failing in every scenario (some two hours)
-# make bench  measure, and put the figures into benchmarks/results/latest.json and the README (about half an hour)
-# make clean  remove everything that was installed and built here
+# make help        what there is to make: these lines
+# make demo        a Vault and a database backed up, lost, and recovered, before your eyes (KEEP=1 leaves the lab up)
+# make test        the whole suite
+# make test-crash  every place where a function can die, and every action failing in every scenario (some two hours)
+# make bench       measure, and put the figures into benchmarks/results/latest.json and the README (about half an hour)
+# make lint        how the code is formatted, linted and typed; make test looks too
+# make docs        write what follows from the code into the documents
+# make synth       the CloudFormation templates, into cdk.out
+# make install     what the others need, into this checkout; each of them does it by itself
+# make clean       remove everything that was installed and built here
 
 PYTHON ?= python3
 CDK_VERSION := 2.1148.1
@@ -16,7 +21,11 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.build/bytecode
 
-.PHONY: install demo test test-crash bench lint synth docs clean
+.PHONY: help demo test test-crash bench lint docs synth install clean
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
 install: $(INSTALLED)
 

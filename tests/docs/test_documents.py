@@ -98,6 +98,21 @@ def test_make_install_is_what_the_other_commands_need() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def _made(*goals: str) -> str:
+    """What make prints."""
+    command = ["make", "--no-print-directory", *goals]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True).stdout
+
+
+def test_make_alone_names_everything_that_there_is_to_make() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = re.findall(r"^([a-z-]+):", makefile, re.MULTILINE)
+    said = _made("help")
+    assert said == _made()
+    assert sorted(re.findall(r"^make (\S+) +\S", said, re.MULTILINE)) == sorted(targets)
+    assert said.count("\n") == len(targets)
+
+
 def test_ci_runs_make_test_and_nothing_cleverer() -> None:
     lines = (ROOT / ".ci" / "run").read_text().splitlines()
     assert lines[-1] == "exec make test"
