@@ -8,7 +8,7 @@ import argparse
 import json
 import pkgutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -80,11 +80,12 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
 
 @dataclass(frozen=True)
 class _Read:
-    """The estate as a region has it."""
+    """The estate as a region has it, and what other regions answered that were asked before: the code of an error."""
 
     region: str
     text: str
     estate: Estate
+    failed: Mapping[str, str]
 
 
 def _facts(given: argparse.Namespace) -> Facts:
@@ -117,6 +118,11 @@ def _facts(given: argparse.Namespace) -> Facts:
             same_estate=same,
             regions=[each.result() for each in asked],
             silent=silent,
+            passed_over={
+                region: code
+                for region, code in read.failed.items()
+                if region == given.region and region not in regions  # else it is asked again, and may be silent
+            },
             vault=vault.result(),
             staging=staging.result(),
             database=database.result(),
@@ -143,17 +149,17 @@ def _candidates(given: argparse.Namespace) -> list[str]:
 
 def _read_estate(regions: Sequence[str]) -> _Read:
     """The estate of the first region that has it. Raises `_Untold` and `EstateInvalid`."""
-    problems = []
+    failed: dict[str, str] = {}
     for region in regions:
         try:
             text = _parameter(region)
         except AWS_ERRORS as error:
             if lacks_identity(error):
                 raise
-            problems.append(f"{region} ({error_code(error)})")
+            failed[region] = error_code(error)
             continue
-        return _Read(region, text, parse_estate(text, f"SSM parameter {PARAMETER} in {region}"))
-    fact = f"No region gave the estate: {', '.join(problems)}."
+        return _Read(region, text, parse_estate(text, f"SSM parameter {PARAMETER} in {region}"), failed)
+    fact = f"No region gave the estate: {', '.join(f'{region} ({code})' for region, code in failed.items())}."
     cure = (
         "Check this machine's network; if another region is meant, name it with --region. "
         "Without AWS, docs/break-glass.md opens a backup."

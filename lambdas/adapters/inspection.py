@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lambdas.adapters.approvals import Approvals
 from lambdas.adapters.audit_trail import newest_events
 from lambdas.adapters.aws import client, error_code
 from lambdas.adapters.catalog import Catalog
@@ -20,6 +21,7 @@ from lambdas.adapters.executions import Executions
 from lambdas.adapters.leases import Leases
 from lambdas.adapters.operations import Operations
 from lambdas.domain.ages import TEST_EVENTS, newest_good, newest_test
+from lambdas.domain.approval import Approval
 from lambdas.domain.errors import OperationUnknown
 from lambdas.domain.failure import as_failure, recorded_failure
 from lambdas.domain.mailark_error import MailarkError
@@ -46,6 +48,8 @@ REFUSALS = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "Auth
 """The codes by which AWS says that the caller may not."""
 _AT_ONCE = 16
 _LOOK_BACK = 5
+_APPROVALS = 100
+"""Executions of approvals, far more than can wait at once: each lasts two hours at the most."""
 
 
 def answer(call: Callable[[], T]) -> T | Unanswered:
@@ -78,6 +82,7 @@ class Inspection:
         self._clients: dict[str, Any] = {name: client(name, region) for name in names}
         self._catalog = Catalog(region, f"{_PREFIX}catalog")
         self._leases = Leases(region, f"{_PREFIX}leases")
+        self._approvals = Approvals(region, f"{_PREFIX}approvals")
         self._operations = Operations(region, f"{_PREFIX}operations")
         self._executions = Executions(region)
 
@@ -87,6 +92,7 @@ class Inspection:
             "catalog": self._catalog.rows,
             "ran": self._ran,
             "leases": self._leases.rows,
+            "waiting": self._waiting,
             "rules": self._rules,
             "functions": self._functions,
             "alarms": self._alarms,
@@ -151,8 +157,7 @@ class Inspection:
 
     def _last(self, scenario: str) -> Ran | None:
         """The newest execution that did its work: a double of a scheduled run has no record, and is passed over."""
-        arn = f"arn:{self._partition}:states:{self.region}:{self._account}:stateMachine:{machine_name(scenario)}"
-        for each in self._executions.newest(arn, _LOOK_BACK):
+        for each in self._executions.newest(self._machine(scenario), _LOOK_BACK):
             try:
                 row = self._operations.of_execution(each.arn)
             except OperationUnknown:
@@ -173,6 +178,16 @@ class Inspection:
                 hint=failure.hint if failure else None,
             )
         return None
+
+    def _waiting(self) -> list[Approval]:
+        """What nobody has decided, of executions that run: one that was stopped leaves its request as it was."""
+        pending = self._approvals.pending()
+        newest = self._executions.newest(self._machine("approval"), _APPROVALS) if pending else []
+        running = {each.arn for each in newest if each.ended_at is None}
+        return [each for each in pending if each.waits in running]
+
+    def _machine(self, name: str) -> str:
+        return f"arn:{self._partition}:states:{self.region}:{self._account}:stateMachine:{machine_name(name)}"
 
     # --- what works ---------------------------------------------------------------------------------------
 

@@ -209,6 +209,11 @@ def event(approval: Approval, status: Status, by: str, at: str) -> Event:
     )
 
 
+def can_be_decided(approval: Approval, now: datetime) -> bool:
+    """Whether a request is still open, and its time not over."""
+    return approval.status == "pending" and now < datetime.fromisoformat(approval.expires_at)
+
+
 def seconds_left(approval: Approval, now: datetime) -> int:
     """Whole seconds until an approval expires, at least one: what its machine waits."""
     left = (datetime.fromisoformat(approval.expires_at) - now).total_seconds()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from lambdas.domain.ages import Ages, ages_of
+from lambdas.domain.approval import Approval, can_be_decided
 from lambdas.domain.backup import CatalogRow
 from lambdas.domain.lease import LeaseRow
 from lambdas.domain.status_check import Check, Verdict
@@ -20,10 +21,19 @@ EXIT_CODES: dict[Verdict, int] = {"good": 0, "not good": 1, "unknown": 2}
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """What an operation in a region waits for: a person who decides the approval, by the command `decide`."""
+
+    region: str
+    approval: Approval
+    decide: str
+
+
+@dataclass(frozen=True)
 class Report:
     """The answer. `backups`, `ran`, `leases` and `tested` are of `region`: the primary, or the standby in its place.
 
-    `ages` and `tested` are of each kind of backup that the estate has.
+    `ages` and `tested` are of each kind of backup that the estate has; `waiting` is of every region that answered.
     """
 
     estate: str
@@ -35,6 +45,7 @@ class Report:
     ages: list[Ages]
     ran: list[Ran]
     leases: list[LeaseRow]
+    waiting: list[Waiting]
     tested: Mapping[str, RestoreTested | None]
     checks: list[Check] = field(default_factory=list)
 
@@ -64,6 +75,17 @@ def report(facts: Facts, now: datetime) -> Report:
         ages=[ages_of(kind, rows, last.ended_at if last else None, now) for kind, last in tested.items()],
         ran=known(first.ran, []) if first else [],
         leases=[lease for lease in known(first.leases, []) if lease.held] if first else [],
+        waiting=[
+            _waiting(each.region, approval)
+            for each in facts.regions
+            for approval in known(each.waiting, [])
+            if can_be_decided(approval, now)
+        ],
         tested=tested,
         checks=list(checks(facts, now)),
     )
+
+
+def _waiting(region: str, approval: Approval) -> Waiting:
+    command = f'.venv/bin/python -m lambdas.approvals --region {region} approve {approval.id} --reason "..."'
+    return Waiting(region, approval, command)

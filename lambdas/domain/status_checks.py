@@ -20,6 +20,7 @@ from lambdas.domain.ages import (
     way_back,
 )
 from lambdas.domain.alarms import expected_alarms
+from lambdas.domain.approval import Approval, can_be_decided
 from lambdas.domain.backup import CatalogRow
 from lambdas.domain.operation import machine_name
 from lambdas.domain.scenarios import SCENARIOS, ScheduledInput
@@ -54,6 +55,10 @@ def checks(facts: Facts, now: datetime) -> Iterator[Check]:
     for region, why in facts.silent.items():
         hint = f"If it stays so, recover from the other region. {SILENT}"
         yield Check("region", region, "unknown", f"The region does not answer: {why}.", hint)
+    for region, code in facts.passed_over.items():
+        said = f"--region names it, and it gave no estate ({code}): all else is of the estate in {facts.read_from}."
+        hint = f"If that is not the one that you mean, name its primary or standby. {SILENT}"
+        yield Check("region", region, "unknown", said, hint)
     if not facts.same_estate:
         hint = "Make them equal: `cdk deploy --all` with the right estate.yaml writes both."
         yield Check("estate", None, "not good", "The two regions have different estates.", hint)
@@ -76,6 +81,7 @@ def checks(facts: Facts, now: datetime) -> Iterator[Check]:
             yield Check("left-kind", each.region, "not good", said, way_back(kind))
         mine = _by_itself(kinds, primary)
         yield from _of(each, "last-run", each.ran, partial(_last_runs, mine=mine))
+        yield from _of(each, "approvals", each.waiting, partial(_approvals, now=now))
         yield from _of(each, "schedules", each.rules, partial(_rules, region=each.region, mine=mine, kinds=kinds))
         yield from _of(each, "functions", each.functions, _functions)
         yield from _of(each, "alarms", each.alarms, partial(_alarms, kinds=kinds, primary=primary))
@@ -182,6 +188,15 @@ def _last_runs(ran: Sequence[Ran], mine: Collection[str]) -> Iterator[Found]:
         yield "not good", f"The last {each.scenario} {each.status.replace('_', ' ')}{why}.", each.hint
     if not failed:
         yield _good(f"The last run of each that starts by itself was good ({len(last)} have run).")
+
+
+def _approvals(waiting: Sequence[Approval], now: datetime) -> Iterator[Found]:
+    """An operation that waits as it should is good; what it asks for, the report says."""
+    open_ones = [each for each in waiting if can_be_decided(each, now)]
+    for each in open_ones:
+        yield _good(f"{each.scenario} waits for a person, who decides {each.id}.")
+    if not open_ones:
+        yield _good("No operation waits for a person.")
 
 
 def _rules(rules: Mapping[str, bool], region: str, mine: Collection[str], kinds: Collection[str]) -> Iterator[Found]:

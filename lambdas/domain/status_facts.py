@@ -4,10 +4,11 @@ A fact that could not be had is `Unanswered`, and says why.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
+from lambdas.domain.approval import Approval
 from lambdas.domain.backup import CatalogRow
 from lambdas.domain.estate import Estate
 from lambdas.domain.lease import LeaseRow
@@ -79,7 +80,8 @@ class RestoreTested:
 class RegionFacts:
     """What one region answered, of each kind of backup that the estate has where a fact is of a kind.
 
-    `stored` is what is wrong with the newest good backup in S3; nothing is right.
+    `stored` is what is wrong with the newest good backup in S3; nothing is right. `waiting` are the approvals that
+    nobody has decided, of operations that run.
     """
 
     region: str
@@ -88,6 +90,7 @@ class RegionFacts:
     tested: Mapping[str, RestoreTested | Unanswered | None]
     ran: list[Ran] | Unanswered
     leases: list[LeaseRow] | Unanswered
+    waiting: list[Approval] | Unanswered
     rules: Mapping[str, bool] | Unanswered
     functions: Mapping[str, str] | Unanswered
     alarms: Mapping[str, Alarm] | Unanswered
@@ -123,6 +126,7 @@ class DatabaseFacts:
 class Facts:
     """All that was asked. `silent` are the regions that did not answer, and why; `read_from` gave the estate.
 
+    `passed_over` is a region that was named, gave no estate, and is none of this one's, with the code of its answer.
     Without a database in the estate there is nothing about one.
     """
 
@@ -133,6 +137,7 @@ class Facts:
     silent: Mapping[str, str]
     vault: VaultFacts
     staging: VaultFacts
+    passed_over: Mapping[str, str] = field(default_factory=dict)
     database: DatabaseFacts | None = None
     database_staging: DatabaseFacts | None = None
 

@@ -74,6 +74,9 @@ def _lines(report: Report, every_backup: bool, colour: bool) -> Iterator[str]:
     if not report.leases:
         yield "  nothing"
     yield ""
+    yield "Waiting for a person"
+    yield from _waiting(report)
+    yield ""
     yield "Checks"
     for check in report.checks:
         yield from _check(check, colour)
@@ -106,6 +109,17 @@ def _ran(each: Ran, at: datetime) -> Iterator[str]:
     if each.code:
         yield f"  {'':<{_NAME}} {each.code}: {each.sentence}"
         yield f"  {'':<{_NAME}} Next: {each.hint}"
+
+
+def _waiting(report: Report) -> Iterator[str]:
+    for each in report.waiting:
+        approval = each.approval
+        until = _moment(datetime.fromisoformat(approval.expires_at))
+        yield f"  {approval.id}  {approval.scenario} in {each.region}, until {until}: {approval.asks}, on {approval.on}"
+        yield f"  {'':<{len(approval.id)}}  Next: {each.decide} (or refuse; first look at it: show)"
+    if not report.waiting:
+        untold = any(check.name == "approvals" and check.verdict == "unknown" for check in report.checks)
+        yield "  not known" if untold else "  nothing"
 
 
 def _check(check: Check, colour: bool) -> Iterator[str]:

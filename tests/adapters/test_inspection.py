@@ -7,14 +7,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from lambdas.adapters.approvals import Approvals
 from lambdas.adapters.aws import brief_calls
 from lambdas.adapters.backup_store import BackupStore
 from lambdas.adapters.catalog import Catalog
 from lambdas.adapters.inspection import Inspection
 from lambdas.domain.alarms import backup_alarm, restore_test_alarm
+from lambdas.domain.approval import Approval
 from lambdas.domain.backup import CatalogRow, manifest_key
 from lambdas.domain.status_facts import Alarm, RegionFacts, Unanswered
+from tests.actions.house import start_execution
 from tests.domain.builders import row_of
+from tests.domain.test_approval import ASKED
 from tests.servers.aws import ACCOUNT, PRIMARY, aws, forget, refused
 from tests.servers.buckets import make_bucket, put
 from tests.servers.tables import make_tables
@@ -122,6 +126,35 @@ def test_what_is_wrong_with_one_kind_is_not_said_of_the_other(kept: _Kept) -> No
 def test_of_a_kind_that_the_estate_has_not_nothing_is_asked(kept: _Kept) -> None:
     facts = _facts("vault")
     assert ([*facts.stored], [*facts.tested]) == (["vault"], ["vault"])
+
+
+# --- approvals --------------------------------------------------------------------------------------------
+
+
+def _waits(name: str) -> Approval:
+    """An approval that an execution waits for."""
+    return dataclasses.replace(ASKED, id=f"apr-{name}", waits=start_execution("approval", name))
+
+
+def test_an_approval_is_told_as_long_as_the_execution_runs_that_waits_for_it() -> None:
+    make_tables()
+    kept, stopped, decided = _waits("kept"), _waits("stopped"), _waits("decided")
+    approvals = Approvals(PRIMARY, "mailark-approvals")
+    for each in (kept, stopped, dataclasses.replace(decided, status="approved")):
+        approvals.open(each)
+    aws("stepfunctions").stop_execution(executionArn=stopped.waits)
+    assert _facts().waiting == [kept]
+
+
+def test_where_nothing_is_asked_for_no_machine_need_be_there() -> None:
+    make_tables()
+    assert _facts().waiting == []
+
+
+def test_approvals_that_may_not_be_read_are_not_taken_for_none() -> None:
+    make_tables()
+    with refused("Scan", "AccessDeniedException"):
+        assert _facts().waiting == Unanswered("these credentials may not call Scan", refused=True)
 
 
 # --- alarms -----------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from lab.postgres import PostgresServer
 from lambdas.adapters.estate_parameter import PARAMETER
 from lambdas.status import main
 from tests.domain.builders import ESTATE
-from tests.servers.aws import PRIMARY, STANDBY, aws, forget
+from tests.servers.aws import PRIMARY, STANDBY, aws, forget, refused
 from tests.servers.postgres import PostgresServers, fresh_database
 from tests.servers.vault import Vaults, VaultServer
 
@@ -80,6 +80,38 @@ def checks(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[[], C
         return {each["name"]: (each["verdict"], each["said"]) for each in found if each["name"] in servers}
 
     return ask
+
+
+@pytest.mark.parametrize(("answer", "code"), [(None, "EndpointConnectionError"), ("NotThere", "NotThere")])
+def test_a_region_that_was_named_and_gives_no_estate_is_told_and_the_estates_own_are_asked(
+    answer: str | None,
+    code: str,
+    vaults: Vaults,
+    vault: VaultServer,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _deploy(vaults, vault, vaults.prepare())
+    (tmp_path / "estate.yaml").write_text(ESTATE)
+    with refused(lambda request: "us-east-1" in request.url, answer):
+        main(["--json", "--region", "us-east-1", "--estate", str(tmp_path / "estate.yaml")])
+    found = json.loads(capsys.readouterr().out)
+    assert found["read_from"] == PRIMARY
+    (told,) = [each for each in found["checks"] if each["name"] == "region"]
+    assert (told["region"], told["verdict"]) == ("us-east-1", "unknown")
+    assert told["said"].startswith(f"--region names it, and it gave no estate ({code}): ")
+
+
+def test_a_region_of_the_estate_that_was_named_and_does_not_answer_is_told_once(
+    vaults: Vaults, vault: VaultServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _deploy(vaults, vault, vaults.prepare())
+    (tmp_path / "estate.yaml").write_text(ESTATE)
+    with refused(lambda request: STANDBY in request.url, None):
+        main(["--json", "--region", STANDBY, "--estate", str(tmp_path / "estate.yaml")])
+    (told,) = [each for each in json.loads(capsys.readouterr().out)["checks"] if each["name"] == "region"]
+    assert (told["region"], told["verdict"]) == (STANDBY, "unknown")
+    assert told["said"] == "The region does not answer: no answer (EndpointConnectionError)."
 
 
 def test_a_staging_vault_that_is_dead_is_found_before_a_restore_is_tested(

@@ -60,6 +60,7 @@ def region(name: str = PRIMARY, **changes: Any) -> RegionFacts:
         tested={"vault": VAULT_TESTED, "database": DATABASE_TESTED},
         ran=[RAN],
         leases=[],
+        waiting=[],
         rules=RULES if name == PRIMARY else RULES | OFF_IN_STANDBY,
         functions={"verify_backup": ""},
         alarms=dict.fromkeys(expected_alarms(WITH_DATABASE.kinds, tested_here=name == PRIMARY), STILL),

@@ -31,10 +31,11 @@ from tests.domain.status_house import (
     judged,
     region,
 )
+from tests.domain.test_approval import ASKED
 
 OF_ALL_HOUSES = {
     *("backup-age", "backup-stored", "backup-copied", "restore-test-age", "last-run", "schedules", "functions"),
-    *("alarms", "contacts", "keys", "vault", "staging-vault"),
+    *("alarms", "approvals", "contacts", "keys", "vault", "staging-vault"),
 }
 
 # --- the verdict ------------------------------------------------------------------------------------------
@@ -110,6 +111,60 @@ def test_with_the_primary_gone_the_standby_answers_and_the_rest_is_unknown() -> 
     assert (check.name, check.region) == ("region", PRIMARY)
 
 
+def test_a_region_that_was_named_and_gave_no_estate_is_not_passed_over_without_a_word() -> None:
+    found = report(house(passed_over={"us-east-1": "ParameterNotFound"}), NOW)
+    assert (found.verdict, EXIT_CODES[found.verdict]) == ("unknown", 2)
+    assert bad(found) == [
+        Check(
+            "region",
+            "us-east-1",
+            "unknown",
+            "--region names it, and it gave no estate (ParameterNotFound): all else is of the estate in eu-central-1.",
+            "If that is not the one that you mean, name its primary or standby. Ask again; health.aws.amazon.com tells "
+            "whether AWS has a problem there.",
+        )
+    ]
+
+
+# --- a person is waited for -------------------------------------------------------------------------------
+
+DECIDE = f'.venv/bin/python -m lambdas.approvals --region {STANDBY} approve {ASKED.id} --reason "..."'
+SOON = dataclasses.replace(ASKED, expires_at="2026-11-22T03:30:00.000Z")
+
+
+def test_an_operation_that_waits_for_a_person_is_shown_with_the_command_that_decides_it() -> None:
+    found = report(house(region(), region(STANDBY, waiting=[SOON])), NOW)
+    assert found.verdict == "good"
+    assert _section(as_text(found, every_backup=False, colour=False)) == (
+        "  apr-0123456789abcdef  data_deletion in eu-west-1, until 2026-11-22 03:30 UTC: import 4 rows into 3 tables, "
+        "on database smtpy on db.example.org\n"
+        f"                        Next: {DECIDE} (or refuse; first look at it: show)\n"
+    )
+    (waiting,) = json.loads(json.dumps(as_data(found, every_backup=False)))["waiting"]
+    assert (waiting["region"], waiting["approval"]["id"], waiting["decide"]) == (STANDBY, ASKED.id, DECIDE)
+    assert [each.said for each in found.checks if each.name == "approvals"] == [
+        "No operation waits for a person.",
+        "data_deletion waits for a person, who decides apr-0123456789abcdef.",
+    ]
+
+
+@pytest.mark.parametrize("over", [{"expires_at": "2026-11-22T03:00:00.000Z"}, {"status": "approved"}])
+def test_what_nobody_can_decide_any_more_waits_for_nobody(over: dict[str, Any]) -> None:
+    found = judged(waiting=[dataclasses.replace(SOON, **over)])
+    assert bad(found) == []
+    assert found.waiting == []
+    assert _section(as_text(found, every_backup=False, colour=False)) == "  nothing\n"
+
+
+def test_where_approvals_may_not_be_read_it_is_not_said_that_nothing_waits() -> None:
+    assert _section(as_text(judged(waiting=REFUSED), every_backup=False, colour=False)) == "  not known\n"
+
+
+def _section(text: str) -> str:
+    """What the text says of whom it waits for."""
+    return text.partition("Waiting for a person\n")[2].partition("\n\n")[0] + "\n"
+
+
 # --- how it looks -----------------------------------------------------------------------------------------
 
 
@@ -146,6 +201,9 @@ Last runs in eu-central-1
 
 Running now in eu-central-1
   vault, since 5 min: arn:execution
+
+Waiting for a person
+  nothing
 
 Checks
 """

@@ -17,7 +17,7 @@ import pytest
 from lab.aws import ACCOUNT, ROOT
 from lab.watching import Finished, follow
 from lambdas.domain.mailark_error import Failure
-from tests.scenarios.commands import APPROVE, LIST_APPROVALS, REFUSE, SHOW_APPROVAL, SLIP, ended
+from tests.scenarios.commands import APPROVE, LIST_APPROVALS, REFUSE, SHOW_APPROVAL, SLIP, STATUS, ended, environment
 from tests.scenarios.house import House
 from tests.scenarios.people import Person, person
 
@@ -136,6 +136,19 @@ def test_the_commands_of_the_page_decide(
     asked = _ask(house, operation)
     assert outcome in _as_bob(house, bob, checkout, asked, *commands).casefold()
     assert asked.ended().output["outcome"] == outcome
+
+
+def test_the_status_names_what_waits_and_the_command_that_it_shows_decides_it(
+    house: House, operation: dict[str, Any], bob: Person, checkout: Path
+) -> None:
+    asked, stopped = _ask(house, operation), _ask(house, operation)
+    house.lab.client("stepfunctions").stop_execution(executionArn=stopped.waits)
+    told = json.loads(ended(f"{STATUS} --json", checkout, environment(house)).stdout)["waiting"]
+    assert stopped.id not in {each["approval"]["id"] for each in told}
+    (waiting,) = [each for each in told if each["approval"]["id"] == asked.id]
+    done = ended(waiting["decide"], checkout, bob.environment(house))
+    assert done.stdout == "Approved: overwrite everything. The operation goes on.\n", done.stderr
+    assert asked.ended().output["outcome"] == "approved"
 
 
 def test_somebody_else_approves_by_the_command_and_the_operation_hears_it(
