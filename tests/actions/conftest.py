@@ -2,9 +2,12 @@
 
 import base64
 import secrets
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
+import botocore.client
 import pytest
 
 from infra.postgres_wheels import MAJORS
@@ -14,6 +17,7 @@ from lab.tenants import Tenant, make_tenants
 from lambdas.adapters.signing import SigningKey
 from lambdas.domain.tenant_password import encrypt_password
 from lambdas.domain.vault_duties import DUTIES
+from tests.actions.break_glass_night import Night, make_night, never
 from tests.actions.database_house import Databases, let_run, make_dump, put_logins, put_services
 from tests.actions.house import House, Keys, SavedBackup, make_backup
 from tests.servers.aws import forget, mocked_aws
@@ -91,6 +95,24 @@ def saved(keys: Keys, vaults: Vaults, server: VaultServer) -> SavedBackup:
         return make_backup(house)
     finally:
         forget("s3", "dynamodb", "ssm", "sns")
+
+
+@pytest.fixture
+def night(
+    saved: SavedBackup,
+    keys: Keys,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Night:
+    """A night on which this very process may reach neither AWS nor a network."""
+    evidence = SigningKey(keys.arn("evidence")).public_pem()
+    night = make_night(tmp_path, saved, keys, capsys)
+    (tmp_path / "evidence.pem").write_text(evidence)
+    monkeypatch.chdir(tmp_path)
+    for place, name in ((socket, "socket"), (boto3, "client"), (botocore.client.ClientCreator, "create_client")):
+        monkeypatch.setattr(place, name, never)
+    return night
 
 
 # --- the database -----------------------------------------------------------------------------------------

@@ -1,23 +1,13 @@
-"""`python -m lambdas.break_glass`, on backups that the actions made: what it proves, opens, starts and refuses."""
+"""`python -m lambdas.break_glass`, on backups that the actions made: what it proves, opens and refuses."""
 
 import base64
 import io
 import json
 import os
 import re
-import secrets
-import signal
-import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import boto3
-import botocore.client
-import hvac
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (
@@ -30,100 +20,18 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from lab.aws import ROOT
-from lab.processes import LOOPBACK, Server, free_port
-from lambdas.adapters.local_vault import free_ports_from
 from lambdas.adapters.sealed_keys import MASTER_KEY
-from lambdas.adapters.signing import SigningKey
 from lambdas.break_glass import main
+from tests.actions.break_glass_night import Night, Said, keys_in, make_night
 from tests.actions.conftest import MASTER_KEY as PLATFORM_KEY
-from tests.actions.conftest import SEAL_KEY, SECRETS, TENANTS, fill
+from tests.actions.conftest import SEAL_KEY, SECRETS, TENANTS
 from tests.actions.damage import DAMAGES, Damage, swapped
-from tests.actions.house import House, Keys, SavedBackup, make_backup
+from tests.actions.house import House, Keys, SavedBackup
 from tests.domain.builders import measure
-from tests.scenarios.commands import RECOVERY_KEY, offline, typed
-from tests.servers.vault import ADMIN_PASSWORD, Vaults, started
+from tests.scenarios.commands import typed
 
-_WITH_BAO = f"{ROOT / '.venv' / 'bin'}:{os.defpath}"
 PASSPHRASE = "correct horse battery staple"
-
-
-@dataclass(frozen=True)
-class Said:
-    """How the command ended, and what it said on both outputs."""
-
-    code: int
-    out: str
-    err: str
-
-
-@dataclass(frozen=True)
-class Night:
-    """A folder with what somebody has at night: the object, its manifest, and two keys. No AWS, no network."""
-
-    folder: Path
-    id: str
-    capture: pytest.CaptureFixture[str]
-
-    @property
-    def object(self) -> Path:
-        return self.folder / f"{self.id}.enc"
-
-    @property
-    def manifest(self) -> Path:
-        return self.folder / f"{self.id}.manifest.json"
-
-    def change_manifest(self, **fields: Any) -> None:
-        self.manifest.write_text(json.dumps(json.loads(self.manifest.read_text()) | fields))
-
-    def run(self, command: str, *arguments: str) -> Said:
-        self.capture.readouterr()
-        code = main([command, self.object.name, *arguments])
-        return Said(code, *self.capture.readouterr())
-
-    def open(self, *arguments: str) -> Said:
-        return self.run("open", "--key", "offline-key.pem", *arguments)
-
-    def refusal(self, command: str, *arguments: str) -> str:
-        """What it says when it is to refuse: two lines, and nothing on the other output."""
-        said = self.run(command, *arguments)
-        assert said.code == 1
-        assert said.out == ""
-        lines = [line for line in said.err.splitlines() if not line.startswith("Signature: ")]
-        assert len(lines) == 2, said.err
-        assert lines[1].startswith("Next: ")
-        return "\n".join(lines)
-
-    def names(self) -> list[str]:
-        return sorted(path.name for path in self.folder.iterdir())
-
-
-@pytest.fixture
-def night(
-    saved: SavedBackup,
-    keys: Keys,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Night:
-    evidence = SigningKey(keys.arn("evidence")).public_pem()
-    night = _night(tmp_path, saved, keys, capsys)
-    (tmp_path / "evidence.pem").write_text(evidence)
-    monkeypatch.chdir(tmp_path)
-    for place, name in ((socket, "socket"), (boto3, "client"), (botocore.client.ClientCreator, "create_client")):
-        monkeypatch.setattr(place, name, _never)
-    return night
-
-
-def _night(folder: Path, saved: SavedBackup, keys: Keys, capture: pytest.CaptureFixture[str]) -> Night:
-    night = Night(folder, saved.id, capture)
-    night.object.write_bytes(saved.content)
-    night.manifest.write_bytes(saved.manifest)
-    (folder / "offline-key.pem").write_text(keys.offline_private)
-    return night
-
-
-def _never(*_: object, **__: object) -> None:
-    raise AssertionError("it calls AWS, or the network")
+KEYS = (PLATFORM_KEY, SEAL_KEY)
 
 
 # --- inspect ----------------------------------------------------------------------------------------------
@@ -182,7 +90,7 @@ def test_open_writes_the_snapshot_that_was_backed_up_and_shows_no_key(night: Nig
     assert said.err.startswith("Signature: verified with evidence.pem.\n")
     assert measure((night.folder / "snapshot.gz").read_bytes()) == saved.read().plaintext
     assert night.names() == sorted([*before, "snapshot.gz"])
-    assert not _keys_in(said.err.encode() + (night.folder / "snapshot.gz").read_bytes())
+    assert not keys_in(said.err.encode() + (night.folder / "snapshot.gz").read_bytes(), KEYS)
 
 
 def test_keys_are_printed_when_asked_for_and_written_nowhere(night: Night) -> None:
@@ -191,13 +99,7 @@ def test_keys_are_printed_when_asked_for_and_written_nowhere(night: Night) -> No
         MASTER_KEY: base64.b64encode(PLATFORM_KEY).decode(),
         "vault-seal-key/k1": base64.b64encode(SEAL_KEY).decode(),
     }
-    assert not [path for path in night.folder.rglob("*") if _keys_in(path.read_bytes())]
-
-
-def _keys_in(content: bytes) -> bool:
-    """Whether a key is there, in any form."""
-    forms = [form for key in (PLATFORM_KEY, SEAL_KEY) for form in (key, key.hex().encode(), base64.b64encode(key))]
-    return any(form in content for form in forms)
+    assert not [path for path in night.folder.rglob("*") if keys_in(path.read_bytes(), KEYS)]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -222,7 +124,7 @@ def test_a_cut_object_is_said_to_be_cut(night: Night, saved: SavedBackup) -> Non
 def test_the_manifest_of_another_backup_is_said_to_be_that(
     house: House, saved: SavedBackup, keys: Keys, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    night = _night(tmp_path, saved, keys, capsys)
+    night = make_night(tmp_path, saved, keys, capsys)
     night.object.write_bytes(swapped(house, saved))
     said = Said(main(["open", str(night.object), "--key", str(tmp_path / "offline-key.pem")]), *capsys.readouterr())
     assert said.err.splitlines()[1:] == [
@@ -328,161 +230,3 @@ def test_a_password_of_another_tenant_does_not_decrypt(night: Night, monkeypatch
     assert night.refusal("password", "--key", "offline-key.pem", TENANTS[1].id).startswith(
         f"That does not decrypt as a password of the tenant {TENANTS[1].id}.\n"
     )
-
-
-# --- start ------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def port() -> int:
-    return free_port()
-
-
-@contextmanager
-def _started(night: Night, port: int, name: str = "first") -> Iterator[tuple[hvac.Client, Path]]:
-    """The command as it runs in a window of its own, serving; a client, and what the window shows."""
-    shown = night.folder / f"{name}.txt"
-    command = [sys.executable, "-m", "lambdas.break_glass", "start", night.object.name]
-    environment = {"PYTHONPATH": str(ROOT), "PATH": _WITH_BAO}
-    window = Server(name, [*command, "--key", "offline-key.pem", "--port", str(port)], environment, night.folder, shown)
-    try:
-        window.wait_until(lambda: "OpenBao serves" in shown.read_text(), 90)
-        yield hvac.Client(url=f"http://{LOOPBACK}:{port}", timeout=20), shown
-    finally:
-        os.kill(window.pid, signal.SIGTERM)  # as a window that is closed
-        window.stop()
-
-
-@pytest.fixture
-def connected_night(
-    saved: SavedBackup,
-    keys: Keys,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Night:
-    """A night on which this very process may use the network, to talk to an OpenBao of its own."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PATH", _WITH_BAO)
-    return _night(tmp_path, saved, keys, capsys)
-
-
-def test_start_serves_the_backup_and_the_same_command_serves_it_again(connected_night: Night) -> None:
-    tenant = TENANTS[0]
-    for name, port in (("first", free_port()), ("second", free_port())):
-        with _started(connected_night, port, name) as (vault, shown):
-            vault.auth.userpass.login("admin", ADMIN_PASSWORD)
-            answer = vault.secrets.kv.v2.read_secret_version(
-                tenant.path, mount_point="smtp", raise_on_deleted_version=True
-            )
-            assert answer["data"]["data"] == SECRETS[f"smtp/{tenant.path}"]
-        assert ("Restoring it" in shown.read_text()) == (name == "first")
-        assert f"export BAO_ADDR=http://{LOOPBACK}:{port}" in shown.read_text()
-        with socket.socket() as probe:
-            assert probe.connect_ex((LOOPBACK, port)) != 0, "it has left a server behind"
-    assert not [path for path in connected_night.folder.rglob("*") if path.is_file() and _keys_in(path.read_bytes())]
-
-
-def test_a_recovery_key_of_the_backups_time_makes_a_root_token_where_no_login_is_left(
-    house: House, vaults: Vaults, keys: Keys, tmp_path: Path, capsys: pytest.CaptureFixture[str], port: int
-) -> None:
-    own = started(vaults.begin(base64.b64encode(SEAL_KEY).decode()))
-    fill(house, own)
-    administrator = {"BAO_ADDR": own.address, "BAO_CACERT": str(own.authority.file), "BAO_TOKEN": own.admin().token}
-    made = re.search(r"keys_base64\s+\[(\S+)\]", offline(RECOVERY_KEY, tmp_path, administrator))
-    assert made
-    house.vault = vaults.estate(own)
-    house.put_estate()
-    night = _night(tmp_path, make_backup(house), keys, capsys)
-    own.node.stop()
-
-    with _started(night, port) as (vault, _):
-        assert _root_token(vault, tmp_path, base64.b64encode(secrets.token_bytes(32)).decode()) == (
-            "That is no recovery key of this Vault.\nNext: Use those of the backup's time."
-        )
-        vault.token = _root_token(vault, tmp_path, made[1])
-        assert vault.lookup_token()["data"]["policies"] == ["root"]
-
-
-def test_a_vault_without_a_recovery_key_gives_no_root_token(connected_night: Night, port: int) -> None:
-    with _started(connected_night, port) as (vault, _):
-        assert main(["root-token", vault.url]) == 1
-        assert connected_night.capture.readouterr().err == (
-            "This Vault has no recovery key, or is not one that `start` runs.\n"
-            "Next: Log in as an administrator of the backup's time; nothing else lets anybody in.\n"
-        )
-
-
-def _root_token(vault: hvac.Client, folder: Path, recovery_key: str) -> str:
-    """What the command says when it has got a recovery key at its terminal."""
-    command = f"{sys.executable} -m lambdas.break_glass root-token {vault.url}"
-    _, shown = typed(command, folder, {"PYTHONPATH": str(ROOT), "PATH": os.defpath}, recovery_key)
-    assert recovery_key not in shown
-    return shown.partition("Recovery key: ")[2].replace("\r", "").strip()
-
-
-def test_without_openbao_start_says_so(connected_night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(connected_night.folder))
-    assert connected_night.refusal("start", "--key", "offline-key.pem") == (
-        "There is no `bao` on the PATH.\nNext: Install OpenBao (openbao.org), and run this again."
-    )
-
-
-def test_where_vaults_own_port_is_taken_another_is_found() -> None:
-    with socket.create_server((LOOPBACK, free_port())) as taken:
-        port = taken.getsockname()[1]
-        assert free_ports_from(port) >= port + 2
-        assert free_ports_from(port - 1) >= port + 1
-
-
-def test_a_taken_port_is_said_with_its_cure(connected_night: Night) -> None:
-    with socket.create_server((LOOPBACK, 0)) as taken:
-        port = taken.getsockname()[1]
-        assert connected_night.refusal("start", "--key", "offline-key.pem", "--port", str(port)) == (
-            f"Port {port} is taken.\nNext: Stop what listens on it, or name another with --port."
-        )
-    assert not (connected_night.folder / "break-glass-vault" / "data").exists()
-
-
-def test_a_folder_that_serves_another_backup_is_not_touched(connected_night: Night, port: int) -> None:
-    folder = connected_night.folder / "break-glass-vault"
-    folder.mkdir()
-    (folder / "restored").write_text("vault-snapshot-20260101T020000Z\n")
-    assert connected_night.refusal("start", "--key", "offline-key.pem", "--port", str(port)).startswith(
-        "break-glass-vault holds an OpenBao that serves another backup, vault-snapshot-20260101T020000Z.\n"
-    )
-
-
-def test_what_a_killed_attempt_left_is_not_taken_for_a_restored_vault(connected_night: Night, port: int) -> None:
-    (connected_night.folder / "break-glass-vault" / "data").mkdir(parents=True)
-    assert connected_night.refusal("start", "--key", "offline-key.pem", "--port", str(port)).startswith(
-        "break-glass-vault holds an attempt that did not end.\n"
-    )
-
-
-def test_a_backup_under_another_seal_is_not_started(night: Night) -> None:
-    source = json.loads(night.manifest.read_text())["source"]
-    night.change_manifest(source=source | {"seal_type": "shamir", "seal_key_id": ""})
-    assert night.refusal("start", "--key", "offline-key.pem").startswith(
-        "This backup was taken under a seal of the type shamir, whose key is in no backup.\n"
-    )
-
-
-def test_a_seal_key_that_is_not_the_vaults_own_is_said_to_be_that(
-    house: House, vaults: Vaults, keys: Keys, tmp_path: Path, capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch, port: int,
-) -> None:  # fmt: skip
-    own = started(vaults.begin(base64.b64encode(secrets.token_bytes(32)).decode()))
-    house.vault = vaults.estate(own)
-    house.put_estate()
-    night = _night(tmp_path, make_backup(house), keys, capsys)
-    own.node.stop()
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PATH", _WITH_BAO)
-    said = night.run("start", "--key", "offline-key.pem", "--port", str(port))
-    assert said.code == 1
-    assert said.err.splitlines()[-2:] == [
-        "OpenBao cannot open the snapshot with the seal key k1 of this backup.",
-        'Next: The Vault ran under another key of that name: read "The seal key" in docs/operating.md.',
-    ]
-    assert not (tmp_path / "break-glass-vault" / "data").exists()

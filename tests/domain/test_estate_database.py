@@ -10,7 +10,7 @@ from lambdas.domain.errors import EstateInvalid
 from lambdas.domain.estate import Estate, parse_estate
 from lambdas.domain.estate_database import Database, DatabaseCheck, DatabaseServer, LoginName, secret_in
 from tests.domain.builders import DATABASE, ESTATE
-from tests.domain.test_estate import HINT
+from tests.domain.estates import HINT
 
 ARN = "arn:aws:secretsmanager:eu-central-1:111122223333:secret"
 STORE = {"endpoint": "https://s3.example.net", "region": "eu", "bucket": "our-dumps", "secret": f"{ARN}:store"}

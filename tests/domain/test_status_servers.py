@@ -7,8 +7,8 @@ from lambdas.domain.status import report
 from lambdas.domain.status_check import Check
 from lambdas.domain.status_facts import DatabaseFacts, Unanswered, VaultFacts
 from tests.domain.builders import DATABASE, ESTATE
+from tests.domain.estates import NETWORK
 from tests.domain.status_house import NOW, bad, house
-from tests.domain.test_estate import NETWORK
 
 IN_NETWORK = parse_estate(ESTATE + DATABASE + NETWORK)
 
