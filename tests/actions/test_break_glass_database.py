@@ -13,6 +13,7 @@ from lambdas.adapters.signing import SigningKey
 from tests.actions.database_house import DUMP, Databases, manifest_of
 from tests.actions.house import Keys, SavedBackup
 from tests.scenarios.commands import (
+    COUNT_ROWS,
     INSPECT_DUMP,
     LOAD_DUMP,
     OPEN_DUMP,
@@ -71,6 +72,7 @@ def test_a_lost_database_is_there_again_by_the_commands_of_the_page(
     offline(OPEN_DUMP, night)
     for command in LOAD_DUMP:
         offline(command, night, there)
+    assert offline(COUNT_ROWS, night, there) == f"{manifest_of(dumped).contents.rows}\n"
     assert databases.contents(server=empty_server) == databases.contents("pattern")
     assert {table.name for table in manifest_of(dumped).contents.tables} == {*databases.contents("pattern")}
     assert empty_server.query("select count(*) from pg_roles where rolname = 'smtpy'") == [(1,)]

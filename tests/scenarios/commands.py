@@ -73,6 +73,11 @@ LOAD_DUMP = (
     "createdb --template=template0 --encoding=UTF8 --locale=C.UTF-8 smtpy",
     "psql --dbname=smtpy --quiet --output=/dev/null --set=ON_ERROR_STOP=1 -f smtpy_*.sql",
 )
+COUNT_ROWS = (
+    """psql --dbname=smtpy -At -c "select 'select ' || string_agg("""
+    "format('(select count(*) from only %I.%I)', schemaname, tablename), ' + ')"
+    """ from pg_tables where schemaname not in ('pg_catalog', 'information_schema')" | psql --dbname=smtpy -At"""
+)
 
 _AUDIT = "s3://mailark-audit-$AWS_ACCOUNT_ID-$AWS_REGION"
 EXPORT = (
@@ -98,7 +103,7 @@ COMMANDS = (
     *(*MAKE_SECRET, CHANGE_SECRET),
     *(LIST_APPROVALS, SHOW_APPROVAL, APPROVE, REFUSE, *SLIP),
     *(*INSTALL, INSPECT, START, LOGIN, LIST, PASSWORD, OPEN),
-    *(INSPECT_DUMP, OPEN_DUMP, *LOAD_DUMP),
+    *(INSPECT_DUMP, OPEN_DUMP, *LOAD_DUMP, COUNT_ROWS),
     *(*VERIFY, SUM_OF_DUMP),
     *(*EXPORT, VERIFY_TRAIL),
 )
