@@ -84,6 +84,28 @@ _BEFORE = {
 """What has to be there before a scenario can do its work, and what to know at its start."""
 
 
+_HAPPENED = {
+    "vault_restore": "Vault is lost: its disk, its host, or what it held",
+    "database_corruption": "the database is damaged or lost",
+    "data_deletion": "rows were deleted",
+    "database_swap_undo": "the database from before the last recovery is to be live again",
+    "services_start": "the services stand still, after a recovery that was stopped",
+    "approval": "an operation waits for a person",
+    "catalog_rebuild": "the catalog of the backups is lost, or lacks some",
+    "vault_backup": "Vault has no fresh backup",
+    "database_backup": "the database has no fresh backup",
+    "vault_restore_test": "nobody knows whether a backup of Vault can be restored",
+    "database_restore_test": "nobody knows whether a dump can be restored",
+    "staging_emptying": "a restore test left secrets in the staging Vault",
+    "database_staging_emptying": "a restore test left a database on the staging server",
+    "row_recovery_emptying": "a recovery of rows left a database on the staging server",
+    "backup_watch": "nobody has said for hours how old the backups are",
+    "audit_signing": "the audit trail is not signed, or not archived",
+    "audit_verification": "somebody may have changed the audit trail",
+}
+"""What each page is for, as somebody would say it who looks for it: what is worst comes first."""
+
+
 _ERRORS_OF = {
     "errors": "Backups and the house",
     "vault_errors": "Vault",
@@ -103,6 +125,22 @@ def _promise(objective: Objective) -> str:
 
 def _title(name: str) -> str:
     return f"<!-- Written by `make docs` from the state machine and the code. -->\n# {name}"
+
+
+def index() -> str:
+    """The page that leads to the others: by what happened."""
+    rows = "\n".join(f"| {what} | [{name}]({name}.md) | `{machine_name(name)}` |" for name, what in _HAPPENED.items())
+    return f"""<!-- Written by `make docs`. -->
+# Runbooks
+
+First ask `.venv/bin/python -m lambdas.status`: it says what is protected, what ran last, and what would fail now.
+
+| What happened | Page | State machine |
+| --- | --- | --- |
+{rows}
+
+Without AWS: [break-glass.md](../break-glass.md). All errors, and what to do: [errors.md](../errors.md).
+"""
 
 
 def child_page(child: str) -> str:
@@ -221,7 +259,7 @@ def _single(hint: str) -> str:
 
 def documents() -> dict[Path, str]:
     """Every generated document, and every document with a generated part, as it should be."""
-    found = {ROOT / "docs" / "errors.md": error_list()}
+    found = {ROOT / "docs" / "errors.md": error_list(), ROOT / "docs" / "runbooks" / "README.md": index()}
     for child in child_names():
         found[ROOT / "docs" / "runbooks" / f"{child}.md"] = child_page(child)
     for scenario in SCENARIOS.values():

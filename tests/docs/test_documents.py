@@ -9,10 +9,12 @@ import msgspec
 import pytest
 
 from docs.generate import documents as generated
+from infra.scenario import child_names
 from lab.aws import ROOT
 from lab.deployment import BOOTSTRAP, DEPLOY
 from lambdas.domain.errors import all_errors
 from lambdas.domain.estate import Estate
+from lambdas.domain.scenarios import SCENARIOS
 from tests.docs.reading import broken_links, commands, documents
 from tests.scenarios.commands import COMMANDS
 
@@ -79,6 +81,26 @@ def test_every_key_of_the_estate_is_described() -> None:
 @pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_link_leads_nowhere(document: Path) -> None:
     assert broken_links(document) == []
+
+
+def test_a_link_to_a_section_that_is_not_there_leads_nowhere(tmp_path: Path) -> None:
+    page, other = tmp_path / "page.md", tmp_path / "other.md"
+    other.write_text(
+        "# Other\n```sh\n# a comment\n```\n## What an alert means, and what `it` does\n## Twice\n## Twice\n"
+    )
+    page.write_text(
+        "# A page\n[good](other.md#what-an-alert-means-and-what-it-does) [good](other.md#twice-1) [own](#a-page)\n"
+        "[bad](other.md#a-comment) [bad](other.md#twice-2) [bad](#other) [gone](gone.md) [gone](gone.md#other)\n"
+    )
+    assert broken_links(page) == ["other.md#a-comment", "other.md#twice-2", "#other", "gone.md#", "gone.md#other"]
+    assert broken_links(other) == []
+
+
+def test_the_index_of_the_runbooks_leads_to_each_of_them() -> None:
+    folder = ROOT / "docs" / "runbooks"
+    listed = re.findall(r"\[(\w+)\]\(\1\.md\) \|", (folder / "README.md").read_text())
+    assert sorted(listed) == sorted(path.stem for path in folder.glob("*.md") if path.stem != "README")
+    assert sorted(listed) == sorted([*SCENARIOS, *child_names()])
 
 
 def test_the_operators_key_pair_is_made_by_the_two_commands(tmp_path: Path) -> None:
