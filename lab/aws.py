@@ -70,7 +70,7 @@ class Aws:
     def _open(self, path: str, method: str = "GET") -> None:
         context = ssl.create_default_context(cafile=str(self.ca))
         request = urllib.request.Request(self.endpoint + path, method=method)  # noqa: S310  # our own endpoint
-        with urllib.request.urlopen(request, timeout=10, context=context) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=10, context=context) as answer:  # noqa: S310  # likewise
             answer.read()
 
     def let_schedule_come(self, region: str, rule: str) -> None:

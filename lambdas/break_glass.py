@@ -218,7 +218,8 @@ def _progress(done: int, size: int) -> None:
     """How far it is, for somebody who watches."""
     if sys.stderr.isatty():
         end = "\n" if done == size else ""
-        print(f"\rProving the backup: {done * 100 // size} %", end=end, file=sys.stderr, flush=True)  # noqa: T201
+        sys.stderr.write(f"\rProving the backup: {done * 100 // size} %{end}")
+        sys.stderr.flush()
 
 
 def _say(text: str) -> None:

@@ -68,7 +68,7 @@ select n.nspname, c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.
   from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
  where c.relkind in ('r', 'p') and not c.relispartition and a.attnum > 0 and not a.attisdropped and {_SYSTEM}
  order by a.attnum
-"""  # noqa: S608
+"""  # noqa: S608  # as above
 _UNIQUES = f"""
 select n.nspname, c.relname, x.relname,
        array(select a.attname::text from pg_attribute a
@@ -85,7 +85,7 @@ select n.nspname, c.relname, x.relname,
   join pg_namespace n on n.oid = c.relnamespace
  where i.indisunique and not i.indisprimary and i.indisvalid and not c.relispartition and {_SYSTEM}
  order by x.relname
-"""  # noqa: S608
+"""  # noqa: S608  # as above
 _FOREIGN_KEYS = f"""
 with recursive roots(part, root) as (
     select c.oid, c.oid from pg_class c where c.relkind in ('r', 'p') and not c.relispartition
@@ -104,7 +104,7 @@ select k.conname, n.nspname, c.relname, fn.nspname, f.relname, wn.nspname, w.rel
   join pg_class w on w.oid = k.conrelid join pg_namespace wn on wn.oid = w.relnamespace
  where k.contype = 'f' and k.conparentid = 0 and {_SYSTEM}
    and not coalesce((to_jsonb(k) ->> 'conperiod')::boolean, false)
-"""  # noqa: S608
+"""  # noqa: S608  # as above
 """Those over periods of time (PostgreSQL 18, PERIOD) are not equal to their parents, and are left to the server."""
 
 

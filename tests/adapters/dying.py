@@ -73,7 +73,7 @@ def _main() -> None:
         load(login, wanted["major"], _pieces(Path(wanted["sql"])), 60)
     else:
         take_dump(login, "k1", WrappedKey("", {}, ""), lambda sql: iter(sql), lambda piece: _ask(str(len(piece))), 60)
-    print("done", flush=True)  # noqa: T201
+    print("done", flush=True)  # noqa: T201  # whoever has started it waits for this
 
 
 if __name__ == "__main__":

@@ -92,4 +92,4 @@ def _tables(connection: psycopg.Connection[Any]) -> list[str]:
 
 
 def _rows(connection: psycopg.Connection[Any], table: str) -> list[str]:
-    return sorted(text for (text,) in connection.execute(f"select t::text from {table} t".encode()))  # noqa: S608
+    return sorted(text for (text,) in connection.execute(f"select t::text from {table} t".encode()))  # noqa: S608  # our own

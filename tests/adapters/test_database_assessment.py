@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import psycopg
@@ -136,11 +137,11 @@ def test_the_session_can_write_nothing(login: Login) -> None:
     seen: list[str] = []
     read = database_assessment._read
 
-    def listen(session: database_assessment._Session, *rest: object) -> object:
+    def listen(session: database_assessment._Session, *rest: Any) -> object:
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
             session.ask(sql.SQL("create table written ()"))
         seen.append("asked")
-        return read(session, *rest)  # type: ignore[arg-type]
+        return read(session, *rest)
 
     with patch.object(database_assessment, "_read", listen):
         assert assess_database(login).verdict == "sound"

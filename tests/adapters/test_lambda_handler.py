@@ -190,15 +190,15 @@ def test_no_value_of_an_unknown_failure_leaves_the_function(
     assert MARKED not in _everything(failure.value) + log.getvalue() + written.out + written.err
 
 
+_BARE: Any = {"Error": {"Code": "X"}, "ResponseMetadata": {"HTTPStatusCode": 503}}
+"""No answer has all the keys that the types name."""
+
+
 @pytest.mark.parametrize(
     ("error", "problem"),
     [
         (ClientError({"Error": {"Code": "ThrottlingException", "Message": MARKED}}, "GetParameter"), "GetParameter"),
-        (
-            # No answer has all the keys that the types name.
-            ClientError({"Error": {"Code": "X"}, "ResponseMetadata": {"HTTPStatusCode": 503}}, "GetItem"),  # type: ignore[typeddict-item]
-            "GetItem: X",
-        ),
+        (ClientError(_BARE, "GetItem"), "GetItem: X"),
         (ReadTimeoutError(endpoint_url=f"https://{MARKED}"), "a request: ReadTimeoutError"),
     ],
 )

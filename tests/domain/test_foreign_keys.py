@@ -1,5 +1,7 @@
 """Tables and what refers to what: whoever comes back, parents come first."""
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -93,10 +95,10 @@ def test_only_tables_that_reach_each_other_share_a_group(edges: list[tuple[str, 
 
 @given(EDGES, st.randoms())
 def test_the_order_does_not_depend_on_how_the_keys_are_listed(
-    edges: list[tuple[str, str, bool]], random: object
+    edges: list[tuple[str, str, bool]], random: Random
 ) -> None:
     shuffled = edges[:]
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    random.shuffle(shuffled)
     tables = [table(name) for name in "abcdefgh"]
     assert graph(edges).import_order(tables) == graph(shuffled).import_order(tables[::-1])
 

@@ -221,10 +221,10 @@ def _private_key(spec: str) -> "_DigestSigner | None":
 class _DigestSigner(ECDSAPrivateKey):
     """Signs the digest that it is given (MessageType DIGEST); moto would hash it once more."""
 
-    def sign(self, message: bytes, signing_algorithm: str) -> bytes:  # noqa: ARG002
+    def sign(self, message: bytes, signing_algorithm: str) -> bytes:  # noqa: ARG002  # moto's signature
         return self.private_key.sign(message, ec.ECDSA(Prehashed(SHA256())))
 
-    def verify(self, message: bytes, signature: bytes, signing_algorithm: str) -> bool:  # noqa: ARG002
+    def verify(self, message: bytes, signature: bytes, signing_algorithm: str) -> bool:  # noqa: ARG002  # moto's signature
         try:
             self.private_key.public_key().verify(signature, message, ec.ECDSA(Prehashed(SHA256())))
         except InvalidSignature:
