@@ -51,7 +51,7 @@ class Search:
         for table in self.order():
             plan = self._table(table, samples)
             tables.append(plan)
-            digest.table(plan.table, self._backup.shape(table).stored, plan, self._keys(table))
+            digest.table(plan.table, self._backup.shape(table).stored, plan, self._rows(table))
         return RecoveryPlan(
             tables=tables,
             conflicts=self._conflicts.listed,
@@ -117,13 +117,22 @@ class Search:
             samples.append({column.name: seen.get(column.name, HIDDEN) for column in shape.columns})
         return samples
 
-    def _keys(self, table: Table) -> Iterator[bytes]:
-        """The keys of the rows that would come back, in an order that no collation changes."""
-        key = self._backup.key(table)
-        order = [sql.SQL('{}::text collate "C"').format(sql.Identifier(column)) for column in key]
+    def _rows(self, table: Table) -> Iterator[bytes]:
+        """The rows that would come back, in an order that no collation changes: the key of each, and SHA-256 of it all.
+
+        What a row without primary key goes by is such a hash already.
+        """
+        key, found = self._backup.key(table), self.missing.temp("found", table)
+        order = sql.SQL(", ").join([sql.SQL('{}::text collate "C"').format(sql.Identifier("f", name)) for name in key])
+        whole = joined = sql.Composed([])
+        if self._backup.shape(table).key:
+            stored = names(self._backup.shape(table).stored, "t")
+            whole = sql.SQL(", sha256(convert_to(row({})::text, 'UTF8'))").format(stored)
+            source = self.missing.source(self._backup, table)
+            joined = sql.SQL("join {} t on {}").format(source, equal("f", key, "t", key))
         return self._backup.blocks(
-            sql.SQL("copy (select {} from {} where mailark_left is null order by {}) to stdout").format(
-                names(key), self.missing.temp("found", table), sql.SQL(", ").join(order)
+            sql.SQL("copy (select {}{} from {} f {} where f.mailark_left is null order by {}) to stdout").format(
+                names(key, "f"), whole, found, joined, order
             )
         )
 

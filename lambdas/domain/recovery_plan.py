@@ -131,21 +131,22 @@ def conflicts_csv(conflicts: Iterable[Conflict]) -> str:
 
 
 class PlanDigest:
-    """SHA-256 over what would be done: how conflicts are met, and for each table its counts and the keys of its rows.
+    """SHA-256 over what would be done: how conflicts are met, and for each table its counts and its rows.
 
-    The keys of a table come in an order of their own; `bytes` of one table may be cut anywhere.
+    Of a row that is its key and a hash of what it holds: no sum, since whoever may write in the restored backup could
+    choose values that sum up alike. Rows come in an order of their own; `bytes` of one table may be cut anywhere.
     """
 
     def __init__(self, on_conflict: OnConflict) -> None:
-        self._hash = hashlib.sha256(canonical_json(["mailark-recovery-plan-1", on_conflict]))
+        self._hash = hashlib.sha256(canonical_json(["mailark-recovery-plan-2", on_conflict]))
 
-    def table(self, name: str, columns: Sequence[str], plan: TablePlan, keys: Iterable[bytes]) -> None:
-        """Add a table; a digest of its keys of its own keeps two tables from running into one another."""
-        of_keys = hashlib.sha256()
-        for part in keys:
-            of_keys.update(part)
+    def table(self, name: str, columns: Sequence[str], plan: TablePlan, rows: Iterable[bytes]) -> None:
+        """Add a table; a digest of its rows of its own keeps two tables from running into one another."""
+        of_rows = hashlib.sha256()
+        for part in rows:
+            of_rows.update(part)
         counts = [plan.rows, plan.parents, plan.left_out]
-        self._hash.update(canonical_json([name, list(columns), counts, of_keys.hexdigest()]))
+        self._hash.update(canonical_json([name, list(columns), counts, of_rows.hexdigest()]))
 
     def hexdigest(self) -> str:
         return self._hash.hexdigest()
