@@ -8,22 +8,13 @@ body of a function of this session, SECURITY DEFINER, in which PostgreSQL lets n
 import psycopg
 from psycopg import sql
 
+from lambdas.adapters.recovery_reader import let_read
 from lambdas.adapters.recovery_session import Session, temporary
 from lambdas.domain.foreign_keys import Table
 from lambdas.domain.recovery_errors import RecoveryConditionInvalid
 
 CONDITION_SECONDS = 60
 
-_IS_READER = sql.SQL("""
-select exists (select from pg_roles where rolname = 'mailark_reader' and rolbypassrls and rolinherit
-    and not (rolcanlogin or rolsuper or rolcreaterole or rolcreatedb or rolreplication)
-    and pg_has_role(oid, 'pg_read_all_data', 'usage'))
-""")
-_MAKE_READER = sql.SQL("""
-do $$ begin create role mailark_reader; exception when duplicate_object or unique_violation then null; end $$;
-alter role mailark_reader nologin nosuperuser nocreaterole nocreatedb noreplication inherit bypassrls;
-grant pg_read_all_data to mailark_reader
-""")
 _CHANGED_SETTINGS = sql.SQL("select name, setting from pg_settings where source = 'session' order by name")
 _SET_TIMEOUT = sql.SQL("select set_config('statement_timeout', {}, true)")
 
@@ -41,8 +32,7 @@ class Condition:
         self._function = temporary(f"condition_{number}")
         # The session's own path: "$user" in it would be the reader.
         path = [sql.Identifier(str(schema)) for schema in _list(backup.rows(sql.SQL("select current_schemas(false)")))]
-        if not backup.rows(_IS_READER)[0][0]:
-            backup.run(_MAKE_READER)
+        let_read(backup)
         # The body is a literal, which nothing in it can end; and STABLE takes no statement but SELECT.
         create = sql.SQL(
             "create function {}() returns setof {} language sql stable security definer set search_path = {} as {}"

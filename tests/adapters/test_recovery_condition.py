@@ -22,6 +22,12 @@ create table parts (day date, n numeric(6, 2), primary key (day, n)) partition b
 create table parts_1 partition of parts for values from ('2026-01-01') to ('2026-02-01');
 insert into parts values ('2026-01-02', 1.5), ('2026-01-03', 2);
 select lo_from_bytea(4242, 'stolen');
+create schema "Büro 2"; create table "Büro 2".far (unit int); insert into "Büro 2".far values (3);
+create view seen as select unit from "Büro 2".far; create view "Büro 2".seen_twice as select * from public.seen;
+create materialized view kept as select unit from other;
+create view roles_seen as select rolname from pg_roles;
+create view verifiers as select rolname, rolpassword from pg_authid; create view more_verifiers as table verifiers;
+create materialized view kept_verifiers as select passwd from pg_shadow;
 """
 PATHS = """
 create schema postgres; create table postgres.wanted (id int); insert into postgres.wanted values (2);
@@ -61,6 +67,10 @@ def pair(server: PostgresServer) -> Pair:
         (f"{UNIT} where born < now() and born::date > '2000-01-01' and id::text ~ '[12]'", 2),
         (f"{UNIT} where \"Näme\" is null or $body$ ' $body$ = 'x'", 1),
         (f"{UNIT} where false", 0),
+        (f'{UNIT} where id in (select unit from "Büro 2".far union select unit from kept)', 2),  # noqa: S608  # no input
+        (f'{UNIT} where id in (select unit from seen join "Büro 2".seen_twice using (unit))', 1),  # noqa: S608
+        (f"{UNIT} where id in (select n::int from parts_1 union select id from hidden)", 2),  # noqa: S608  # no input
+        (f"{UNIT} where id = 1 and 'postgres' in (select rolname from roles_seen)", 1),  # noqa: S608  # no input
         ("hidden where id = 2", 1),
         ("log where line = 'a'", 2),
         ("parts where n::int = 2 and day > '2026-01-02'", 1),
@@ -78,6 +88,12 @@ def test_a_condition_reads_what_it_names(pair: Pair, scope: str, rows: int) -> N
         ("pg_stat_file('/') is not null", "permission denied for function pg_stat_file"),
         ("lo_import('/etc/passwd') > 0", "permission denied for function lo_import"),
         ("pg_reload_conf()", "permission denied for function pg_reload_conf"),
+        ("exists (select from pg_authid where rolpassword like 'SCRAM%')", "permission denied for table pg_authid"),
+        ("(select max(passwd) from pg_shadow) > ''", "permission denied for view pg_shadow"),
+        ("exists (table more_verifiers)", "permission denied for view more_verifiers"),
+        ("exists (table kept_verifiers)", "permission denied for materialized view kept_verifiers"),
+        ("exists (select from pg_largeobject)", "permission denied for table pg_largeobject"),
+        ("exists (select from pg_temp.mailark_found_0)", "permission denied for table mailark_found_0"),
         ("set_config('role', 'postgres', false) <> ''", 'cannot set parameter "role" within security-definer function'),
         (
             "set_config('session_authorization', 'postgres', false) <> ''",
@@ -132,6 +148,19 @@ def test_the_reader_is_made_once_and_may_do_no_more_than_it_should(pair: Pair) -
     pair.server.query("alter role mailark_reader superuser login createrole nobypassrls")
     pair.plan("log where line = 'a'")
     assert pair.server.query(asked) == wanted
+
+
+def test_a_reader_of_before_loses_what_it_could_read_of_the_whole_server(pair: Pair) -> None:
+    asked = "select has_table_privilege('mailark_reader', 'pg_authid', 'select')"
+    admin = f"admin_{pair.backup.database}"
+    pair.plan("log where line = 'a'")
+    pair.server.query(f"create role {admin}; grant pg_read_all_data to {admin} with admin option")
+    pair.server.query(f"grant pg_read_all_data to mailark_reader; grant {admin} to mailark_reader")
+    pair.server.query(f"set role {admin}; grant pg_read_all_data to mailark_reader")
+    assert pair.server.query(asked) == [(True,)]
+    assert counts(pair.plan("log where line = 'a'")) == {"log": 2}
+    assert pair.server.query(asked) == [(False,)]
+    assert pair.server.query("select from pg_auth_members where member = 'mailark_reader'::regrole") == []
 
 
 def test_a_login_that_may_not_make_the_reader_is_told(pair: Pair) -> None:
