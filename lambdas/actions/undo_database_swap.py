@@ -29,5 +29,5 @@ def handler(request: UndoDatabaseSwap, run: Run) -> DatabaseSwapUndone:
     target = database_target(settings.region, request.operation)
     undone = undone_name(request.operation, target.database.name)
     with Leases(settings.region, settings["LEASES_TABLE"]).guard(request.operation, run.seconds_left()):
-        undo_swap(target.login, newest_swap(target.login, target.database.name), undone)
+        undo_swap(target.login, newest_swap(target.login, target.database.name, undone), undone)
     return DatabaseSwapUndone(target.login.host, undone)

@@ -62,10 +62,10 @@ def find_swap(login: Login, swap: Swap) -> SwapFacts:
         return _facts(swap, _databases(connection))
 
 
-def newest_swap(login: Login, live: str) -> Swap:
-    """The swap that is in force for a database, or else the one that was undone last. Raises `NothingToUndo`."""
+def newest_swap(login: Login, live: str, undone: str) -> Swap:
+    """The swap of a database that has been undone as `undone`, or else the one in force. Raises `NothingToUndo`."""
     with connected(login.to(MAINTENANCE)) as connection:
-        return newest(live, _databases(connection))
+        return newest(live, undone, _databases(connection))
 
 
 def swap_databases(login: Login, swap: Swap, seconds: float = IN_USE_SECONDS) -> SwapFacts:
@@ -89,7 +89,8 @@ def swap_databases(login: Login, swap: Swap, seconds: float = IN_USE_SECONDS) ->
                 _rename(connection, swap.live, swap.corrupt)
             _rename(connection, swap.restored, swap.live)
             if live:
-                aside = Mark(swap.operation, mark.backup_id, part="corrupt", opened=live.opened)
+                before = live.mark if live.mark and live.mark.part == "live" else None
+                aside = Mark(swap.operation, mark.backup_id, part="corrupt", opened=live.opened, before=before)
                 set_comment(connection, swap.corrupt, marked(live.comment, aside))
                 carry_over(connection, live, replace(restored, name=swap.live))
                 if not live.half_dropped:
@@ -106,8 +107,8 @@ def swap_databases(login: Login, swap: Swap, seconds: float = IN_USE_SECONDS) ->
 def undo_swap(login: Login, swap: Swap, undone: str, seconds: float = IN_USE_SECONDS) -> SwapFacts:
     """Put the old database back in its place, and the one that was swapped in aside as `undone`; both keep their data.
 
-    Finds what an earlier run under the same name did. Raises `NothingToUndo`, `SwapRefused` and
-    `DatabaseInUse`; nothing is changed then.
+    A swap that had once put the old one there is in force again, and may be undone next. Finds what an earlier run
+    under the same name did. Raises `NothingToUndo`, `SwapRefused` and `DatabaseInUse`; nothing is changed then.
     """
     with connected(login.to(MAINTENANCE)) as connection:
         found = _databases(connection)
@@ -124,7 +125,7 @@ def undo_swap(login: Login, swap: Swap, undone: str, seconds: float = IN_USE_SEC
             _rename(connection, swap.corrupt, swap.live)
             set_comment(connection, undone, marked(live.comment, replace(live_mark, part="undone")))
             _open(connection, undone, opened=False)
-            set_comment(connection, swap.live, marked(corrupt.comment, None))
+            set_comment(connection, swap.live, marked(corrupt.comment, corrupt_mark.before))
             if not corrupt.half_dropped:
                 _open(connection, swap.live, opened=corrupt_mark.opened)
 

@@ -5,7 +5,7 @@ What stands above that line is somebody else's comment, and stays as it is.
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 Part = Literal["restored", "live", "corrupt", "undone"]
 """A copy beside the live database; one that took its place; what it replaced; a copy that lost that place again."""
@@ -16,7 +16,8 @@ class Mark:
     """What a database is to an operation. `verified`: its content equals what the backup's manifest records.
 
     `opened`: whether a `corrupt` one accepted connections before it was put aside. `replaced`: the name that was given
-    to the database whose place a `live` one took; None where there was none.
+    to the database whose place a `live` one took; None where there was none. `before`: the mark of a `corrupt` one that
+    had itself been swapped in, which it has again when it is put back.
     """
 
     operation: str
@@ -25,6 +26,7 @@ class Mark:
     part: Part = "restored"
     opened: bool = True
     replaced: str | None = None
+    before: "Mark | None" = None
 
 
 def marked(comment: str | None, mark: Mark | None) -> str | None:
@@ -48,11 +50,19 @@ def _split(comment: str | None) -> tuple[list[str], Mark | None]:
 
 def _parse(line: str) -> Mark | None:
     try:
-        held = json.loads(line)["mailark"]
-        mark = Mark(**held)
+        return _read(json.loads(line)["mailark"])
     except (ValueError, TypeError, KeyError):
         return None
+
+
+def _read(held: dict[str, Any]) -> Mark:
+    """Raises `TypeError` or `ValueError` for what Mailark did not write."""
+    mark = Mark(**held)
+    if mark.before is not None:
+        mark = Mark(**{**held, "before": _read(held["before"])})
     texts = (mark.operation, mark.backup_id, mark.replaced or "")
     flags = (mark.verified, mark.opened)
     sound = all(isinstance(text, str) for text in texts) and all(isinstance(flag, bool) for flag in flags)
-    return mark if sound and mark.part in get_args(Part) else None
+    if not sound or mark.part not in get_args(Part):
+        raise ValueError("another wrote it")
+    return mark

@@ -79,10 +79,13 @@ def undone_name(operation: Operation, live: str) -> str:
     return f"{live}{_UNDONE}{_stamp(operation)}"
 
 
-def newest_swap(live: str, found: Mapping[str, DatabaseFacts]) -> Swap:
-    """The swap that is in force, or else the one that was undone last. Raises `NothingToUndo`."""
-    undone = [name for name in found if name.startswith(f"{live}{_UNDONE}")]
-    marks = [found[name].mark for name in (*sorted(undone), live) if name in found]
+def newest_swap(live: str, undone: str, found: Mapping[str, DatabaseFacts]) -> Swap:
+    """The swap that has been undone as `undone`, or else the one in force, or else the one that was undone last.
+
+    So an undoing that runs again finds what it did, and not the swap before. Raises `NothingToUndo`.
+    """
+    earlier = sorted(name for name in found if name.startswith(f"{live}{_UNDONE}"))
+    marks = [found[name].mark for name in (*earlier, live, undone) if name in found]
     swapped = [mark for mark in marks if mark and mark.part in ("live", "undone")]
     if not swapped:
         raise NothingToUndo(database=live, problem="no operation has swapped it")

@@ -2,10 +2,12 @@
 
 import pytest
 
+from lambdas.adapters.database_marks import mark
 from lambdas.domain.database_errors import DatabaseNotInEstate, NothingToUndo
+from lambdas.domain.database_mark import Mark
 from lambdas.domain.errors import LeaseLost
 from lambdas.domain.operation import Operation
-from tests.actions.database_house import CORRUPT, Databases, Event, beside
+from tests.actions.database_house import CORRUPT, DUMP, RESTORED, Databases, Event, beside
 from tests.actions.house import House
 
 LATER = "2026-11-22T04:00:00.123+00:00"
@@ -51,6 +53,25 @@ def test_another_undo_finds_nothing_to_undo(house: House, database: Databases, b
     with pytest.raises(NothingToUndo, match=r"nothing-to-undo: .*no swap of op-1 is in force"):
         _undo(house, "op-3", "2026-11-22T05:00:00+00:00")
     assert database.contents() == broken
+
+
+def test_another_undo_goes_back_behind_the_swap_before_and_neither_goes_further_when_it_runs_again(
+    house: House, database: Databases, broken: dict[str, object]
+) -> None:
+    first = database.contents()
+    database.copy(RESTORED)
+    mark(database.login(database.live), RESTORED, Mark("op-2", DUMP, verified=True))
+    second = house.operation("database_corruption", "op-2", "2026-11-22T03:30:00+00:00")
+    house.run("swap_databases", {"operation": second})
+    house.leases().release("database", second.execution)
+    for name, started_at, held in (
+        ("op-3", LATER, first),
+        ("op-4", "2026-11-22T05:00:00+00:00", broken),
+    ):
+        for _ in range(2):
+            _undo(house, name, started_at)
+            assert database.contents() == held
+        house.leases().release("database", _operation(house, name, started_at).execution)
 
 
 def test_without_a_swap_there_is_nothing_to_undo(house: House, database: Databases) -> None:

@@ -12,7 +12,9 @@ from tests.servers.postgres import PostgresServers, fresh_database
 
 SWAP = Swap("op-1", "smtpy", "smtpy_restored", "smtpy_corrupt_20261122_030000")
 UNDONE = "smtpy_undone_20261122_040000"
-NAMES = ("smtpy", SWAP.restored, SWAP.corrupt, UNDONE)
+NEXT_SWAP = Swap("op-2", "smtpy", "smtpy_restored", "smtpy_corrupt_20261123_030000")
+NEXT_UNDONE = "smtpy_undone_20261123_040000"
+NAMES = ("smtpy", SWAP.restored, SWAP.corrupt, UNDONE, NEXT_SWAP.corrupt, NEXT_UNDONE)
 ROLES = ("smtpy_owner", "smtpy_app", "Grace's", "mailark")
 MARK = Mark("op-1", "database/daily/2026-11-22/smtpy", verified=True)
 SWAPPED = SwapFacts("swapped", MARK.backup_id, corrupt=True)
@@ -37,10 +39,19 @@ def login_to(server: PostgresServer, user: str = "postgres") -> Login:
 def make(server: PostgresServer) -> None:
     for name in NAMES:
         server.drop_database(name)
-    for name, says, owner in (("smtpy", "old", "smtpy_owner"), (SWAP.restored, "new", "postgres")):
-        fresh_database(server, name, owner)
-        server.query(f"create table says (word) as values ('{says}')", name)
-    mark(login_to(server), SWAP.restored, MARK)
+    _say(server, "smtpy", "old", "smtpy_owner")
+    restored(server, "new", MARK)
+
+
+def restored(server: PostgresServer, says: str, made_for: Mark) -> None:
+    """A restored database beside the live one."""
+    _say(server, SWAP.restored, says, "postgres")
+    mark(login_to(server), SWAP.restored, made_for)
+
+
+def _say(server: PostgresServer, name: str, says: str, owner: str) -> None:
+    fresh_database(server, name, owner)
+    server.query(f"create table says (word) as values ('{says}')", name)
 
 
 def word(server: PostgresServer, name: str = "smtpy") -> object:

@@ -15,6 +15,8 @@ from lambdas.domain.database_mark import Mark
 from tests.adapters.swap_world import (
     BACK,
     MARK,
+    NEXT_SWAP,
+    NEXT_UNDONE,
     SWAP,
     SWAPPED,
     UNDONE,
@@ -23,6 +25,7 @@ from tests.adapters.swap_world import (
     login_to,
     make,
     names,
+    restored,
     rules,
     swap_server,
     word,
@@ -100,13 +103,33 @@ def test_what_was_undone_is_not_swapped_in_again_by_the_same_operation(login: Lo
 
 def test_an_undoing_finds_the_swap_by_itself_and_is_done_once(login: Login, server: PostgresServer) -> None:
     swap_databases(login, SWAP)
-    swap = newest_swap(login, "smtpy")
+    swap = newest_swap(login, "smtpy", UNDONE)
     assert (swap.operation, swap.corrupt) == (SWAP.operation, SWAP.corrupt)
     undo_swap(login, swap, UNDONE)
-    assert undo_swap(login, newest_swap(login, "smtpy"), UNDONE) == BACK
+    assert undo_swap(login, newest_swap(login, "smtpy", UNDONE), UNDONE) == BACK
     with pytest.raises(NothingToUndo, match="no swap of op-1 is in force"):
-        undo_swap(login, newest_swap(login, "smtpy"), "smtpy_undone_20261123_000000")
+        undo_swap(login, newest_swap(login, "smtpy", NEXT_UNDONE), NEXT_UNDONE)
     assert (word(server), names(server)) == ("old", {"smtpy", UNDONE})
+
+
+def test_swaps_are_undone_one_after_the_other_the_newest_first(login: Login, server: PostgresServer) -> None:
+    server.query("comment on database smtpy is 'ask Ada'")
+    swap_databases(login, SWAP)
+    first = comment(server, "smtpy")
+    restored(server, "newest", Mark(NEXT_SWAP.operation, MARK.backup_id, verified=True))
+    swap_databases(login, NEXT_SWAP)
+    assert word(server) == "newest"
+    for _ in range(2):
+        assert undo_swap(login, newest_swap(login, "smtpy", UNDONE), UNDONE) == BACK
+        assert (word(server), comment(server, "smtpy")) == ("new", first)
+        assert names(server) == {"smtpy", SWAP.corrupt, UNDONE}
+    assert swap_databases(login, SWAP) == SWAPPED
+    with pytest.raises(SwapRefused, match="this operation's swap was undone"):
+        swap_databases(login, NEXT_SWAP)
+    for _ in range(2):
+        assert undo_swap(login, newest_swap(login, "smtpy", NEXT_UNDONE), NEXT_UNDONE) == BACK
+        assert (word(server), comment(server, "smtpy")) == ("old", "ask Ada")
+        assert names(server) == {"smtpy", UNDONE, NEXT_UNDONE}
 
 
 def test_nothing_is_undone_before_there_is_anything(login: Login, server: PostgresServer) -> None:

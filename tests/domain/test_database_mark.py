@@ -11,15 +11,17 @@ from lambdas.domain.database_mark import Mark, Part, mark_in, marked
 
 MARK = Mark("op-1", "database/daily/2026-11-22/smtpy", verified=True)
 COMMENTS = st.one_of(st.none(), st.text(st.characters(exclude_characters="\0"), min_size=1))
+PARTS = st.sampled_from(get_args(Part))
+FORMER = st.builds(Mark, st.text(), st.text(), st.booleans(), PARTS, st.booleans(), st.text(min_size=1))
 MARKS = st.builds(
-    Mark, st.text(), st.text(), st.booleans(), st.sampled_from(get_args(Part)), st.booleans(), st.text(min_size=1)
+    Mark, st.text(), st.text(), st.booleans(), PARTS, st.booleans(), st.text(min_size=1), st.none() | FORMER
 )
 
 
 def test_a_mark_is_a_line_of_json_that_a_person_can_read() -> None:
     assert marked(None, MARK) == (
-        '{"mailark": {"backup_id": "database/daily/2026-11-22/smtpy", "opened": true, "operation": "op-1", '
-        '"part": "restored", "replaced": null, "verified": true}}'
+        '{"mailark": {"backup_id": "database/daily/2026-11-22/smtpy", "before": null, "opened": true, '
+        '"operation": "op-1", "part": "restored", "replaced": null, "verified": true}}'
     )
 
 
@@ -48,6 +50,8 @@ def test_what_a_person_wrote_stands_above_the_mark() -> None:
         json.dumps({"mailark": {"operation": "op-1", "backup_id": "b", "part": "staging"}}),
         json.dumps({"mailark": {"operation": 1, "backup_id": "b"}}),
         json.dumps({"mailark": {"operation": "op-1", "backup_id": "b", "more": True}}),
+        json.dumps({"mailark": {"operation": "op-1", "backup_id": "b", "before": "live"}}),
+        json.dumps({"mailark": {"operation": "op-1", "backup_id": "b", "before": {"operation": "op-0"}}}),
     ],
 )
 def test_any_other_comment_is_no_mark(line: str) -> None:
