@@ -66,6 +66,7 @@ _BEFORE = {
    `database_corruption` put in place is kept as
    `<name>_undone_<time>`, with all that was written to it since.
 2. It undoes what was swapped on the live server; a restore onto a fresh one has replaced nothing there.
+3. It undoes one swap. Where the database that it put back had itself been swapped in, another start undoes that one.
 """,
     "services_start": """
 1. It starts the services on whichever database has the live name, proves that they work, and drops what was restored
