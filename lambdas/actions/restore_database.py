@@ -23,6 +23,7 @@ from lambdas.domain.mailark_error import MailarkError
 from lambdas.domain.manifest import of_kind
 from lambdas.domain.operation import Operation
 from lambdas.domain.proof import proved_sql
+from lambdas.domain.sql_digest import SqlDigest
 from lambdas.domain.throwaway import Purpose, throwaway_name
 
 _MARGIN_SECONDS = 30
@@ -62,9 +63,10 @@ def handler(request: RestoreDatabase, run: Run) -> DatabaseRestored:
             sql = proved_sql(
                 manifest, store.read(row), lambda pieces: envelope.open(pieces, manifest.encryption.context)
             )
-            load(login, manifest.source.major, sql, run.seconds_left() - _MARGIN_SECONDS)
+            said = SqlDigest()
+            load(login, manifest.source.major, said.through(sql), run.seconds_left() - _MARGIN_SECONDS)
             rate = rate_of(manifest.contents.sql.size, time.monotonic() - began)
-            mark(login, login.database, Mark(request.operation.id, row.id))
+            mark(login, login.database, Mark(request.operation.id, row.id, loaded=said.hexdigest()))
         except BaseException:
             with suppress(MailarkError):  # the first error is the one to tell
                 drop_database(login)  # half of it helps nobody, and its rows are not to lie about

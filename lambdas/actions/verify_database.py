@@ -1,11 +1,11 @@
-"""Prove a restored database: every row, its own dump byte for byte, and what the estate asks of it."""
+"""Prove a restored database: every row, its own dump, and what the estate asks of it."""
 
 import time
 from dataclasses import dataclass
 
 from lambdas.adapters.backup_store import BackupStore
 from lambdas.adapters.catalog import Catalog
-from lambdas.adapters.database_marks import mark
+from lambdas.adapters.database_marks import mark, mark_of
 from lambdas.adapters.database_proof import prove_restored, run_checks
 from lambdas.adapters.database_target import Place, database_target
 from lambdas.adapters.lambda_handler import Run, action
@@ -33,7 +33,8 @@ class VerifyDatabase:
 
 @dataclass(frozen=True)
 class DatabaseVerified:
-    """`started_at` is the time whose data it holds; `checks` is how many the estate asks.
+    """`started_at` is the time whose data it holds; `checks` is how many the estate asks. `same_bytes`: whether its own
+    dump equals the first one byte for byte, and not only but for the words that PostgreSQL writes expressions in.
 
     `proof` is the level in the catalog: `stored` where the backup was not good, and so is not good now.
     """
@@ -43,6 +44,7 @@ class DatabaseVerified:
     tables: int
     rows: int
     checks: int
+    same_bytes: bool
     proof: ProofLevel
 
 
@@ -58,16 +60,18 @@ def handler(request: VerifyDatabase, run: Run) -> DatabaseVerified:
     sql_size = manifest.contents.sql.size
     seconds = seconds_of_proof(sql_size, usual_rate(catalog.rows(), "proof_rate"))
     refuse_too_long(f"A proof of {login.database}", seconds, sql_size)
-    began = time.monotonic()
+    left = mark_of(login, login.database)
+    of_this = left is not None and (left.operation, left.backup_id) == (request.operation.id, row.id)
+    loaded, began = left.loaded if left and of_this else "", time.monotonic()
     try:
-        prove_restored(login, manifest, run.seconds_left() - _MARGIN_SECONDS)
+        same_bytes = prove_restored(login, manifest, loaded, run.seconds_left() - _MARGIN_SECONDS)
     except DatabaseNotProved:
         record_refuted(catalog, store, row.id)  # or the next recovery would take it again, and stop mail for nothing
         raise
     rate = rate_of(sql_size, time.monotonic() - began)
     checks = run_checks(login, target.database.checks)
-    mark(login, login.database, Mark(request.operation.id, row.id, verified=True))
+    mark(login, login.database, Mark(request.operation.id, row.id, verified=True, loaded=loaded))
     proof = record_proof(catalog, store, request.operation, row.id, "proven").proof
     record_rate(catalog, store, row.id, "proof_rate", rate)
     contents = manifest.contents
-    return DatabaseVerified(row.id, manifest.started_at, len(contents.tables), contents.rows, checks, proof)
+    return DatabaseVerified(row.id, manifest.started_at, len(contents.tables), contents.rows, checks, same_bytes, proof)

@@ -57,9 +57,10 @@ class DatabaseContents(Struct, frozen=True, forbid_unknown_fields=True):
     """What the database held.
 
     `sql` is the dump before it was compressed, the two lines with version numbers left out: what a dump of the restored
-    database must equal byte for byte. `restrict_key` is that of `\\restrict`, made for this dump alone. `alembic` is
-    the revision of the schema, None where Alembic is not used. `roles` own something or hold a right, and `globals` are
-    the roles of the whole server as SQL, sealed. `large_objects` are counted and summed as a table is.
+    database must equal, byte for byte or but for the words of its expressions (`sql_digest.py`). `restrict_key` is
+    that of `\\restrict`, made for this dump alone. `alembic` is the revision of the schema, None where Alembic is not
+    used. `roles` own something or hold a right, and `globals` are the roles of the whole server as SQL, sealed.
+    `large_objects` are counted and summed as a table is.
     `left_out` are tables whose rows could not be read when a damaged database was saved.
     """
 

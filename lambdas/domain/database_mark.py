@@ -17,7 +17,8 @@ class Mark:
 
     `opened`: whether a `corrupt` one accepted connections before it was put aside. `replaced`: the name that was given
     to the database whose place a `live` one took; None where there was none. `before`: the mark of a `corrupt` one that
-    had itself been swapped in, which it has again when it is put back.
+    had itself been swapped in, which it has again when it is put back. `loaded`: the digest of the SQL that it
+    was made of (`sql_digest.py`); empty where nobody took it.
     """
 
     operation: str
@@ -27,6 +28,7 @@ class Mark:
     opened: bool = True
     replaced: str | None = None
     before: "Mark | None" = None
+    loaded: str = ""
 
 
 def marked(comment: str | None, mark: Mark | None) -> str | None:
@@ -60,7 +62,7 @@ def _read(held: dict[str, Any]) -> Mark:
     mark = Mark(**held)
     if mark.before is not None:
         mark = Mark(**{**held, "before": _read(held["before"])})
-    texts = (mark.operation, mark.backup_id, mark.replaced or "")
+    texts = (mark.operation, mark.backup_id, mark.replaced or "", mark.loaded)
     flags = (mark.verified, mark.opened)
     sound = all(isinstance(text, str) for text in texts) and all(isinstance(flag, bool) for flag in flags)
     if not sound or mark.part not in get_args(Part):

@@ -66,7 +66,9 @@ def test_what_was_lost_lies_beside_the_live_database_and_restoring_again_ends_th
         assert house.run("restore_database", event) == {"host": "localhost", "database": RESTORED}
         assert database.contents(RESTORED) == before
         assert database.contents() == lost
-        assert database.mark(RESTORED) == Mark("op-1", DUMP)
+        found = database.mark(RESTORED)
+        assert found == Mark("op-1", DUMP, loaded=found.loaded if found else "")
+        assert found.loaded
     assert database.names() == {"smtpy", RESTORED}
     assert house.catalog().get(row.id).proof == "restorable"
     house.take_over(house.operation("database_corruption"))

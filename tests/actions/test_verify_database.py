@@ -42,6 +42,14 @@ def _verify(house: House, operation: Operation, backup_id: str = DUMP, purpose: 
     return verified
 
 
+def _mark(database: Databases) -> Mark:
+    """The mark of the restored database, without the digest of what was loaded into it."""
+    found = database.mark(RESTORED)
+    assert found is not None
+    assert found.loaded
+    return dataclasses.replace(found, loaded="")
+
+
 def test_a_restored_database_is_proven_however_often_it_is_verified(
     house: House, database: Databases, dumped: SavedBackup
 ) -> None:
@@ -53,11 +61,12 @@ def test_a_restored_database_is_proven_however_often_it_is_verified(
         "tables": len(contents.tables),
         "rows": contents.rows,
         "checks": 2,
+        "same_bytes": True,
         "proof": "proven",
     }
     assert [_verify(house, operation) for _ in range(2)] == [verified] * 2
     assert house.catalog().get(DUMP).proof == "proven"
-    assert database.mark(RESTORED) == Mark("op-1", DUMP, verified=True)
+    assert _mark(database) == Mark("op-1", DUMP, verified=True)
     assert database.contents(RESTORED) == database.contents()
 
 
@@ -90,7 +99,7 @@ def test_a_rehearsal_proves_what_lies_on_the_staging_server(
 
 def _check_unproved(house: House, database: Databases, level: ProofLevel = "restorable") -> None:
     assert house.catalog().get(DUMP).proof == level
-    assert database.mark(RESTORED) == Mark("op-1", DUMP, verified=False)
+    assert _mark(database) == Mark("op-1", DUMP, verified=False)
 
 
 @pytest.mark.parametrize(
@@ -102,9 +111,9 @@ def _check_unproved(house: House, database: Databases, level: ProofLevel = "rest
         ("drop table sessions", "public.sessions"),
         ("create table more (than_it int)", "public.more"),
         ("select setval('users_id_seq', 1)", "public.users_id_seq"),
-        ("create index on messages (subject)", "byte for byte"),
-        ("alter table users alter is_active set default false", "byte for byte"),
-        ("grant delete on alembic_version to smtpy", "byte for byte"),
+        ("create index on messages (subject)", "its own dump is not the one"),
+        ("alter table users alter is_active set default false", "its own dump is not the one"),
+        ("grant delete on alembic_version to smtpy", "its own dump is not the one"),
     ],
 )
 def test_whatever_was_changed_in_it_is_found(

@@ -17,6 +17,7 @@ from lambdas.adapters.throwaway_database import make_database
 from lambdas.domain.backup import MANIFEST_FORMAT, Encryption, Maker, WrappedKey
 from lambdas.domain.database_manifest import DatabaseManifest
 from lambdas.domain.dump import gunzipped
+from lambdas.domain.sql_digest import SqlDigest
 from tests.servers.postgres import fresh_database
 from tests.servers.vault import until
 
@@ -97,8 +98,11 @@ def restored(taken: Taken, server: PostgresServer, login: Login | None = None) -
     return login
 
 
-def prove(login: Login, taken: Taken) -> None:
-    prove_restored(login, taken.manifest, SECONDS)
+def prove(login: Login, taken: Taken) -> bool:
+    """Whether the bytes are the same, too."""
+    loaded = SqlDigest()
+    loaded.update(taken.sql)
+    return prove_restored(login, taken.manifest, loaded.hexdigest(), SECONDS)
 
 
 def made(server: PostgresServer, *statements: str, name: str = "smtpy") -> Login:

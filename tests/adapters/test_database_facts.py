@@ -127,7 +127,7 @@ def test_any_other_change_is_seen_by_the_databases_own_dump(server: PostgresServ
 def test_a_manifest_of_another_major_version_is_told_so(server: PostgresServer, dump: Taken) -> None:
     other = msgspec.structs.replace(dump.manifest.source, major=13)
     with pytest.raises(DatabaseVersionDiffers):
-        prove_restored(restored(dump, server), msgspec.structs.replace(dump.manifest, source=other), SECONDS)
+        prove_restored(restored(dump, server), msgspec.structs.replace(dump.manifest, source=other), "", SECONDS)
 
 
 # --- what is counted and summed ---------------------------------------------------------------------------

@@ -20,7 +20,7 @@ MARKS = st.builds(
 
 def test_a_mark_is_a_line_of_json_that_a_person_can_read() -> None:
     assert marked(None, MARK) == (
-        '{"mailark": {"backup_id": "database/daily/2026-11-22/smtpy", "before": null, "opened": true, '
+        '{"mailark": {"backup_id": "database/daily/2026-11-22/smtpy", "before": null, "loaded": "", "opened": true, '
         '"operation": "op-1", "part": "restored", "replaced": null, "verified": true}}'
     )
 
