@@ -116,6 +116,7 @@ _ERRORS_OF = {
     "recovery_errors": "Deleted rows",
     "service_errors": "The services that use the database",
     "approval_errors": "Approvals",
+    "mailu_errors": "Tenants' mail servers and passwords",
 }
 """What the errors of each module are of."""
 

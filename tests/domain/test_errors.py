@@ -15,6 +15,7 @@ from lambdas.domain.vault_errors import VaultUnreachable
 from tests.domain.approval_texts import APPROVAL_TEXTS
 from tests.domain.database_texts import DATABASE_TEXTS
 from tests.domain.house_texts import HOUSE_TEXTS
+from tests.domain.mailu_texts import MAILU_TEXTS
 from tests.domain.recovery_texts import RECOVERY_TEXTS
 from tests.domain.service_texts import SERVICE_TEXTS
 from tests.domain.swap_texts import SWAP_TEXTS
@@ -25,6 +26,7 @@ TEXTS: list[tuple[MailarkError, str]] = [
     *VAULT_TEXTS,
     *DATABASE_TEXTS,
     *SWAP_TEXTS,
+    *MAILU_TEXTS,
     *RECOVERY_TEXTS,
     *SERVICE_TEXTS,
     *APPROVAL_TEXTS,
@@ -128,6 +130,7 @@ def test_only_what_may_pass_by_itself_is_transient() -> None:
         "AwsUnavailable",
         "ServiceControlUnreachable",
         *("DatabaseUnreachable", "DumpDamaged"),
+        "MailuUnreachable",
     }
 
 
