@@ -12,9 +12,10 @@ from lab.mailu.server import MailuServer
 
 
 class Control:
-    """`PATCH /{server}/faults`, `POST /{server}/down` and `/up`, `POST /{server}/cut`, `GET /{server}/connections`.
+    """`PATCH /{server}/faults` and `/seen-as`, `POST …/down`, `/up`, `/cut` and `/forget-limits`, `GET …/connections`.
 
-    `{server}` is its place in the seed, from 0. `cut` takes `{"email": …}`, or nothing for all.
+    `{server}` is its place in the seed, from 0. `cut` takes `{"email": …}`, or nothing for all; `seen-as` the addresses
+    that loopback ones of clients are taken for.
     """
 
     def __init__(self, servers: list[MailuServer], secret: str) -> None:
@@ -23,6 +24,7 @@ class Control:
     def application(self) -> web.Application:
         application = web.Application(middlewares=[self._guard])
         application.router.add_patch(r"/{server:\d+}/faults", self._faults)
+        application.router.add_patch(r"/{server:\d+}/seen-as", self._seen_as)
         application.router.add_post(r"/{server:\d+}/{deed:down|up|cut}", self._deed)
         application.router.add_get(r"/{server:\d+}/connections", self._connections)
         application.router.add_post(r"/{server:\d+}/forget-limits", self._forget)
@@ -58,6 +60,11 @@ class Control:
 
     async def _connections(self, request: web.Request) -> web.Response:
         return web.json_response(sorted(self._of(request).imap.open.values()))
+
+    async def _seen_as(self, request: web.Request) -> web.Response:
+        seen_as = self._of(request).seen_as
+        seen_as.update(msgspec.convert(await request.json(), dict[str, str]))
+        return web.json_response(seen_as)
 
     async def _forget(self, request: web.Request) -> web.Response:
         self._of(request).limits.forget()

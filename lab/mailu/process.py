@@ -60,6 +60,14 @@ class MailuProcess:
         """Set some of `lab.mailu.faults.Faults`."""
         self._ask("PATCH", f"{server}/faults", faults)
 
+    def see_as(self, loopback: str, address: str, server: int = 0) -> None:
+        """Take clients that come from this address of loopback's for those of another."""
+        self._ask("PATCH", f"{server}/seen-as", {loopback: address})
+
+    def forget_limits(self, server: int = 0) -> None:
+        """Let in again whom wrong tokens and logins have locked out."""
+        self._ask("POST", f"{server}/forget-limits")
+
     def down(self, server: int = 0) -> None:
         """Close its ports, and cut all connections."""
         self._ask("POST", f"{server}/down")

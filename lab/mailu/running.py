@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import secrets
+import selectors
 import threading
+import time
 from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 
@@ -13,6 +15,7 @@ from lab.mailu.server import Certificates, MailuServer
 
 T = TypeVar("T")
 _SECONDS = 30.0
+_REST_SECONDS = 5.0
 
 
 class MailuHost:
@@ -20,7 +23,8 @@ class MailuHost:
 
     def __init__(self, certificates: Certificates) -> None:
         self._certificates = certificates
-        self._loop = asyncio.new_event_loop()
+        self._sockets = selectors.DefaultSelector()
+        self._loop = asyncio.SelectorEventLoop(self._sockets)
         self._thread = threading.Thread(target=self._loop.run_forever, name="mailu", daemon=True)
         self._thread.start()
         self.servers: list[MailuServer] = []
@@ -57,20 +61,22 @@ class MailuHost:
         """All servers, and the loop."""
         for server in self.servers:
             self.run(server.stop())
-        self.run(_rest())
+        self.run(self._rest())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_SECONDS)
         self._loop.close()
 
-
-async def _rest() -> None:
-    """End what is still running, and let the loop close what was cut."""
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
-    for _ in range(5):
-        await asyncio.sleep(0)
+    async def _rest(self) -> None:
+        """End what is still running, and let the loop close what was cut: its own wake-up alone is left then."""
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        deadline = time.monotonic() + _REST_SECONDS
+        while len(self._sockets.get_map()) > 1 and time.monotonic() < deadline:
+            await asyncio.sleep(0.005)
+        for _ in range(10):  # a TLS connection takes some rounds more to be closed
+            await asyncio.sleep(0)
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import contextlib
 import imaplib
 import re
 import smtplib
+import socket
 import ssl
 from collections.abc import Sequence
 
@@ -73,6 +74,7 @@ def _by_imap(server: MailServer, email: str, password: str, seconds: float) -> L
     """AUTHENTICATE PLAIN, which takes any password; LOGIN of Python's library takes ASCII alone."""
     imap = imaplib.IMAP4_SSL(server.host, server.imap_port, ssl_context=tls_context(server.ca), timeout=seconds)
     try:
+        imap.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # imaplib sends a line in two; 40 ms each time
         if "AUTH=PLAIN" not in imap.capabilities:
             return LoginResult(Way.IMAP, Verdict.NOT_OFFERED, "it offers no login by password")
         try:

@@ -111,14 +111,15 @@ class MailuApi:
             raise self._not_recognized(request, f"it redirects, with {answer.status}")
         if answer.content_type != "application/json":
             raise self._not_recognized(request, f"{answer.status} with {answer.content_type or 'no content type'}")
-        if answer.status == 404:
-            return None
-        if answer.status != 200:
+        if answer.status not in (200, 404):
             raise self._refused(request, answer.status, _fields(answer.body))
         try:
+            if answer.status == 404:
+                msgspec.json.decode(answer.body, type=_Done)  # another program has other words for an unknown path
+                return None
             return msgspec.json.decode(answer.body, type=kind)
         except msgspec.MsgspecError:
-            raise self._not_recognized(request, "200 with an answer of another shape") from None
+            raise self._not_recognized(request, f"{answer.status} with an answer of another shape") from None
 
     def _check_access(self, answer: Answer) -> None:
         if answer.status in (401, 403):

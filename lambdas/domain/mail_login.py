@@ -1,11 +1,14 @@
 """What a login at a mail server proves of a password, and what it leaves open."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit
 
 from lambdas.domain.mailu_errors import MailuAddressInvalid
+
+_ADDRESS = re.compile(r"https://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]*[A-Za-z0-9])(:(?P<port>[0-9]{1,5}))?/?")
 
 
 class Way(StrEnum):
@@ -61,12 +64,8 @@ class MailServer:
 
     def __post_init__(self) -> None:
         """Raises `MailuAddressInvalid`."""
-        try:
-            parts = urlsplit(self.address)
-            good = bool(parts.hostname) and parts.scheme == "https" and parts.path in ("", "/") and parts.port != 0
-        except ValueError:
-            good = False
-        if not good or "@" in self.address or "?" in self.address or "#" in self.address:
+        match = _ADDRESS.fullmatch(self.address)
+        if not match or not 0 < int(match["port"] or 443) < 65_536:
             raise MailuAddressInvalid(address=ascii(self.address)[:80])
 
     @property

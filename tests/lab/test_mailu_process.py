@@ -76,6 +76,20 @@ def test_open_connections_are_seen_and_cut(process: MailuProcess, tls: ssl.SSLCo
     assert f"Login attempt for: {USERS[1].email}/imap/993" in process.log(1)
 
 
+def test_clients_can_be_seen_as_from_elsewhere_and_lock_outs_be_forgotten(
+    process: MailuProcess, tls: ssl.SSLContext
+) -> None:
+    process.see_as("127.0.0.1", "203.0.113.77", server=1)
+    with urllib3.PoolManager(ssl_context=tls, retries=False, timeout=10) as pool:
+        wrong = {"Authorization": "Bearer wrong"}
+        statuses = [pool.request("GET", f"{process.address(1)}/api/v1/user", headers=wrong).status for _ in range(6)]
+    assert statuses == [403] * 5 + [429]
+    assert "Authentication attempt from 203.0.113.77 has been rate-limited." in process.log(1)
+    assert _users(process, tls, 1).status == 429
+    process.forget_limits(1)
+    assert _users(process, tls, 1).status == 200
+
+
 def test_a_server_goes_down_and_comes_up_on_the_same_ports(process: MailuProcess, tls: ssl.SSLContext) -> None:
     process.down(0)
     with pytest.raises(urllib3.exceptions.NewConnectionError):
