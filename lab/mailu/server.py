@@ -23,6 +23,8 @@ from lab.mailu.web import Web
 from lab.processes import LOOPBACK
 
 _CUT_SECONDS = 1.0
+_GOODBYE_SECONDS = 0.2
+"""For a client to answer the end of TLS; asyncio would wait for half a minute."""
 
 
 @dataclass
@@ -101,7 +103,8 @@ class MailuServer:
             await asyncio.sleep(0.005)  # what was cut says so when the loop comes round
 
     async def _listen(self, create: Callable[..., object], port: int, tls: ssl.SSLContext | None) -> int:
-        server = await create(host=LOOPBACK, port=port, ssl=tls)  # type: ignore[misc]  # asyncio's, of either kind
+        more = {"ssl": tls, "ssl_shutdown_timeout": _GOODBYE_SECONDS} if tls else {}
+        server = await create(host=LOOPBACK, port=port, **more)  # type: ignore[misc]  # asyncio's, of either kind
         assert isinstance(server, asyncio.Server)
         self._listening.servers.append(server)
         return int(server.sockets[0].getsockname()[1])
