@@ -5,15 +5,17 @@ not have come back; all else is one statement at a time on the backup's side. No
 
 On the backup's side, for table i: `found_i` has the keys that are missing in live, `asked_i` and `back_i` what goes to
 live and comes from there. `mailark_step` is the round that found a row, `mailark_parent` says that it was not asked for
-and others refer to it, `mailark_left` is the round that left it out, if any. `scope_i` has what conditions name.
+and others refer to it, `mailark_left` is the round that left it out, if any: 0 where live has its key, and has given it
+to another row. `scope_i` has what conditions name, and `met_i` what rows found refer to and live has.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from psycopg import sql
 
 from lambdas.adapters.recovery_condition import Condition
-from lambdas.adapters.recovery_session import Session, equal, identifier, names, sent, taken, temporary
+from lambdas.adapters.recovery_session import Session, as_text, equal, identifier, names, sent, taken, temporary
+from lambdas.adapters.row_identity import RowIdentity
 from lambdas.adapters.table_shapes import Shape, differences, key_differences
 from lambdas.domain.foreign_keys import ForeignKey, ForeignKeys, Table
 from lambdas.domain.recovery_errors import (
@@ -21,16 +23,25 @@ from lambdas.domain.recovery_errors import (
     RecoverySchemaDiffers,
     RecoveryTableMissing,
 )
+from lambdas.domain.recovery_plan import CONFLICTS_LISTED, PARENT_TAKEN, Conflict
 from lambdas.domain.recovery_scope import ScopeItem, check_condition, find_table
 
 
 class MissingRows:
     """The rows that a scope misses in live, once `find` has run."""
 
-    def __init__(self, backup: Session, live: Session, scope: Iterable[ScopeItem], follow: bool = True) -> None:
+    def __init__(
+        self,
+        backup: Session,
+        live: Session,
+        scope: Iterable[ScopeItem],
+        follow: bool = True,
+        contents: bool = False,
+    ) -> None:
         """Look at both schemas, and make the temporary tables; begin transactions after it.
 
-        Without `follow`, foreign keys are not looked at.
+        Without `follow`, foreign keys are not looked at, and a row is told by its key alone. With `contents`, live rows
+        are held against the backup's by what they hold too.
 
         Raises `RecoveryTableUnknown`, `RecoveryTableMissing`, `RecoveryKeyDiffers`, `RecoveryConditionInvalid`.
         """
@@ -49,6 +60,13 @@ class MissingRows:
         self._numbered: set[tuple[Session, Table]] = set()
         for table in self.tables:
             self._make_tables(table)
+        self._identities = {
+            table: RowIdentity(backup, live, table, self.temp, contents)
+            for table in self.tables
+            if follow and live.shape(table).key
+        }
+        self.taken: list[Conflict] = []
+        """Rows whose key another row has, and live rows that hang on such; the first ones."""
         self._conditions = {
             each: self._condition(number, *each) for number, each in enumerate(sorted(set(self._scope))) if each[1]
         }
@@ -58,15 +76,18 @@ class MissingRows:
 
         First down, from the rows in scope to those that refer to them; then up, from all of these to what they refer
         to. Rows that are live stop the search, as what hangs on them was not deleted with the scope; but a row that a
-        condition names is asked for with what refers to it, though it be live itself.
+        condition names is asked for with what refers to it, though it be live itself. A live row that is another one
+        with the same key stops neither search, as what hung on the row of the backup cannot hang on it.
         """
         for table, where in self._scope:
             self._collect(table, where)
-        fresh = self._ask_all({table for table, _ in self._scope}, parents=False)
+        fresh = self._ask_all({table for table, _ in self._scope}, parents=False, counted=True)
         keys = [key for table in {table for table, where in self._scope if where} for key in self.keys.to_parent(table)]
         fresh |= self._ask_all({key.child for key in keys if self._collect_children(key, 0, "scope")}, parents=False)
         self._follow(fresh, self._collect_children, parents=False)
         self._follow(set(self.found()), self._collect_parents, parents=True)
+        while any(self._spread(key) for key in self.keys.all if key.child in self._place):
+            pass
 
     def found(self) -> list[Table]:
         """The tables that miss rows."""
@@ -82,6 +103,11 @@ class MissingRows:
         """Where tables differ between the two, in words; the first ones."""
         found = [text for table in tables for text in differ(self.backup.shape(table), self.live.shape(table))]
         return "; ".join(found[:10] + ([f"and {len(found) - 10} more"] if len(found) > 10 else []))
+
+    @property
+    def changed(self) -> dict[str, int]:
+        """By table, how many live rows in scope or referred to hold something else than in the backup."""
+        return {str(table): one.changed for table, one in self._identities.items() if one.changed}
 
     def temp(self, kind: str, table: Table) -> sql.Identifier:
         """The temporary table of a kind for a table."""
@@ -152,7 +178,7 @@ class MissingRows:
                 for key in self.keys.from_child(table) if parents else self.keys.to_parent(table):
                     if collect(key, since):
                         asked.add(key.parent if parents else key.child)
-            fresh = self._ask_all(asked, parents)
+            fresh = self._ask_all(asked, parents, counted=parents)
             since = self._step
 
     def _collect_children(self, key: ForeignKey, since: int, kind: str = "found") -> int:
@@ -175,23 +201,51 @@ class MissingRows:
         )
 
     def _collect_parents(self, key: ForeignKey, since: int) -> int:
-        """Put the keys of the rows that those found since a round refer to into `asked`."""
+        """Put the keys of the rows that those found or met since a round refer to into `asked`."""
         own = self.backup.key(key.parent)
-        return self.backup.run(
-            sql.SQL(
-                "insert into {asked} select distinct {own} from {child} t join {parent} p on {linked}"
-                " where t.mailark_step >= {since} and not exists (select from {found} g where {same})"
-            ).format(
-                asked=self.temp("asked", key.parent),
-                own=names(own, "p"),
-                child=self.found_rows(key.child, key.columns, key.within),
-                parent=self.source(self.backup, key.parent),
-                linked=equal("t", key.columns, "p", key.parent_columns),
-                since=since,
-                found=self.temp("found", key.parent),
-                same=equal("g", own, "p", own),
-            )
+        query = sql.SQL(
+            "insert into {asked} select distinct {own} from {child} t join {parent} p on {linked}"
+            " where t.mailark_step >= {since} and t.mailark_left is null"
+            " and not exists (select from {found} g where {same}) and not exists (select from {met} g where {same})"
         )
+        return sum(
+            self.backup.run(
+                query.format(
+                    asked=self.temp("asked", key.parent),
+                    own=names(own, "p"),
+                    child=self.found_rows(key.child, key.columns, key.within, kind),
+                    parent=self.source(self.backup, key.parent),
+                    linked=equal("t", key.columns, "p", key.parent_columns),
+                    since=since,
+                    found=self.temp("found", key.parent),
+                    met=self.temp("met", key.parent),
+                    same=equal("g", own, "p", own),
+                )
+            )
+            for kind in ("found", "met")
+        )
+
+    def _spread(self, key: ForeignKey) -> int:
+        """Take the rows met that refer to one whose key another row has for others too. How many these are.
+
+        They are live, and what they refer to is not what it was: what hung on them would hang there.
+        """
+        own, found = self.backup.key(key.child), self.temp("found", key.child)
+        rows = sql.SQL(
+            "from {} t join {} p on {} where p.mailark_left = 0 and not exists (select from {} g where {})"
+        ).format(
+            self.found_rows(key.child, key.columns, key.within, "met"),
+            self.found_rows(key.parent, key.parent_columns),
+            equal("t", key.columns, "p", key.parent_columns),
+            found,
+            equal("g", own, "t", own),
+        )
+        room = CONFLICTS_LISTED - len(self.taken)
+        for texts in self.backup.rows(sql.SQL("select {} {} limit {}").format(as_text(own, "t"), rows, room)):
+            shown = dict(zip(own, map(str, texts), strict=True))
+            self.taken.append(Conflict(str(key.child), shown, PARENT_TAKEN, key.name, list(key.columns), shown))
+        insert = sql.SQL("insert into {} select {}, {}, true, 0 {}")
+        return self.backup.run(insert.format(found, names(own, "t"), self._step, rows))
 
     def found_rows(
         self, table: Table, columns: Sequence[str], within: Table | None = None, kind: str = "found"
@@ -208,24 +262,54 @@ class MissingRows:
             equal("f", key, "r", key),
         )
 
-    def _ask_all(self, tables: set[Table], parents: bool) -> set[Table]:
-        """Find out which of the keys in `asked` live lacks: these are found. The tables for which there were any."""
+    def _ask_all(self, tables: set[Table], parents: bool, counted: bool = False) -> set[Table]:
+        """Find out which of the keys in `asked` live lacks or has given to other rows: these are found.
+
+        The tables for which there were any, or for which `parents` are met. `counted` is as `RowIdentity` has it.
+        """
         self._step += 1
         fresh = set()
         for table in sorted(tables):
             asked, found = self.temp("asked", table), self.temp("found", table)
             key = names(self.backup.key(table))
             distinct = sql.SQL("from (select distinct {} from {}) t").format(key, asked)
-            if self.ask(table, distinct):
-                self.backup.run(
-                    sql.SQL("insert into {} select {}, {}, {} from {}").format(
-                        found, key, self._step, parents, self.temp("back", table)
-                    )
-                )
+            lacking = self.ask(table, distinct)
+            insert = sql.SQL("insert into {} select {}, {}, {}, {} from {}")
+            back = self.temp("back", table)
+            others = self._ask_identity(table, parents, counted)
+            if lacking:
+                self.backup.run(insert.format(found, key, self._step, parents, None, back))
+            if others:
+                self.backup.empty(back)
+                self.backup.fill(taken(back, self.backup.key(table)), others)
+                self.backup.run(insert.format(found, key, self._step, parents, 0, back))
+            if lacking or others:
                 self.backup.analyze(found)
+                fresh.add(table)
+            if parents and self._meet(table):
                 fresh.add(table)
             self.backup.empty(asked)
         return fresh
+
+    def _ask_identity(self, table: Table, parents: bool, counted: bool) -> Iterator[bytes] | None:
+        """The keys in `asked` that other rows have on live, which are listed; None without any."""
+        identity = self._identities.get(table)
+        others = identity.compare(parents, counted) if identity else None
+        if identity and others:
+            self.taken += identity.listed(parents, CONFLICTS_LISTED - len(self.taken))
+        return others
+
+    def _meet(self, table: Table) -> int:
+        """Remember what was asked for and is live; how many rows these are."""
+        key, met = self.backup.key(table), self.temp("met", table)
+        return self.backup.run(
+            sql.SQL(
+                "insert into {} select distinct {}, {} from {} t where not exists (select from {} g where {})"
+            ).format(
+                met, names(key, "t"), self._step, self.temp("asked", table), self.temp("found", table),
+                equal("g", key, "t", key),
+            )
+        )  # fmt: skip
 
     # --- before the search --------------------------------------------------------------------------------
 
@@ -269,8 +353,8 @@ class MissingRows:
                 )
             key = names(side.key(table))
             source = side.source(table, content)
-            for kind in ("asked", "back", "scope", "found"):
-                marks = ", 0 mailark_step, false mailark_parent, 0 mailark_left" if kind in ("scope", "found") else ""
+            for kind in ("asked", "back", "scope", "met", "found"):
+                marks = "" if kind in ("asked", "back") else ", 0 mailark_step, false mailark_parent, 0 mailark_left"
                 side.run(
                     sql.SQL("create temporary table {} as select {}{} from {} t with no data").format(
                         self.temp(kind, table), key, sql.SQL(marks), source

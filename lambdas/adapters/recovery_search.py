@@ -26,9 +26,10 @@ from lambdas.domain.recovery_scope import ScopeItem
 class Search:
     """What is missing, and what stands against it, as a plan."""
 
-    def __init__(self, backup: Session, live: Session, scope: Sequence[ScopeItem]) -> None:
+    def __init__(self, backup: Session, live: Session, scope: Sequence[ScopeItem], contents: bool = False) -> None:
+        """With `contents`, live rows are held against the backup's by what they hold too: this takes its time."""
         self._backup, self._live = backup, live
-        self.missing = MissingRows(backup, live, scope)
+        self.missing = MissingRows(backup, live, scope, contents=contents)
         self._conflicts = RowConflicts(self.missing)
 
     def lock_unnumbered(self) -> None:
@@ -60,6 +61,7 @@ class Search:
             digest=digest.hexdigest(),
             unlinked=self._unlinked() if samples else {},
             only_in_backup=self._only_in_backup(),
+            changed=self.missing.changed,
         )
 
     def csv(self, table: Table) -> Generator[bytes, None, None]:

@@ -1,6 +1,7 @@
 """Which of the missing rows cannot come back as they were, and which others depend on these.
 
-They are marked in `found_i` by the round that left them out: 1 for a conflict of their own, more for dependants.
+They are marked in `found_i` by the round that left them out: 0 where the search found their key with another row, 1 for
+another conflict of their own, more for dependants.
 """
 
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ class RowConflicts:
         """Make the temporary tables; begin transactions after it."""
         self._missing, self._backup, self._live = missing, missing.backup, missing.live
         self.listed: list[Conflict] = []
+        """The first ones, once `find` has run."""
         self._values = {key: temporary(f"values_{place}") for place, key in enumerate(missing.live.schema.keys.all)}
         for table in missing.tables:
             self._make_tables(table)
@@ -28,6 +30,7 @@ class RowConflicts:
     def find(self) -> int:
         """Mark every row that cannot come back, list the first ones; how many rows these are."""
         tables = self._missing.found()
+        self.listed = [*self._missing.taken]
         for table in tables:
             used = self._used(table)
             if used and self._stage(table, used):
@@ -51,7 +54,7 @@ class RowConflicts:
 
     def _stage(self, table: Table, columns: list[str]) -> int:
         """Send what the unique keys look at to live."""
-        rows = sql.SQL("from {} t").format(self._missing.found_rows(table, columns))
+        rows = sql.SQL("from {} t where t.mailark_left is null").format(self._missing.found_rows(table, columns))
         staged = self._missing.temp("staged", table)
         count = self._live.fill(taken(staged, columns), self._backup.blocks(sent(columns, rows)))
         self._live.analyze(staged)
@@ -102,8 +105,9 @@ class RowConflicts:
         within = key.within if key in missing.keys.all else None
         child = missing.found_rows(key.child, columns, within)
         present = [sql.SQL("{} is not null").format(sql.Identifier("t", column)) for column in columns]
+        another = sql.SQL("t.mailark_left is distinct from 0")
         rest = sql.SQL("from (select distinct {} from {} t where {}) t").format(
-            names(columns, "t"), child, sql.SQL(" and ").join(present)
+            names(columns, "t"), child, sql.SQL(" and ").join([*present, another])
         )
         if key.parent in missing.tables and key in missing.keys.all:
             parent = missing.found_rows(key.parent, key.parent_columns)
@@ -118,7 +122,9 @@ class RowConflicts:
         if not backup.fill(taken(values, columns), self._live.blocks(sent(columns, nowhere))):
             return
         own = backup.key(key.child)
-        rows = sql.SQL("from {} t join {} v on {}").format(child, values, equal("t", columns, "v", columns))
+        rows = sql.SQL("from {} t join {} v on {} where {}").format(
+            child, values, equal("t", columns, "v", columns), another
+        )
         self._list(key, backup.rows(self._some(own, rows)), "parent missing")
         self._leave_rows(key.child, rows, 1)
 
@@ -140,7 +146,7 @@ class RowConflicts:
 
     def _leave_dependants(self, key: ForeignKey, step: int) -> int:
         own = self._backup.key(key.child)
-        rows = sql.SQL("from {} t join {} p on {} where p.mailark_left = {} and t.mailark_left is null").format(
+        rows = sql.SQL("from {} t join {} p on {} where p.mailark_left <= {} and t.mailark_left is null").format(
             self._missing.found_rows(key.child, key.columns, key.within),
             self._missing.found_rows(key.parent, key.parent_columns),
             equal("t", key.columns, "p", key.parent_columns),

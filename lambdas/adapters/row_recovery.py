@@ -53,7 +53,7 @@ def plan_recovery(
     `RecoveryConditionInvalid`, and what `connected` raises.
     """
     with recovery_sessions(backup, live, statement_seconds) as (there, here):
-        search = Search(there, here, scope)
+        search = Search(there, here, scope, contents=True)
         with reading(there), reading(here):
             return search.plan(on_conflict, samples=True)
 

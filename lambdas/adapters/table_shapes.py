@@ -32,13 +32,14 @@ class UniqueKey:
 
 @dataclass(frozen=True)
 class Shape:
-    """One table. `key` is its primary key in the key's own order, empty if it has none."""
+    """One table. `key` is its primary key in the key's own order, and `key_name` its name; both empty without one."""
 
     table: Table
     partitioned: bool
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     uniques: tuple[UniqueKey, ...]
+    key_name: str
 
     @property
     def stored(self) -> list[str]:
@@ -59,7 +60,9 @@ _TABLES = f"""
 select n.nspname, c.relname, c.relkind = 'p',
        array(select a.attname::text from pg_index i, unnest(i.indkey) with ordinality k(num, place)
                join pg_attribute a on a.attrelid = c.oid and a.attnum = k.num
-              where i.indrelid = c.oid and i.indisprimary and k.place <= i.indnkeyatts order by k.place)
+              where i.indrelid = c.oid and i.indisprimary and k.place <= i.indnkeyatts order by k.place),
+       coalesce((select x.relname from pg_index i join pg_class x on x.oid = i.indexrelid
+                  where i.indrelid = c.oid and i.indisprimary), '')
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
  where c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence <> 't' and {_SYSTEM}
 """  # noqa: S608  # made of constants
@@ -119,9 +122,9 @@ def read_schema(connection: Rows) -> Schema:
         uniques.setdefault(Table(schema, name), []).append(key)
     shapes = {
         (table := Table(schema, name)): Shape(
-            table, partitioned, tuple(columns.get(table, ())), tuple(key), tuple(uniques.get(table, ()))
+            table, partitioned, tuple(columns.get(table, ())), tuple(key), tuple(uniques.get(table, ())), key_name
         )
-        for schema, name, partitioned, key in connection.execute(_TABLES)
+        for schema, name, partitioned, key, key_name in connection.execute(_TABLES)
     }
     keys = [
         ForeignKey(

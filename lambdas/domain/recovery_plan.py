@@ -13,7 +13,17 @@ from typing import Literal
 from lambdas.domain.canonical import canonical_json
 
 OnConflict = Literal["stop", "skip"]
-Problem = Literal["taken", "parent missing", "depends on one left out"]
+Problem = Literal[
+    "taken",
+    "parent missing",
+    "depends on one left out",
+    "its key is taken by another row since",
+    "it hangs on a row whose key is taken by another since",
+]
+KEY_TAKEN: Literal["its key is taken by another row since"] = "its key is taken by another row since"
+PARENT_TAKEN: Literal["it hangs on a row whose key is taken by another since"] = (
+    "it hangs on a row whose key is taken by another since"
+)
 
 SAMPLE_ROWS = 5
 SHOWN_CHARACTERS = 80
@@ -48,7 +58,8 @@ class Conflict:
     """A row that cannot be brought back as it was.
 
     `key` is the row's, by column; for a table without primary key it is a digest of the row. `constraint` is the unique
-    key that the live row `live_key` has taken since, or the foreign key whose parent is nowhere or is left out.
+    key that the live row `live_key` has taken since, or the foreign key whose parent is nowhere or is left out. Where
+    the live row has the row's primary key and is another, it is that, and `columns` are those that say so.
     """
 
     table: str
@@ -88,7 +99,8 @@ class RecoveryPlan:
 
     `conflicts` lists at most `CONFLICTS_LISTED` of `conflict_count` rows. `unlinked` counts, by table and columns, the
     live rows that referred to a row of this plan and no longer do (ON DELETE SET NULL): they are not touched.
-    `only_in_backup` names tables that refer to rows of this plan, and that the live database no longer has.
+    `only_in_backup` names tables that refer to rows of this plan, and that the live database no longer has. `changed`
+    counts, by table, live rows of the scope, or that rows of this plan hang on, that hold something else since.
     """
 
     tables: list[TablePlan]
@@ -98,6 +110,7 @@ class RecoveryPlan:
     digest: str
     unlinked: dict[str, int] = field(default_factory=dict)
     only_in_backup: list[str] = field(default_factory=list)
+    changed: dict[str, int] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:

@@ -22,6 +22,9 @@ def preview_text(plan: RecoveryPlan, database: str, backup_id: str, data_from: s
     if plan.unlinked:
         told = [f"  {name}: {count}" for name, count in plan.unlinked.items()]
         parts.append("\n".join(["Live rows that referred to these rows, and stay without:", *told]))
+    if plan.changed:
+        told = [f"  {name}: {count}" for name, count in plan.changed.items()]
+        parts.append("\n".join(["Live rows in scope or referred to, changed since the backup, not touched:", *told]))
     if plan.only_in_backup:
         parts.append(f"Tables that only the backup has, left alone: {', '.join(plan.only_in_backup)}")
     return "\n\n".join(parts) + "\n"

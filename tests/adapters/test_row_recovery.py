@@ -189,7 +189,6 @@ def test_the_same_loss_has_the_same_digest_and_another_has_another(deleted: Pair
 
 def test_what_was_not_approved_is_not_imported(deleted: Pair) -> None:
     plan = deleted.plan(ORGANIZATION)
-    deleted.change("insert into organizations (id, name, billing_email) values (2, 'Taken', 'taken@example.org')")
     before = deleted.contents()
     wider = "organizations where id in (1, 2, 3)"
     deleted.change("delete from organizations where id = 3")
@@ -253,20 +252,20 @@ def test_skip_leaves_out_the_row_in_conflict_and_all_that_depends_on_it(taken: P
     assert again.left_out > 0
 
 
-def test_rows_that_have_all_come_into_conflict_since_the_approval_are_not_what_was_approved(deleted: Pair) -> None:
+def test_rows_that_have_all_come_into_conflict_since_the_approval_are_not_what_was_approved(service: Pair) -> None:
     """Nothing could be inserted, as in a second run, and yet nothing of what was approved is live."""
     one_user = f"users where id = {USER}"
-    deleted.change("insert into organizations (id, name, billing_email) values (2, 'Back', 'back@example.org')")
-    plan = deleted.plan(one_user, on_conflict="skip")
+    service.change(f"delete from users where id = {USER}")  # noqa: S608  # ours
+    plan = service.plan(one_user, on_conflict="skip")
     assert (plan.rows > 0, plan.conflict_count) == (True, 0)
-    email = deleted.server.query(f"select email from users where id = {USER}", deleted.backup.database)[0][0]  # noqa: S608  # ours
-    deleted.change(
+    email = service.server.query(f"select email from users where id = {USER}", service.backup.database)[0][0]  # noqa: S608  # ours
+    service.change(
         f"insert into users (id, organization_id, email, password_hash) values (70001, 1, '{email}', 'x')"  # noqa: S608  # ours
     )
-    now = deleted.contents()
+    now = service.contents()
     with pytest.raises(RecoveryPlanChanged, match=plan.digest[:12]):
-        import_rows(deleted.backup, deleted.live, items([one_user]), plan.digest, "skip")
-    assert deleted.contents() == now
+        import_rows(service.backup, service.live, items([one_user]), plan.digest, "skip")
+    assert service.contents() == now
 
 
 def test_a_row_whose_parent_is_nowhere_is_a_conflict(service: Pair) -> None:
@@ -353,7 +352,8 @@ def test_a_row_that_another_session_writes_meanwhile_is_not_overwritten(deleted:
             deleted.change(other)
         insert(self, table, target)
 
-    with patch.object(RowImport, "_insert", beaten), pytest.raises(RecoveryPlanChanged):
+    taken = r"first public\.organizations \(its key is taken by another row since: organizations_pkey\)"
+    with patch.object(RowImport, "_insert", beaten), pytest.raises(RecoveryConflicts, match=taken):
         import_rows(deleted.backup, deleted.live, items([ORGANIZATION]), plan.digest)
     assert deleted.ask("select name from organizations where id = 2") == [("Mine",)]
     assert deleted.ask("select 1 from users where organization_id = 2") == []

@@ -46,7 +46,9 @@ def test_conflicts_are_counted_and_said_to_stop_the_import_or_to_be_left_out() -
 
 
 def test_what_is_not_touched_is_told() -> None:
-    text = _text(_plan(unlinked={"public.activity_logs (user_id)": 12}, only_in_backup=["public.old"]))
+    left = {"unlinked": {"public.activity_logs (user_id)": 12}, "only_in_backup": ["public.old"]}
+    text = _text(_plan(**left, changed={"public.users": 3}))
+    assert "\n\nLive rows in scope or referred to, changed since the backup, not touched:\n  public.users: 3\n" in text
     assert "Live rows that referred to these rows, and stay without:\n  public.activity_logs (user_id): 12\n" in text
     assert text.endswith("Tables that only the backup has, left alone: public.old\n")
 
