@@ -65,6 +65,8 @@ class MissingRows:
             for table in self.tables
             if follow and live.shape(table).key
         }
+        self.dated = False
+        self._newest: list[tuple[int, str]] = []
         self.taken: list[Conflict] = []
         """Rows whose key another row has, and live rows that hang on such; the first ones."""
         self._conditions = {
@@ -109,6 +111,14 @@ class MissingRows:
         """By table, how many live rows in scope or referred to hold something else than in the backup."""
         return {str(table): one.changed for table, one in self._identities.items() if one.changed}
 
+    @property
+    def newest(self) -> str:
+        """With `dated` and `contents`, the transaction that last wrote a row which live has just as the backup has it.
+
+        Of rows that were asked for; empty where there is none.
+        """
+        return min(self._newest, default=(0, ""))[1]
+
     def temp(self, kind: str, table: Table) -> sql.Identifier:
         """The temporary table of a kind for a table."""
         return temporary(f"{kind}_{self._place[table]}")
@@ -128,12 +138,13 @@ class MissingRows:
             sql.SQL(
                 "insert into {content} select d, row_number() over (partition by d), part, tid from"
                 " (select encode(sha256(convert_to(row({columns})::text, 'UTF8')), 'hex') d, tableoid part, ctid tid"
-                " from {only}{table}) x"
+                " from {only}{table}{visible}) x"
             ).format(
                 content=content,
                 columns=names(sorted(shape.stored)),
                 only=sql.SQL("" if shape.partitioned else "only "),
                 table=identifier(table),
+                visible=side.visible(),
             )
         )
         side.analyze(content)
@@ -277,6 +288,8 @@ class MissingRows:
             insert = sql.SQL("insert into {} select {}, {}, {}, {} from {}")
             back = self.temp("back", table)
             others = self._ask_identity(table, parents, counted)
+            if self.dated:
+                self._date(table)
             if lacking:
                 self.backup.run(insert.format(found, key, self._step, parents, None, back))
             if others:
@@ -298,6 +311,21 @@ class MissingRows:
         if identity and others:
             self.taken += identity.listed(parents, CONFLICTS_LISTED - len(self.taken))
         return others
+
+    def _date(self, table: Table) -> None:
+        """Look for the newest of the rows in `asked` that live has with the same contents."""
+        if identity := self._identities.get(table):
+            self._newest += identity.newest()
+            return
+        only = sql.SQL("" if self.live.shape(table).partitioned else "only ")
+        key = self.live.key(table)
+        query = sql.SQL(
+            "select age(l.xmin), l.xmin::text from {} t join {} c on {} join {}{} l on l.tableoid = c.mailark_part"
+            " and l.ctid = c.mailark_tid order by 1 limit 1"
+        ).format(
+            self.temp("asked", table), self.temp("content", table), equal("t", key, "c", key), only, identifier(table)
+        )
+        self._newest += [(int(str(age)), str(number)) for age, number in self.live.rows(query)]
 
     def _meet(self, table: Table) -> int:
         """Remember what was asked for and is live; how many rows these are."""

@@ -1,5 +1,6 @@
 """The search for missing rows as a person sees it: a plan with counts, samples and conflicts, and CSV."""
 
+import hashlib
 from collections.abc import Generator, Iterator, Sequence
 
 from psycopg import sql
@@ -64,6 +65,29 @@ class Search:
             changed=self.missing.changed,
         )
 
+    def newest(self) -> str:
+        """The transaction that last wrote a live row in scope that is as in the backup; it takes `contents`."""
+        self.missing.dated = True
+        self.missing.find()
+        return self.missing.newest
+
+    def arrived(self, tables: Sequence[Table]) -> bool:
+        """Whether live has each row of these tables that would come back, and it holds the same there.
+
+        What `live.without` has written counts from now on.
+        """
+        self._live.without = ""
+        for table in tables:
+            keyed = self._live.shape(table).key
+            if not keyed:
+                self.missing.number_rows(self._live, table)
+            found = sql.SQL("from {} t where t.mailark_left is null").format(self.missing.temp("found", table))
+            if self.missing.ask(table, found):
+                return False
+            if keyed and self._sum(self._rows(table)) != self._sum(self._rows(table, arrived=True)):
+                return False
+        return True
+
     def csv(self, table: Table) -> Generator[bytes, None, None]:
         """The missing rows of a table as CSV with headers, without what the server computes by itself."""
         key = self._backup.key(table)
@@ -119,24 +143,34 @@ class Search:
             samples.append({column.name: seen.get(column.name, HIDDEN) for column in shape.columns})
         return samples
 
-    def _rows(self, table: Table) -> Iterator[bytes]:
+    def _rows(self, table: Table, arrived: bool = False) -> Iterator[bytes]:
         """The rows that would come back, in an order that no collation changes: the key of each, and SHA-256 of it all.
 
-        What a row without primary key goes by is such a hash already.
+        What a row without primary key goes by is such a hash already. With `arrived`, those of live that were asked for
+        last, in the same words.
         """
-        key, found = self._backup.key(table), self.missing.temp("found", table)
+        side = self._live if arrived else self._backup
+        key, found = self._backup.key(table), self.missing.temp("asked" if arrived else "found", table)
         order = sql.SQL(", ").join([sql.SQL('{}::text collate "C"').format(sql.Identifier("f", name)) for name in key])
         whole = joined = sql.Composed([])
         if self._backup.shape(table).key:
             stored = names(self._backup.shape(table).stored, "t")
             whole = sql.SQL(", sha256(convert_to(row({})::text, 'UTF8'))").format(stored)
-            source = self.missing.source(self._backup, table)
+            source = self.missing.source(side, table)
             joined = sql.SQL("join {} t on {}").format(source, equal("f", key, "t", key))
-        return self._backup.blocks(
-            sql.SQL("copy (select {}{} from {} f {} where f.mailark_left is null order by {}) to stdout").format(
-                names(key, "f"), whole, found, joined, order
+        chosen = sql.SQL("" if arrived else "where f.mailark_left is null")
+        return side.blocks(
+            sql.SQL("copy (select {}{} from {} f {} {} order by {}) to stdout").format(
+                names(key, "f"), whole, found, joined, chosen, order
             )
         )
+
+    @staticmethod
+    def _sum(blocks: Iterator[bytes]) -> str:
+        total = hashlib.sha256()
+        for block in blocks:
+            total.update(block)
+        return total.hexdigest()
 
     def _only_in_backup(self) -> list[str]:
         keys, live = self._backup.schema.keys, self._live.schema.shapes

@@ -31,6 +31,8 @@ class Session:
         """`own_errors` for the one whose errors the surrounding `connected` would take for the other's."""
         self.login, self.connection = login, connection
         self._own_errors = own_errors
+        self.without = ""
+        """A transaction, as its number: this session takes the rows of tables that it has written for missing."""
         with self._told():
             connection.execute(_SETTINGS)
             self.schema: Schema = read_schema(connection)
@@ -94,11 +96,17 @@ class Session:
         only = sql.SQL("") if shape.partitioned or within not in (None, table) else sql.SQL("only ")
         name = identifier(within or table)
         if shape.key:
-            return sql.SQL("(select * from {}{})").format(only, name)
+            return sql.SQL("(select * from {}{}{})").format(only, name, self.visible())
         return sql.SQL(
             "(select c.mailark_digest, c.mailark_copy, r.* from {}{} r join {} c"
             " on c.mailark_part = r.tableoid and c.mailark_tid = r.ctid)"
         ).format(only, name, content)
+
+    def visible(self) -> sql.Composed:
+        """The WHERE that leaves out what `without` has written; nothing without one."""
+        if not self.without:
+            return sql.Composed([])
+        return sql.SQL(" where xmin <> {}::xid").format(sql.Literal(self.without))
 
     def failed(self, error: psycopg.Error) -> MailarkError:
         """An error of this side in Mailark's words."""

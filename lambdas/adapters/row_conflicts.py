@@ -131,7 +131,7 @@ class RowConflicts:
     def _plain(self, table: Table) -> sql.Composed:
         """A table of live as it is: it need not be one that the backup has."""
         only = "" if self._live.shape(table).partitioned else "only "
-        return sql.SQL("{}{}").format(sql.SQL(only), identifier(table))
+        return sql.SQL("(select * from {}{}{})").format(sql.SQL(only), identifier(table), self._live.visible())
 
     def _follow(self, tables: list[Table]) -> None:
         """Mark what refers to a row left out, and what refers to that, until there is no more."""

@@ -108,10 +108,10 @@ class RowIdentity:
             found.append(Conflict(str(self._table), own, KEY_TAKEN, self._live.shape(self._table).key_name, which, own))
         return found
 
-    def newest(self) -> tuple[int, str] | None:
+    def newest(self) -> list[tuple[int, str]]:
         """The transaction that last wrote one of the rows in `known` that hold the same as in the backup, with its age.
 
-        None where there is no such row.
+        It takes `contents`; nothing where there is no such row.
         """
         only = sql.SQL("" if self._live.shape(self._table).partitioned else "only ")
         rows = self._live.rows(
@@ -123,7 +123,7 @@ class RowIdentity:
                 sql.SQL("t.mailark_content = {}").format(self._hash("l")),
             )
         )
-        return (int(str(rows[0][0])), str(rows[0][1])) if rows else None
+        return [(int(str(age)), str(number)) for age, number in rows]
 
     # --- SQL ----------------------------------------------------------------------------------------------
 

@@ -73,9 +73,9 @@ def import_rows(
 
     What is found missing, in conflict and inserted is one deed: SERIALIZABLE, and tables without primary key are locked
     against writing. It is begun anew when another session's writing came in between. Done a second time, it does
-    nothing: what was approved is live. Raises `RecoveryPlanChanged`, `RecoveryConflicts`, `RecoveryRefused`,
-    `RecoveryNotProved`, `RecoveryNotOwner`, `RecoveryCollided`, and what `plan_recovery` raises: then nothing was
-    imported.
+    nothing, once it has seen that what was approved is live, to each value. Raises `RecoveryPlanChanged`,
+    `RecoveryConflicts`, `RecoveryRefused`, `RecoveryNotProved`, `RecoveryNotOwner`, `RecoveryCollided`, and what
+    `plan_recovery` raises: then nothing was imported.
     """
     for attempt in range(_ATTEMPTS):
         with recovery_sessions(backup, live, statement_seconds) as (there, here):
@@ -83,7 +83,7 @@ def import_rows(
             try:
                 with reading(there), _writing(here):
                     search.lock_unnumbered()
-                    return _import(search, approved, on_conflict, left_out)
+                    done, proved = _import(search, approved, on_conflict, left_out)
             except (errors.SerializationFailure, errors.DeadlockDetected):
                 continue
             except errors.UniqueViolation as error:
@@ -92,6 +92,9 @@ def import_rows(
                 table = Table(error.diag.schema_name or "", error.diag.table_name or "")
                 problem = error.diag.constraint_name or "a unique key"
                 raise RecoveryRefused(tables=table, state=error.sqlstate, problem=problem) from None
+        if not proved:
+            _prove_earlier(backup, live, scope, approved, on_conflict, statement_seconds)
+        return done
     raise RecoveryCollided(attempts=_ATTEMPTS)
 
 
@@ -112,18 +115,42 @@ def export_rows(
                     yield table, blocks
 
 
-def _import(search: Search, approved: str, on_conflict: OnConflict, left_out: int) -> Imported:
+def _import(search: Search, approved: str, on_conflict: OnConflict, left_out: int) -> tuple[Imported, bool]:
+    """What was imported, and whether it is proved: where nothing was missing, an earlier import may have done it."""
     plan = search.plan(on_conflict, samples=False)
     if plan.conflict_count and on_conflict == "stop":
         first = plan.conflicts[0].without_key if plan.conflicts else "unknown"
         raise RecoveryConflicts(count=f"{plan.conflict_count:,}", first=first)
     if plan.rows == 0 and plan.conflict_count <= left_out:  # nothing is missing but what was to be left out
-        return Imported({}, plan.conflict_count)
+        return Imported({}, plan.conflict_count), plan.digest == approved
     if plan.digest != approved:
         raise RecoveryPlanChanged(approved=approved[:12], found=plan.digest[:12])
     counts = {str(table): plan.rows for table, plan in zip(search.order(), plan.tables, strict=True) if plan.rows}
     RowImport(search.missing).run([table for table in search.order() if str(table) in counts])
-    return Imported(counts, plan.conflict_count)
+    return Imported(counts, plan.conflict_count), True
+
+
+def _prove_earlier(
+    backup: Login, live: Login, scope: Sequence[ScopeItem], approved: str, on_conflict: OnConflict, seconds: float
+) -> None:
+    """See that an import has done what was approved: nothing is missing, and that may have other causes.
+
+    An import is one transaction, and whoever wrote the newest of the rows that are as in the backup may be it. It is if
+    without its rows the plan is the one that was approved; and they are compared with the backup's to each value.
+    Raises `RecoveryPlanChanged`.
+    """
+    with recovery_sessions(backup, live, seconds) as (there, here):
+        search = Search(there, here, scope, contents=True)
+        with reading(there), reading(here):
+            number = search.newest()
+    with recovery_sessions(backup, live, seconds) as (there, here):
+        here.without = number
+        search = Search(there, here, scope)
+        with reading(there), reading(here):
+            plan = search.plan(on_conflict, samples=False)
+            if plan.digest == approved and search.arrived(search.order()):
+                return
+    raise RecoveryPlanChanged(approved=approved[:12], found=plan.digest[:12])
 
 
 @contextmanager

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from lab.postgres import PostgresServer
-from lambdas.adapters.row_recovery import import_rows
-from lambdas.domain.recovery_errors import RecoveryPlanChanged
+from lambdas.adapters.row_recovery import Imported, import_rows
+from lambdas.domain.recovery_errors import RecoveryConflicts, RecoveryPlanChanged
 from tests.adapters.recovery_world import Pair, items
 from tests.servers.postgres import PostgresServers
 
@@ -71,3 +71,63 @@ def test_a_value_of_a_row_that_does_not_come_back_changes_nothing(pair: Pair) ->
     pair.server.query("update owner set name = 'x' where id > 2; delete from thing where id > 2", pair.backup.database)
     done = import_rows(pair.backup, pair.live, items(SCOPE), approved)
     assert done.rows == dict.fromkeys(("public.log", "public.owner", "public.parts", "public.thing"), 2)
+
+
+# --- done before, or only gone ----------------------------------------------------------------------------
+
+
+def test_an_import_whose_answer_was_lost_is_seen_to_have_done_what_was_approved(pair: Pair) -> None:
+    pair.change("update thing set price = 7 where id = 3")
+    scope = ("thing", *SCOPE)
+    approved = pair.plan(*scope).digest
+    assert import_rows(pair.backup, pair.live, items(scope), approved).rows
+    pair.change("update thing set price = 8 where id = 3; insert into log values ('line 9', 9)")
+    pair.change("insert into owner values (9, 'new', 9); update thing set price = 9 where id = 4")
+    now = pair.contents()
+    assert import_rows(pair.backup, pair.live, items(scope), approved) == Imported({}, 0)
+    assert pair.contents() == now
+
+
+def test_so_is_one_that_left_rows_out(pair: Pair) -> None:
+    pair.change("create unique index on owner (rank); update owner set rank = 1 where id = 4")
+    plan = pair.plan(*SCOPE, on_conflict="skip")
+    assert plan.conflict_count == 2
+    for rows in (True, False):
+        done = import_rows(pair.backup, pair.live, items(SCOPE), plan.digest, "skip", left_out=2)
+        assert (bool(done.rows), done.left_out) == (rows, 2)
+
+
+@pytest.mark.parametrize(
+    ("scope", "change"),
+    [
+        ("owner where id = 1", "insert into owner values (1, 'somebody', 1); insert into thing values (1, 1, 99)"),
+        ("owner where id = 1", "insert into owner values (1, 'owner 1', 1); insert into thing values (1, 1, 99)"),
+        ("thing where id = 1", "insert into owner values (1, 'somebody', 7); insert into thing values (1, 1, 1)"),
+        ("parts", "insert into parts values ('2026-01-02', 1, 'two'), ('2026-01-03', 2, null)"),
+    ],
+    ids=["all", "what comes along", "a parent", "a partition"],
+)
+def test_keys_that_live_has_again_with_something_else_are_not_an_import(pair: Pair, scope: str, change: str) -> None:
+    approved = pair.plan(scope).digest
+    pair.change(change)
+    before = pair.contents()
+    with pytest.raises((RecoveryPlanChanged, RecoveryConflicts)):
+        import_rows(pair.backup, pair.live, items([scope]), approved)
+    assert pair.contents() == before
+
+
+def test_a_row_with_the_same_identity_and_other_contents_is_not_what_was_approved(server: PostgresServer) -> None:
+    pair = Pair(server, SCHEMA)
+    pair.change("delete from thing where id < 3")
+    approved = pair.plan("thing").digest
+    pair.change("insert into thing values (1, 1, 666), (2, 2, 2)")
+    with pytest.raises(RecoveryPlanChanged, match=approved[:12]):
+        import_rows(pair.backup, pair.live, items(["thing"]), approved)
+
+
+def test_what_was_changed_after_the_import_is_not_what_was_approved(pair: Pair) -> None:
+    approved = pair.plan(*SCOPE).digest
+    import_rows(pair.backup, pair.live, items(SCOPE), approved)
+    pair.change("update thing set price = 99 where id = 1")
+    with pytest.raises(RecoveryPlanChanged):
+        import_rows(pair.backup, pair.live, items(SCOPE), approved)
