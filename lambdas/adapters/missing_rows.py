@@ -14,15 +14,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from psycopg import sql
 
 from lambdas.adapters.recovery_condition import Condition
-from lambdas.adapters.recovery_session import Session, as_text, equal, identifier, names, sent, taken, temporary
+from lambdas.adapters.recovery_session import (
+    Session,
+    as_text,
+    equal,
+    hidden_columns,
+    identifier,
+    names,
+    sent,
+    taken,
+    temporary,
+)
 from lambdas.adapters.row_identity import RowIdentity
 from lambdas.adapters.table_shapes import Shape, differences, key_differences
 from lambdas.domain.foreign_keys import ForeignKey, ForeignKeys, Table
-from lambdas.domain.recovery_errors import (
-    RecoveryKeyDiffers,
-    RecoverySchemaDiffers,
-    RecoveryTableMissing,
-)
+from lambdas.domain.recovery_errors import RecoveryKeyDiffers, RecoverySchemaDiffers, RecoveryTableMissing
 from lambdas.domain.recovery_plan import CONFLICTS_LISTED, PARENT_TAKEN, Conflict
 from lambdas.domain.recovery_scope import ScopeItem, check_condition, find_table
 
@@ -31,12 +37,7 @@ class MissingRows:
     """The rows that a scope misses in live, once `find` has run."""
 
     def __init__(
-        self,
-        backup: Session,
-        live: Session,
-        scope: Iterable[ScopeItem],
-        follow: bool = True,
-        contents: bool = False,
+        self, backup: Session, live: Session, scope: Iterable[ScopeItem], follow: bool = True, contents: bool = False
     ) -> None:
         """Look at both schemas, and make the temporary tables; begin transactions after it.
 
@@ -110,6 +111,10 @@ class MissingRows:
     def changed(self) -> dict[str, int]:
         """By table, how many live rows in scope or referred to hold something else than in the backup."""
         return {str(table): one.changed for table, one in self._identities.items() if one.changed}
+
+    def hidden(self, table: Table) -> set[str]:
+        """The columns of a table that nobody is to see."""
+        return hidden_columns(table, self.backup, self.live)
 
     @property
     def newest(self) -> str:
@@ -252,7 +257,9 @@ class MissingRows:
             equal("g", own, "t", own),
         )
         room = CONFLICTS_LISTED - len(self.taken)
-        for texts in self.backup.rows(sql.SQL("select {} {} limit {}").format(as_text(own, "t"), rows, room)):
+        for texts in self.backup.rows(
+            sql.SQL("select {} {} limit {}").format(as_text(own, "t", self.hidden(key.child)), rows, room)
+        ):
             shown = dict(zip(own, map(str, texts), strict=True))
             self.taken.append(Conflict(str(key.child), shown, PARENT_TAKEN, key.name, list(key.columns), shown))
         insert = sql.SQL("insert into {} select {}, {}, true, 0 {}")

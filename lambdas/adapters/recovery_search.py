@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator, Sequence
 from psycopg import sql
 
 from lambdas.adapters.missing_rows import MissingRows
-from lambdas.adapters.recovery_session import Session, equal, identifier, names
+from lambdas.adapters.recovery_session import Session, as_text, equal, identifier, names
 from lambdas.adapters.row_conflicts import RowConflicts
 from lambdas.domain.foreign_keys import Table
 from lambdas.domain.recovery_plan import (
@@ -18,7 +18,6 @@ from lambdas.domain.recovery_plan import (
     PlanDigest,
     RecoveryPlan,
     TablePlan,
-    is_hidden,
     shown,
 )
 from lambdas.domain.recovery_scope import ScopeItem
@@ -113,14 +112,15 @@ class Search:
 
     def _sample(self, table: Table) -> list[dict[str, str | None]]:
         """The first rows that would come back, by key. What is hidden or long does not leave the server."""
-        shape, key = self._backup.shape(table), self._backup.key(table)
-        open_columns = [column for column in shape.columns if column.name in key or not is_hidden(column.name)]
+        shape, key, hidden = self._backup.shape(table), self._backup.key(table), self.missing.hidden(table)
+        open_columns = [column for column in shape.columns if column.name in key or column.name not in hidden]
         values = [
-            sql.SQL("left({0}::text, {1}), {2}({0}{3})").format(
+            sql.SQL("left({4}, {1}), {2}({0}{3})").format(
                 sql.Identifier("t", column.name),
                 KEY_CHARACTERS if column.name in key else SHOWN_CHARACTERS,
                 sql.SQL("octet_length" if column.type == "bytea" else "length"),
                 sql.SQL("" if column.type == "bytea" else "::text"),
+                as_text([column.name], "t", hidden),
             )
             for column in open_columns
         ]

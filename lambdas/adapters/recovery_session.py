@@ -1,6 +1,6 @@
 """One of the two databases that a recovery stands between, and how rows get from the one to the other."""
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import psycopg
@@ -11,6 +11,7 @@ from lambdas.adapters.table_shapes import Schema, Shape, read_schema
 from lambdas.domain.database_errors import DatabaseRequestFailed, DatabaseUnreachable
 from lambdas.domain.foreign_keys import Table
 from lambdas.domain.mailark_error import MailarkError
+from lambdas.domain.recovery_plan import is_hidden
 
 Query = sql.Composed | sql.SQL
 CONTENT_KEY = ("mailark_digest", "mailark_copy")
@@ -150,9 +151,38 @@ def equal(left: str, columns: Sequence[str], right: str, others: Sequence[str]) 
     )
 
 
-def as_text(columns: Iterable[str], prefix: str) -> sql.Composed:
-    """Columns as text, for people."""
-    return sql.SQL(", ").join([sql.SQL("{}::text").format(sql.Identifier(prefix, column)) for column in columns])
+def hidden_columns(table: Table, *sides: Session) -> set[str]:
+    """The columns of a table that nobody is to see, by their names or by what they refer to, on any of the sides."""
+    found = {column.name for side in sides for column in side.shape(table).columns if is_hidden(column.name)}
+    ahead, seen = [(table, column, column) for side in sides for column in _names(side, table)], set()
+    while ahead:
+        place = ahead.pop()
+        if place in seen:
+            continue
+        seen.add(place)
+        where, column, own = place
+        for key in (key for side in sides for key in side.schema.keys.from_child(where)):
+            for name, other in zip(key.columns, key.parent_columns, strict=True):
+                if name == column and is_hidden(other):
+                    found.add(own)
+                elif name == column:
+                    ahead.append((key.parent, other, own))
+    return found
+
+
+def _names(side: Session, table: Table) -> list[str]:
+    return [column.name for column in side.shape(table).columns]
+
+
+def as_text(columns: Iterable[str], prefix: str, hidden: Collection[str]) -> sql.Composed:
+    """Columns as text, for people; of those that are hidden, a short hash that tells one from another."""
+    short = "'hash ' || left(encode(sha256(convert_to({}::text, 'UTF8')), 'hex'), 12)"
+    return sql.SQL(", ").join(
+        [
+            sql.SQL(short if column in hidden else "{}::text").format(sql.Identifier(prefix, column))
+            for column in columns
+        ]
+    )
 
 
 def sent(columns: Iterable[str], rest: sql.Composed) -> sql.Composed:

@@ -73,8 +73,11 @@ class RowConflicts:
         rest = sql.SQL("from {} t join {} l on {}").format(staged, live, sql.SQL(" and ").join(same))
         if not self._leave_keys(table, self._live.blocks(sent(key, rest))):
             return
+        hidden = self._missing.hidden(table)
         rows = self._live.rows(
-            sql.SQL("select {}, {} {} limit {}").format(as_text(key, "t"), as_text(key, "l"), rest, self._room)
+            sql.SQL("select {}, {} {} limit {}").format(
+                as_text(key, "t", hidden), as_text(key, "l", hidden), rest, self._room
+            )
         )
         for row in rows:
             texts = [str(value) for value in row]
@@ -121,11 +124,10 @@ class RowConflicts:
         )
         if not backup.fill(taken(values, columns), self._live.blocks(sent(columns, nowhere))):
             return
-        own = backup.key(key.child)
         rows = sql.SQL("from {} t join {} v on {} where {}").format(
             child, values, equal("t", columns, "v", columns), another
         )
-        self._list(key, backup.rows(self._some(own, rows)), "parent missing")
+        self._list(key, backup.rows(self._some(key.child, rows)), "parent missing")
         self._leave_rows(key.child, rows, 1)
 
     def _plain(self, table: Table) -> sql.Composed:
@@ -145,14 +147,13 @@ class RowConflicts:
             fresh, step = marked, step + 1
 
     def _leave_dependants(self, key: ForeignKey, step: int) -> int:
-        own = self._backup.key(key.child)
         rows = sql.SQL("from {} t join {} p on {} where p.mailark_left <= {} and t.mailark_left is null").format(
             self._missing.found_rows(key.child, key.columns, key.within),
             self._missing.found_rows(key.parent, key.parent_columns),
             equal("t", key.columns, "p", key.parent_columns),
             step,
         )
-        self._list(key, self._backup.rows(self._some(own, rows)), "depends on one left out")
+        self._list(key, self._backup.rows(self._some(key.child, rows)), "depends on one left out")
         return self._leave_rows(key.child, rows, step + 1)
 
     # --- marks --------------------------------------------------------------------------------------------
@@ -185,8 +186,9 @@ class RowConflicts:
     def _room(self) -> int:
         return CONFLICTS_LISTED - len(self.listed)
 
-    def _some(self, key: tuple[str, ...], rows: sql.Composed) -> sql.Composed:
-        return sql.SQL("select {} {} limit {}").format(as_text(key, "t"), rows, self._room)
+    def _some(self, table: Table, rows: sql.Composed) -> sql.Composed:
+        key = as_text(self._backup.key(table), "t", self._missing.hidden(table))
+        return sql.SQL("select {} {} limit {}").format(key, rows, self._room)
 
     def _list(self, key: ForeignKey, rows: list[tuple[object, ...]], problem: Problem) -> None:
         own = self._backup.key(key.child)

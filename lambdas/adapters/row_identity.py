@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from lambdas.adapters.recovery_session import Session, as_text, equal, identifier, names, sent, taken
+from lambdas.adapters.recovery_session import Session, as_text, equal, hidden_columns, identifier, names, sent, taken
 from lambdas.adapters.table_shapes import Shape
 from lambdas.domain.foreign_keys import Table
 from lambdas.domain.recovery_plan import CONFLICTS_LISTED, KEY_TAKEN, Conflict
@@ -95,7 +95,7 @@ class RowIdentity:
         """What `compare` gave, in words; at most so many."""
         key, differing = self._key, self._differing(parents)
         query = sql.SQL("select {}, {} {} limit {}").format(
-            as_text(key, "t"),
+            as_text(key, "t", hidden_columns(self._table, self._backup, self._live)),
             sql.SQL(", ").join([differs for _, differs in differing]),
             self._pairs(self._another(parents)),
             min(most, CONFLICTS_LISTED),

@@ -28,20 +28,23 @@ PARENT_TAKEN: Literal["it hangs on a row whose key is taken by another since"] =
 SAMPLE_ROWS = 5
 SHOWN_CHARACTERS = 80
 KEY_CHARACTERS = 1000
-"""A key is shown whole, within reason."""
+"""A key is shown whole, within reason, unless it is hidden."""
 CONFLICTS_LISTED = 10_000
 """A list that a person works through, and memory that has an end; the count is of all."""
 
 _CONTENT = (
     *("body", "subject", "content", "payload", "token", "secret", "password", "passwd", "hash", "key"),
     *("header", "attachment", "snippet", "html", "credential", "text", "message", "mime", "preview", "comment"),
-    *("note", "description", "data"),
+    *("note", "description", "data", "raw", "eml", "source", "session", "cookie", "nonce", "otp", "signature"),
 )
 HIDDEN = "(hidden)"
 
 
 def is_hidden(column: str) -> bool:
-    """Whether a column's name sounds like the content of a message or like a secret. A row's key is shown anyway."""
+    """Whether a column's name sounds like the content of a message or like a secret.
+
+    Of such a column in a key, a short hash is shown instead.
+    """
     name = column.casefold()
     return any(word in name for word in _CONTENT)
 

@@ -78,6 +78,7 @@ def test_a_plan_can_be_kept_as_json_and_read_back() -> None:
             "headers",
         ),
         *("text", "message", "mime", "preview_line", "raw_data", "comment", "notes", "description"),
+        *("raw", "eml", "source", "session_key", "session_id", "cookie", "otp_code", "Nonce", "signature"),
     ],
 )
 def test_columns_that_sound_like_content_or_secrets_are_hidden(column: str) -> None:
