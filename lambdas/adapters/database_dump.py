@@ -8,7 +8,6 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Any
 
 import psycopg
 
@@ -22,12 +21,14 @@ from lambdas.adapters.database_facts import (
     source_of,
     table_facts,
 )
+from lambdas.adapters.database_snapshot import hold_snapshot
 from lambdas.adapters.pipes import ahead
 from lambdas.adapters.postgres import Login, Rows, connected
 from lambdas.adapters.postgres_programs import dumped
 from lambdas.domain.backup import Bytes, WrappedKey
 from lambdas.domain.database_errors import DumpFailed
 from lambdas.domain.database_manifest import DatabaseContents, DatabaseSource, TableFacts
+from lambdas.domain.database_proof import certain
 from lambdas.domain.dump import DumpVerifier, gzipped
 from lambdas.domain.proof import Measured
 
@@ -75,10 +76,9 @@ def take_dump(
     with connected(login, seconds) as session:
         fix_settings(session)
         source, size = source_of(session, login.database)
-        sequences = sequence_facts(session)
-        session.execute("begin isolation level repeatable read read only")
-        exported: Any = session.execute("select pg_export_snapshot()").fetchone()
-        raw = dumped(login, source, exported[0], restrict_key, seconds, unreadable)
+        before = sequence_facts(session)
+        snapshot = hold_snapshot(session, unreadable)
+        raw = dumped(login, source, snapshot, restrict_key, seconds, unreadable)
         packed = ahead(gzipped(ahead(verified(ahead(raw)))))
         # From the last to the first: pg_dump ends, so that nobody waits for it, then whoever reads it.
         with _taken_meanwhile(session, unreadable) as facts, closing(packed), closing(raw):
@@ -86,20 +86,21 @@ def take_dump(
                 write(piece)
                 _raise_if_failed(facts)
             sql, held = verifier.finish(), _result(facts, until, seconds)
+        extensions, roles_in_use, alembic = extensions_of(session), roles_used(session), alembic_revision(session)
+        session.execute("commit")
         contents = DatabaseContents(
             sql=sql,
             restrict_key=restrict_key,
             tables=held.tables,
-            sequences=sequences,
-            extensions=extensions_of(session),
-            roles=roles_used(session),
-            alembic=alembic_revision(session),
+            sequences=certain(before, sequence_facts(session)),
+            extensions=extensions,
+            roles=roles_in_use,
+            alembic=alembic,
             large_objects=held.large_objects,
             size=size,
             globals=roles,
             left_out=sorted(unreadable),
         )
-        session.execute("commit")
     return Dump(source, contents, Bytes(plain.size, plain.sha256), Bytes(encrypted.size, encrypted.sha256))
 
 

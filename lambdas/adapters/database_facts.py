@@ -34,20 +34,24 @@ _SETTINGS = {
 }
 """What the text of a value depends on, the same on every server."""
 
-_TABLES = """
-select n.nspname, c.relname, coalesce(array_agg(a.attname order by a.attnum) filter (where a.attnum > 0), '{}'),
+OWN_TABLES = """
+       c.relkind = 'r' and c.relpersistence <> 't' and n.nspname <> 'information_schema' and n.nspname !~ '^pg_'
+   and not exists (select from pg_depend d
+                    where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
+""".strip()
+"""Of pg_class as c and pg_namespace as n: the tables whose rows a dump holds."""
+_TABLES = f"""
+select n.nspname, c.relname, coalesce(array_agg(a.attname order by a.attnum) filter (where a.attnum > 0), '{{}}'),
        coalesce(array_agg(case when tn.nspname = 'pg_catalog' then t.typname else '' end order by a.attnum)
-                filter (where a.attnum > 0), '{}')
+                filter (where a.attnum > 0), '{{}}')
   from pg_class c
   join pg_namespace n on n.oid = c.relnamespace
   left join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
   left join pg_type t on t.oid = a.atttypid
   left join pg_namespace tn on tn.oid = t.typnamespace
- where c.relkind = 'r' and c.relpersistence <> 't' and n.nspname <> 'information_schema' and n.nspname !~ '^pg_'
-   and not exists (select from pg_depend d
-                    where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
+ where {OWN_TABLES}
  group by 1, 2 order by 1, 2
-"""
+"""  # noqa: S608  # our own text
 _LARGE_OBJECTS = """
 select count(*), coalesce(sum(hashtextextended(format('%%s %%s %%s', oid, %(part)s, sha256(piece)), 0)), 0),
        coalesce(array_agg(oid) filter (where length(piece) = %(size)s), '{{}}')

@@ -38,9 +38,10 @@ class TableFacts(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SequenceFacts(Struct, frozen=True, forbid_unknown_fields=True):
-    """A sequence before the dump. It stands outside of every snapshot: a restored one is at least here, or beyond.
+    """A sequence before the dump, or after it where that is less: a restored one is at least here, or beyond.
 
-    `last_value` is None for one that was never used, and for one that begins again at its end.
+    It stands outside of every snapshot. `last_value` is None for one that was never used, that was set to its beginning
+    or turned round while the dump was taken, and for one that begins again at its end.
     """
 
     schema: str

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from lambdas.domain.database_manifest import DatabaseContents, SequenceFacts, TableFacts, title
 
 
@@ -32,6 +34,24 @@ def differences(recorded: DatabaseContents, found: Found) -> list[str]:
     if recorded.alembic != found.alembic:
         told.append(f"its Alembic revision is {found.alembic}, and {recorded.alembic} was recorded")
     return sorted(told)
+
+
+def certain(before: list[SequenceFacts], after: list[SequenceFacts]) -> list[SequenceFacts]:
+    """What is certain of the sequences of a dump that was taken between two looks at them.
+
+    No snapshot holds a sequence still: one that was set back has the lower value, one whose direction was changed has
+    none, and one that is gone is left out, as is one that has come.
+    """
+    later = {(each.schema, each.name): each for each in after}
+    both = [(each, later[each.schema, each.name]) for each in before if (each.schema, each.name) in later]
+    return [_lower(*each) for each in both]
+
+
+def _lower(before: SequenceFacts, after: SequenceFacts) -> SequenceFacts:
+    turned = (before.increment > 0) != (after.increment > 0)
+    if before.last_value is None or not (turned or _is_behind(after, before)):
+        return before
+    return structs.replace(before, last_value=None if turned else after.last_value)
 
 
 def _of_table(wanted: TableFacts, there: TableFacts) -> list[str]:

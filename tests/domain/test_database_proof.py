@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lambdas.domain.backup import Bytes, WrappedKey
 from lambdas.domain.database_manifest import DatabaseContents, SequenceFacts, TableFacts
-from lambdas.domain.database_proof import Found, differences
+from lambdas.domain.database_proof import Found, certain, differences
 
 USERS, DOMAINS = TableFacts("public", "users", 3, "12"), TableFacts("public", "domains", 2, "-7")
 OBJECTS = TableFacts("pg_catalog", "pg_largeobject", 1, "5")
@@ -123,3 +123,18 @@ def test_another_revision_of_the_schema_is_named() -> None:
 
 def test_the_manifest_counts_the_rows_of_all_tables() -> None:
     assert RECORDED.rows == 5
+
+
+def test_of_two_looks_at_a_sequence_the_lower_one_is_certain() -> None:
+    assert certain([UP, DOWN, UNUSED], [UP, DOWN, UNUSED]) == [UP, DOWN, UNUSED]
+    later = [SequenceFacts("public", "up", 7, 3), SequenceFacts("public", "down", -12, -2)]
+    assert certain([UP, DOWN, UNUSED], later) == [msgspec.structs.replace(UP, last_value=7), DOWN]
+    assert certain([UP], [SequenceFacts("public", "up", 11, 1)]) == [UP]
+    assert certain([UNUSED], [SequenceFacts("public", "unused", 4, 1)]) == [UNUSED]
+    assert certain([], [UP]) == []
+
+
+def test_nothing_is_certain_of_a_sequence_that_was_set_to_its_beginning_or_turned_round() -> None:
+    unknown = msgspec.structs.replace(UP, last_value=None)
+    assert certain([UP], [unknown]) == [unknown]
+    assert certain([UP], [SequenceFacts("public", "up", 20, -1)]) == [unknown]
