@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 from lambdas.adapters.catalog import Catalog
 from lambdas.adapters.lambda_handler import Run, action
-from lambdas.domain.choosing import choose_backup
+from lambdas.domain.choosing import PassedOver, choose_backup, passed_over
 from lambdas.domain.operation import Operation
 
 
@@ -20,11 +20,15 @@ class ChooseBackup:
 
 @dataclass(frozen=True)
 class BackupChosen:
-    """`later_than_deletion` where a person named one that was not finished by `before`: it may lack the rows."""
+    """`later_than_deletion` where a person named one that was not finished by `before`: it may lack the rows.
+
+    `passed_over` are newer ones that are not good; none where a person named one.
+    """
 
     backup_id: str
     backup_date: str
     later_than_deletion: bool
+    passed_over: list[PassedOver]
 
 
 @action(ChooseBackup)
@@ -32,4 +36,6 @@ def handler(request: ChooseBackup, run: Run) -> BackupChosen:
     rows = Catalog(run.settings.region, run.settings["CATALOG_TABLE"]).rows()
     day = date.fromisoformat(request.backup_date) if request.backup_date else None
     row = choose_backup(rows, request.kind, day, request.backup_id, request.before)
-    return BackupChosen(row.id, row.date, request.before is not None and row.finished > request.before)
+    late = request.before is not None and row.finished > request.before
+    passed = [] if request.backup_id else passed_over(rows, row, day, request.before)
+    return BackupChosen(row.id, row.date, late, passed)

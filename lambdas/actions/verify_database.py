@@ -12,7 +12,7 @@ from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.proof_record import record_proof, record_rate, record_refuted
 from lambdas.adapters.signing import SigningKey
 from lambdas.domain.backup import ProofLevel
-from lambdas.domain.database_errors import DatabaseNotProved
+from lambdas.domain.database_errors import BackupRefuted, DatabaseNotProved
 from lambdas.domain.database_manifest import DatabaseManifest
 from lambdas.domain.database_mark import Mark
 from lambdas.domain.database_time import rate_of, refuse_too_long, seconds_of_proof, usual_rate
@@ -65,9 +65,11 @@ def handler(request: VerifyDatabase, run: Run) -> DatabaseVerified:
     loaded, began = left.loaded if left and of_this else "", time.monotonic()
     try:
         same_bytes = prove_restored(login, manifest, loaded, run.seconds_left() - _MARGIN_SECONDS)
-    except DatabaseNotProved:
-        record_refuted(catalog, store, row.id)  # or the next recovery would take it again, and stop mail for nothing
-        raise
+    except DatabaseNotProved as error:
+        if request.operation.mode != "rehearse":  # its server may be the bad one: that is why it is a recovery
+            raise
+        record_refuted(catalog, store, row.id)  # or the next recovery would take it, and stop mail for nothing
+        raise BackupRefuted(backup_id=row.id, problem=error.facts["problem"]) from None
     rate = rate_of(sql_size, time.monotonic() - began)
     checks = run_checks(login, target.database.checks)
     mark(login, login.database, Mark(request.operation.id, row.id, verified=True, loaded=loaded))

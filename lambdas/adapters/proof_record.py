@@ -25,7 +25,7 @@ def record_proof(
 
 
 def record_refuted(catalog: Catalog, store: BackupStore, backup_id: str) -> CatalogRow:
-    """Record that the proof of a backup has failed: one that was good is `stored`, and `may_raise` keeps it there.
+    """Record that a restore test has refuted a backup: one that was good is `stored`, and `may_raise` keeps it there.
 
     What is not good stays as it is: no recovery takes it by itself. The tags come first here too. Gives the row. Raises
     as `record_proof`.

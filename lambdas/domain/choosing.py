@@ -1,13 +1,22 @@
 """Which backup a restore takes: the newest good one, the newest of a date, or the very one that was named."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 
-from lambdas.domain.backup import CatalogRow
+from lambdas.domain.backup import CatalogRow, ProofLevel
 from lambdas.domain.database_errors import NoBackupBefore
 from lambdas.domain.errors import BackupOfOtherKind, BackupUnknown, NoBackupOnDate, NoUsableBackup
 
 _SHOWN = 10
+
+
+@dataclass(frozen=True)
+class PassedOver:
+    """A backup that would have been chosen if it were good."""
+
+    backup_id: str
+    proof: ProofLevel
 
 
 def choose_backup(
@@ -43,6 +52,25 @@ def choose_backup(
         dates = sorted({row.date for row in usable}, reverse=True)
         raise NoBackupOnDate(kind=kind, date=backup_date.isoformat(), dates=_listed(dates))
     return of_day[0]
+
+
+def passed_over(
+    rows: Sequence[CatalogRow], chosen: CatalogRow, backup_date: date | None = None, before: datetime | None = None
+) -> list[PassedOver]:
+    """The newer backups of the kind and series of a chosen one that were not chosen since they are not good.
+
+    `rows`, `backup_date` and `before` are those of the choice. The newest come first, and there are ten at most.
+    """
+    newer = rows[: list(rows).index(chosen)]
+    found = [
+        row
+        for row in newer
+        if (row.kind, row.series) == (chosen.kind, chosen.series)
+        and not row.is_good
+        and (backup_date is None or row.date == backup_date.isoformat())
+        and (before is None or row.finished <= before)
+    ]
+    return [PassedOver(row.id, row.proof) for row in found[:_SHOWN]]
 
 
 def _by_id(rows: Sequence[CatalogRow], kind: str, backup_id: str) -> CatalogRow:

@@ -152,8 +152,19 @@ class DatabaseNotProved(MailarkError):
     code = "database-not-proved"
     sentence = "The restored database does not equal {backup_id}: {problem}."
     hint = (
-        "Nothing live was touched, and this backup no longer counts as good: look into it. Start this again without a "
-        "backup_id, and it takes the next older one."
+        "Nothing live was touched, and the backup still counts as good: a server with a bad disk refutes any. Start "
+        "this again onto another server (on_fresh of database_corruption), or with an older backup by its backup_id; "
+        "database_restore_test tells whether the backup itself is bad."
+    )
+    tampering = True
+
+
+class BackupRefuted(MailarkError):
+    code = "backup-refuted"
+    sentence = "{backup_id}, restored onto the staging server, does not equal what was recorded: {problem}."
+    hint = (
+        "Nothing live was touched, and recoveries take the next older one from now on: look into it, and start "
+        "database_backup for a new one. If the staging server's own disk is bad, give it another."
     )
     tampering = True
 

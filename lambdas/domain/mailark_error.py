@@ -12,7 +12,7 @@ class MailarkError(Exception):
     """A failure with a code, a sentence and a hint; `str()` gives all three.
 
     The keyword arguments fill the blanks in `sentence` and `hint`. They are shown to people and kept in
-    logs, executions and the audit trail: never pass a secret.
+    logs, executions and the audit trail: never pass a secret. They stay as `facts`.
     """
 
     code: ClassVar[str]
@@ -25,6 +25,7 @@ class MailarkError(Exception):
     """Somebody may have changed a backup: the security contacts are told as well."""
 
     def __init__(self, **facts: object) -> None:
+        self.facts: Mapping[str, object] = facts
         hint = self.hints.get(str(facts.get("series")), self.hint)
         super().__init__(f"{self.code}: {self.sentence.format(**facts)}\nNext: {hint.format(**facts)}")
 

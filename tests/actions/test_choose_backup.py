@@ -6,6 +6,7 @@ import pytest
 
 from lambdas.domain.backup import CatalogRow, ProofLevel
 from lambdas.domain.errors import BackupOfOtherKind, BackupUnknown, NoBackupOnDate, NoUsableBackup
+from tests.actions.database_house import Event
 from tests.actions.house import House
 from tests.domain.builders import STARTED, row_of
 
@@ -22,10 +23,8 @@ def rows(house: House) -> list[CatalogRow]:
     return rows
 
 
-def _choose(house: House, **choice: object) -> dict[str, str]:
-    found: dict[str, str] = house.run(
-        "choose_backup", {"operation": house.operation("vault_restore"), "kind": "vault"} | choice
-    )
+def _choose(house: House, **choice: object) -> Event:
+    found: Event = house.run("choose_backup", {"operation": house.operation("vault_restore"), "kind": "vault"} | choice)
     return found
 
 
@@ -34,6 +33,7 @@ def test_the_newest_nightly_backup_that_is_proved_is_chosen_each_time(house: Hou
         "backup_id": "vault-snapshot-20261121T020000Z",
         "backup_date": "2026-11-21",
         "later_than_deletion": False,
+        "passed_over": [{"backup_id": rows[0].id, "proof": "stored"}],
     }
     assert [_choose(house) for _ in range(2)] == [expected, expected]
     assert sorted(house.catalog().rows(), key=lambda row: row.id) == sorted(rows, key=lambda row: row.id)
@@ -52,7 +52,7 @@ def test_an_id_chooses_that_backup_whatever_its_level_and_series(
     index: int, house: House, rows: list[CatalogRow]
 ) -> None:
     row = rows[index]
-    chosen = {"backup_id": row.id, "backup_date": row.date, "later_than_deletion": False}
+    chosen = {"backup_id": row.id, "backup_date": row.date, "later_than_deletion": False, "passed_over": []}
     assert _choose(house, backup_id=row.id) == chosen
 
 
@@ -63,7 +63,7 @@ def test_a_backup_that_was_named_is_taken_and_told_to_be_later_than_the_deletion
     row = row_of(kind="database", finished_at="2026-11-22T02:00:40+00:00")
     house.catalog().put(row)
     chosen = _choose(house, kind="database", backup_id=row.id, before=f"2026-11-22T{before}+00:00")
-    assert chosen == {"backup_id": row.id, "backup_date": row.date, "later_than_deletion": later}
+    assert chosen == {"backup_id": row.id, "backup_date": row.date, "later_than_deletion": later, "passed_over": []}
 
 
 def test_a_day_without_a_proved_backup_is_answered_with_the_days_that_have_one(

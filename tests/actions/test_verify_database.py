@@ -8,6 +8,7 @@ import pytest
 from lambdas.domain import database_time
 from lambdas.domain.backup import ProofLevel
 from lambdas.domain.database_errors import (
+    BackupRefuted,
     DatabaseCheckFailed,
     DatabaseMissing,
     DatabaseNotInEstate,
@@ -123,22 +124,49 @@ def test_whatever_was_changed_in_it_is_found(
     database.live.query(statement, RESTORED)
     with pytest.raises(DatabaseNotProved, match=f"The restored database does not equal {DUMP}: .*{said}"):
         _verify(house, operation)
-    _check_unproved(house, database, "stored")
+    _check_unproved(house, database)
 
 
-def test_a_dump_that_a_proof_has_refuted_is_chosen_no_more_and_the_next_older_one_is(
+def test_a_recovery_blames_no_backup_since_its_server_may_be_the_bad_one_and_names_the_ways_out(
     house: House, database: Databases, dumped: SavedBackup
 ) -> None:
-    older = make_dump(house, "2026-11-21T03:00:00+00:00").put(house)
+    make_dump(house, "2026-11-21T03:00:00+00:00").put(house)
     operation = restored(house, dumped, verified=False)
-    row, choice = house.catalog().get(DUMP), {"operation": operation, "kind": "database"}
-    assert house.run("choose_backup", choice)["backup_id"] == DUMP
     database.live.query("delete from events where id = 1", RESTORED)
-    with pytest.raises(DatabaseNotProved):
+    with pytest.raises(DatabaseNotProved) as told:
         _verify(house, operation)
-    assert house.run("choose_backup", choice)["backup_id"] == older.id
-    status = house.store().status(*row.versions[1])
-    assert status["proof"] == "stored"
+    assert str(told.value).endswith(
+        "\nNext: Nothing live was touched, and the backup still counts as good: a server with a bad disk refutes any. "
+        "Start this again onto another server (on_fresh of database_corruption), or with an older backup by its "
+        "backup_id; database_restore_test tells whether the backup itself is bad."
+    )
+    again = house.run("choose_backup", {"operation": operation, "kind": "database"})
+    assert (again["backup_id"], again["passed_over"]) == (DUMP, [])
+    assert house.store().status(*house.catalog().get(DUMP).versions[1])["proof"] != "stored"
+
+
+def test_a_dump_that_a_restore_test_has_refuted_is_passed_over_from_then_on_and_told(
+    house: House, database: Databases, dumped: SavedBackup
+) -> None:
+    older, row = make_dump(house, "2026-11-21T03:00:00+00:00").put(house), dumped.put(house)
+    operation = house.operation("database_restore_test", started_at=NIGHT)
+    choice = {"operation": operation, "kind": "database"}
+    assert house.run("choose_backup", choice)["backup_id"] == DUMP
+    house.run("restore_database", {"operation": operation, "backup_id": DUMP, "purpose": "test"})
+    database.staging.query("delete from events where id = 1", TEST)
+    with pytest.raises(BackupRefuted) as told:
+        _verify(house, operation, purpose="test")
+    assert str(told.value).startswith(
+        f"backup-refuted: {DUMP}, restored onto the staging server, does not equal what was recorded: the table "
+        "public.events has "
+    )
+    assert str(told.value).endswith(
+        "\nNext: Nothing live was touched, and recoveries take the next older one from now on: look into it, and start "
+        "database_backup for a new one. If the staging server's own disk is bad, give it another."
+    )
+    again = house.run("choose_backup", choice)
+    assert (again["backup_id"], again["passed_over"]) == (older.id, [{"backup_id": DUMP, "proof": "stored"}])
+    assert house.store().status(*row.versions[1])["proof"] == "stored"
 
 
 def test_a_check_that_gets_another_answer_fails_and_its_answer_is_not_told(

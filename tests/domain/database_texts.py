@@ -1,6 +1,7 @@
 """What each failure around a database says, word for word; `test_errors.py` holds it."""
 
 from lambdas.domain.database_errors import (
+    BackupRefuted,
     DatabaseCertificateRefused,
     DatabaseCheckFailed,
     DatabaseClientMissing,
@@ -131,8 +132,16 @@ DATABASE_TEXTS: list[tuple[MailarkError, str]] = [
         DatabaseNotProved(backup_id=BACKUP, problem="the table public.users is missing"),
         "database-not-proved: The restored database does not equal smtpy_20261122_030000.sql.gz: the table "
         "public.users is missing.\n"
-        "Next: Nothing live was touched, and this backup no longer counts as good: look into it. Start this again "
-        "without a backup_id, and it takes the next older one.",
+        "Next: Nothing live was touched, and the backup still counts as good: a server with a bad disk refutes any. "
+        "Start this again onto another server (on_fresh of database_corruption), or with an older backup by its "
+        "backup_id; database_restore_test tells whether the backup itself is bad.",
+    ),
+    (
+        BackupRefuted(backup_id=BACKUP, problem="the table public.users is missing"),
+        "backup-refuted: smtpy_20261122_030000.sql.gz, restored onto the staging server, does not equal what was "
+        "recorded: the table public.users is missing.\n"
+        "Next: Nothing live was touched, and recoveries take the next older one from now on: look into it, and start "
+        "database_backup for a new one. If the staging server's own disk is bad, give it another.",
     ),
     (
         DatabaseCheckFailed(name="has users", database="smtpy"),

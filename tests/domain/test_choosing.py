@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from lambdas.domain.backup import CatalogRow
-from lambdas.domain.choosing import choose_backup
+from lambdas.domain.choosing import PassedOver, choose_backup, passed_over
 from lambdas.domain.database_errors import NoBackupBefore
 from lambdas.domain.errors import BackupOfOtherKind, BackupUnknown, NoBackupOnDate, NoUsableBackup
 from tests.domain.builders import row_of
@@ -185,3 +185,40 @@ def test_the_empty_state_of_the_staging_vault_can_never_be_chosen() -> None:
         choose_backup([empty], "vault", backup_id=empty.id)
     with pytest.raises(NoUsableBackup):
         choose_backup([empty], "vault")
+
+
+# --- what was passed over ---------------------------------------------------------------------------------
+
+
+def test_newer_ones_that_are_not_good_are_told_with_their_level_the_newest_first() -> None:
+    newer = [row_of(night(day), proof="stored") for day in (24, 23)]
+    rows = newest_first(*newer, *ROWS, row_of(night(19), proof="stored"))
+    assert passed_over(rows, choose_backup(rows, "vault")) == [PassedOver(row.id, "stored") for row in newer]
+
+
+@pytest.mark.parametrize("other", [row_of(night(23), series="pre-restore"), row_of(night(23), kind="database")])
+def test_one_of_another_kind_or_series_would_not_have_been_chosen_anyway(other: CatalogRow) -> None:
+    rows = newest_first(other, *ROWS)
+    assert passed_over(rows, choose_backup(rows, "vault")) == []
+
+
+def test_of_a_date_those_of_that_day_are_told_alone() -> None:
+    noon = row_of(night(21, hour=12), proof="stored")
+    rows = newest_first(*ROWS, noon, row_of(night(23), proof="stored"))
+    day = date(2026, 11, 21)
+    assert passed_over(rows, choose_backup(rows, "vault", day), day) == [PassedOver(noon.id, "stored")]
+
+
+def test_one_that_was_finished_after_the_deletion_is_not_told_as_passed_over() -> None:
+    after = row_of(night(23), kind="database", proof="stored")
+    bad = row_of(night(22), kind="database", proof="stored", finished_at=night(22, hour=3).isoformat())
+    rows, before = newest_first(after, bad, _dump(21)), night(23, hour=1)
+    assert passed_over(rows, choose_backup(rows, "database", before=before), before=before) == [
+        PassedOver(bad.id, "stored")
+    ]
+
+
+def test_ten_are_told_at_most() -> None:
+    newer = [row_of(night(day), proof="stored") for day in range(28, 16, -1)]
+    rows = [*newer, row_of(night(16))]
+    assert passed_over(rows, rows[-1]) == [PassedOver(row.id, "stored") for row in newer[:10]]

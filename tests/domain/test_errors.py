@@ -114,7 +114,7 @@ def test_the_security_contacts_hear_of_what_may_be_somebodys_deed() -> None:
         "CatalogIncomplete",
         "BackupsVanished",
         "ApprovalNotDecided",
-        *("DumpLooksLost", "DatabaseNotProved"),
+        *("DumpLooksLost", "DatabaseNotProved", "BackupRefuted"),
     }
     assert not is_tampering("no-such-code")
 

@@ -208,3 +208,11 @@ def test_every_machine_tries_again_in_the_same_way() -> None:
     machines = [*scenario_names(), *child_names()]
     retries = [task.definition["Retry"] for machine in machines for task in machine_of(machine).tasks()]
     assert all(retry[-2:] == retries[0][-2:] for retry in retries)
+
+
+@every_scenario
+def test_what_a_choice_of_a_backup_has_passed_over_is_in_the_record(scenario: str) -> None:
+    states = machine_of(scenario).states
+    if "ChooseBackup" in states:
+        details = states["CompleteOperation"].definition["Arguments"]["Payload"]["details"]
+        assert details["passed_over"] == "{% $chosen.passed_over %}"
