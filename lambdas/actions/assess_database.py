@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import msgspec
 
 from lambdas.adapters.audit_trail import timestamp
-from lambdas.adapters.database_assessment import ASSESS_SECONDS, assess_database
+from lambdas.adapters.database_assessment import assess_database
 from lambdas.adapters.database_target import database_of
 from lambdas.adapters.estate_parameter import read_estate
 from lambdas.adapters.lambda_handler import Run, action
@@ -29,22 +29,21 @@ class AssessDatabase:
 
 @dataclass(frozen=True)
 class DatabaseAssessed:
-    """`unreadable` are the damaged tables; `reached` is whether anything of the database can still be saved."""
+    """`unreadable` are the damaged tables, which a dump has to leave out."""
 
     assessment: Assessment
     unreadable: list[str]
-    reached: bool
 
 
 @action(AssessDatabase)
 def handler(request: AssessDatabase, run: Run) -> DatabaseAssessed:
     database = database_of(read_estate(run.settings.region))
     login = login_of(run.settings.region, database.server, database.name)
-    found = assess_database(login, min(ASSESS_SECONDS, run.seconds_left() - _MARGIN_SECONDS))
+    found = assess_database(login, run.seconds_left() - _MARGIN_SECONDS)
     _record(request.operation, run, database.name, found)  # what was found is worth knowing whatever becomes of it
     if not request.even_if_sound:
         refuse_without_need(database.name, found)
-    return DatabaseAssessed(found, unreadable_tables(found), found.verdict != "unreachable")
+    return DatabaseAssessed(found, unreadable_tables(found))
 
 
 def _record(operation: Operation, run: Run, database: str, found: Assessment) -> None:

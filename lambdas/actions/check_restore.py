@@ -6,11 +6,16 @@ from lambdas.adapters.backup_store import BackupStore
 from lambdas.adapters.catalog import Catalog
 from lambdas.adapters.database_target import Place, database_target
 from lambdas.adapters.lambda_handler import Run, action
+from lambdas.adapters.postgres import Login, connected, is_passing, login_of
 from lambdas.adapters.restorable import require_restorable, require_room
 from lambdas.adapters.signing import SigningKey
+from lambdas.domain.database_errors import DatabaseUnreachable
 from lambdas.domain.database_manifest import DatabaseManifest
+from lambdas.domain.mailark_error import MailarkError
 from lambdas.domain.manifest import of_kind
 from lambdas.domain.operation import Operation
+
+_SECONDS = 15
 
 
 @dataclass(frozen=True)
@@ -22,16 +27,18 @@ class CheckRestore:
 
 @dataclass(frozen=True)
 class RestoreChecked:
-    """`host` is the server that takes it."""
+    """`host` is the server that takes it; `live_answers` is whether there is a live database to save a dump of."""
 
     host: str
     backup_id: str
+    live_answers: bool
 
 
 @action(CheckRestore)
 def handler(request: CheckRestore, run: Run) -> RestoreChecked:
     settings = run.settings
-    login = database_target(settings.region, request.operation, request.place).login
+    target = database_target(settings.region, request.operation, request.place)
+    login = target.login
     catalog = Catalog(settings.region, settings["CATALOG_TABLE"])
     row = catalog.get(request.backup_id)
     store, signer = BackupStore(settings.region, settings["BACKUP_BUCKET"]), SigningKey(settings["EVIDENCE_KEY"])
@@ -40,4 +47,16 @@ def handler(request: CheckRestore, run: Run) -> RestoreChecked:
     require_restorable(login, manifest, catalog)
     if request.place != "live":  # a disk that is full for an instant is nothing for a server that services write to
         require_room(login, manifest)
-    return RestoreChecked(login.host, row.id)
+    live = login_of(settings.region, target.database.server, target.database.name)
+    return RestoreChecked(login.host, row.id, _answers(live))
+
+
+def _answers(live: Login) -> bool:
+    """Whether the live database takes connections, or its server will when it has started, or has sessions to spare."""
+    try:
+        with connected(live, _SECONDS):
+            return True
+    except DatabaseUnreachable as error:
+        return is_passing(error)
+    except MailarkError:
+        return False

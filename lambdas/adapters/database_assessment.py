@@ -6,6 +6,7 @@ second file is lost ends after its first; a comparison with the last backup's ro
 """
 
 import contextlib
+import itertools
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,10 +15,11 @@ from typing import Any
 import psycopg
 from psycopg import errors, sql
 
+from lambdas.adapters.database_wait import PASSING_SECONDS, Opening, open_in_time
 from lambdas.adapters.postgres import MAINTENANCE, Login, Rows, connected
 from lambdas.adapters.server_log import read_log
 from lambdas.domain.damage import Assessment, Check, Finding, assess, finding_of
-from lambdas.domain.database_errors import DatabaseLoginRefused, DatabaseMissing, DatabaseUnreachable
+from lambdas.domain.database_errors import DatabaseUnreachable
 from lambdas.domain.mailark_error import MailarkError
 
 ASSESS_SECONDS = 600.0
@@ -86,18 +88,26 @@ def assess_database(login: Login, seconds: float = ASSESS_SECONDS, *, heapallind
 
     Small tables come first, and none gets more than half of the time that is left, so that a big one hides no other.
     `heapallindexed` lets amcheck look for every row in every index as well, which reads each table again per index.
-    A database that cannot be connected to is a verdict. Raises `DatabaseLoginRefused` and `DatabaseCertificateRefused`
-    where the login is at fault: that says nothing of the database.
+    A server that starts, or is full of sessions, is waited for, for half of the time at most. A database that cannot be
+    connected to then is a verdict, and the findings say what was waited for. Raises `DatabaseLoginRefused` and
+    `DatabaseCertificateRefused` where the login is at fault: that says nothing of the database.
     """
     session = _Session(login, time.monotonic() + seconds)
+    opening = open_in_time(session.open, min(PASSING_SECONDS, seconds / 2))
+    if opening.error:
+        return assess([*_unreachable(login, opening.error), *_waited(opening)], reached=False)
+    session.deadline = min(session.deadline, time.monotonic() + ASSESS_SECONDS)
     try:
-        session.open()
-    except (DatabaseUnreachable, DatabaseMissing, DatabaseLoginRefused) as error:
-        return assess(_unreachable(login, error), reached=False)
-    try:
-        return assess(_findings(session, heapallindexed))
+        return assess(itertools.chain(_waited(opening), _findings(session, heapallindexed)))
     finally:
         session.close()
+
+
+def _waited(opening: Opening) -> list[Finding]:
+    """What was waited for, where anything was."""
+    if not opening.said:
+        return []
+    return [Finding("connection", "noted", None, f"waited {opening.seconds:.0f} s while it said: {opening.said}")]
 
 
 def _unreachable(login: Login, error: MailarkError) -> list[Finding]:
@@ -127,12 +137,12 @@ class _Session:
     """A connection that reads, and that comes back when the server's process dies of what it reads."""
 
     def __init__(self, login: Login, deadline: float) -> None:
-        self.login, self._deadline = login, deadline
+        self.login, self.deadline = login, deadline
         self._open = contextlib.ExitStack()
 
     @property
     def seconds_left(self) -> float:
-        return self._deadline - time.monotonic()
+        return self.deadline - time.monotonic()
 
     def open(self) -> None:
         self.connection: Rows = self._open.enter_context(connected(self.login, _CATALOG_SECONDS))

@@ -42,7 +42,7 @@ _TLS = re.compile(r"certificate|SSL|TLS", re.IGNORECASE)
 _CUT = re.compile(r"SYSCALL|unexpected eof|closed .*unexpectedly|timeout|timed out|reset by peer", re.IGNORECASE)
 """A connection that ended during the handshake says nothing of the certificate."""
 _ANSWERED = re.compile(r"failed: (?P<level>[^\W\d_]{4,}): +(?P<problem>.+)")
-_NOT_NOW = re.compile(r"starting up|shutting down|recovery|not yet accept|too many|connection slots|terminating")
+_NOT_NOW = re.compile(r"starting up|shutting down|recovery|not (?:yet )?accept|too many|connection slots|terminating")
 """What a server answers whatever the role and the password are (PostgreSQL's source, backend_startup.c, postinit.c)."""
 _NO_DATABASE = re.compile(r'database "[^"]*" does not exist')
 
@@ -166,6 +166,11 @@ def unreached(login: Login, text: str) -> MailarkError:
     if _TLS.search(told) and not _CUT.search(told):
         return DatabaseCertificateRefused(host=login.host, problem=problem)
     return DatabaseUnreachable(host=login.host, port=login.port, problem=problem)
+
+
+def is_passing(error: DatabaseUnreachable) -> bool:
+    """Whether a server is there and takes no connection now: it starts, stops, replays its log, or is full."""
+    return bool(_NOT_NOW.search(str(error.facts["problem"])))
 
 
 @contextmanager

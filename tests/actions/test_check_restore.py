@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import json
 import re
 from collections.abc import Iterator
 
@@ -23,7 +24,7 @@ from lambdas.domain.database_errors import (
 )
 from lambdas.domain.database_space import SpaceFacts
 from lambdas.domain.errors import BackupUnknown, KeyUnusable, ManifestInvalid
-from tests.actions.database_house import DUMP, NIGHT, Databases, Event, change_database, manifest_of
+from tests.actions.database_house import DUMP, NIGHT, Databases, Event, change_database, manifest_of, put_secret
 from tests.actions.house import House, SavedBackup, bucket_name
 from tests.servers.aws import PRIMARY, aws, refused
 
@@ -67,7 +68,7 @@ def test_a_server_that_has_all_that_a_dump_needs_is_named_however_often_it_is_as
     house: House, servers: Databases, dumped: SavedBackup
 ) -> None:
     row = dumped.put(house)
-    assert [_check(house) for _ in range(2)] == [{"host": "localhost", "backup_id": DUMP}] * 2
+    assert [_check(house) for _ in range(2)] == [{"host": "localhost", "backup_id": DUMP, "live_answers": True}] * 2
     assert house.catalog().get(DUMP) == row
 
 
@@ -87,9 +88,33 @@ def test_a_fresh_server_is_asked_even_if_the_live_one_is_gone(
     _name_a_fresh_server(house)
     assert house.database is not None
     change_database(house, server=msgspec.structs.replace(house.database.server, port=1))
-    _check(house, place="fresh")
+    assert _check(house, place="fresh")["live_answers"] is False
     with pytest.raises(DatabaseUnreachable, match="database-unreachable"):
         _check(house)
+
+
+def test_a_live_database_that_is_lost_leaves_nothing_to_save_though_its_server_answers(
+    house: House, database: Databases, dumped: SavedBackup
+) -> None:
+    dumped.put(house)
+    database.live.drop_database("smtpy")
+    assert _check(house)["live_answers"] is False
+
+
+def test_a_live_server_that_is_full_while_mail_runs_may_be_saved_when_that_stands_still(
+    house: House, servers: Databases, dumped: SavedBackup
+) -> None:
+    dumped.put(house)
+    _name_a_fresh_server(house)
+    password = servers.live.create_role("limited")
+    servers.live.query("alter role limited connection limit 0")
+    secret = put_secret("smtpy-limited", json.dumps({"username": "limited", "password": password}))
+    assert house.database is not None
+    change_database(house, server=msgspec.structs.replace(house.database.server, secret=secret))
+    try:
+        assert _check(house, place="fresh")["live_answers"] is True
+    finally:
+        servers.live.query("drop role limited")
 
 
 # --- servers that cannot ----------------------------------------------------------------------------------

@@ -366,27 +366,6 @@ def test_a_process_that_somebody_else_ended_blames_no_table(login: Login, server
 # --- no connection ----------------------------------------------------------------------------------------
 
 
-def test_a_server_that_does_not_answer_is_a_verdict(login: Login, server: PostgresServer) -> None:
-    with stopped(server):
-        assessment = assess_database(login)
-    assert assessment.verdict == "unreachable"
-    assert problem(assessment, "connection").startswith(f"PostgreSQL at {server.host}:{server.port} does not answer (")
-
-
-def test_a_server_that_lets_nobody_in_is_a_verdict(servers: PostgresServers) -> None:
-    """It replays its log for ever, as one does whose log is damaged; here as a standby that nobody feeds."""
-    server = servers.start("17", {"wal_level": "replica", "hot_standby": "off"})
-    login = Login(server.host, server.port, "postgres", "postgres", server.superuser_password, server.authority.pem)
-    server.stop()
-    (server.data / "standby.signal").touch()
-    server.start()
-    until(lambda: "entering standby mode" in server.log, "the server replays its log")
-    assessment = assess_database(login)
-    assert assessment.verdict == "unreachable"
-    assert "the database system is" in problem(assessment, "connection")
-    server.kill()
-
-
 def test_a_database_that_is_lost_is_a_verdict(login: Login, server: PostgresServer) -> None:
     assessment = assess_database(login.to("lost"))
     assert assessment.verdict == "unreachable"

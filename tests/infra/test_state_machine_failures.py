@@ -218,6 +218,14 @@ def test_what_cannot_be_saved_of_a_damaged_database_is_recorded_and_holds_up_no_
     assert details["saved_as"] == "{% $saved %}"
 
 
+def test_whether_there_is_anything_to_save_is_asked_last_before_mail_stands_still() -> None:
+    """The assessment is older, and may have found a server that was only starting."""
+    machine = machine_of("database_corruption")
+    (choice,) = machine.states["CanBeSaved"].definition["Choices"]
+    assert choice["Condition"] == "{% $not($checked.live_answers) or $without_saving %}"
+    assert machine.states["CheckRestore"].definition["Assign"] == {"checked": "{% $states.result.Payload %}"}
+
+
 @every_scenario
 def test_every_path_from_fail_operation_ends_in_the_state_that_fails(scenario: str) -> None:
     machine = machine_of(scenario)
