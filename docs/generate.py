@@ -34,7 +34,6 @@ _ABOUT = {
     "pre_restore_backup": "`false` saves no dump of what is still readable; the damaged database is kept in any case",
     "even_if_sound": "restores although no damage was found, or none but that of indexes",
     "on_fresh": "restores onto the server `database.fresh` of the estate; the services stay stopped",
-    "put_back": "this database, as `kept_as` in the record of its swap has it; left out, what the last swap put aside",
     "deleted_at": "when the rows were deleted, with its zone; the backup is the newest that was finished before",
     "scope": "tables, each with a condition or whole; left out, the tables that lost rows are shown, and nothing else",
     "on_conflict": "`skip` leaves rows out that cannot come back; `stop`, the default, then imports none",
@@ -67,8 +66,7 @@ _BEFORE = {
    `database_corruption` put in place is kept as
    `<name>_undone_<time>`, with all that was written to it since.
 2. It undoes what was swapped on the live server; a restore onto a fresh one has replaced nothing there.
-3. It undoes the last swap, and that once. Where the database that it put back had itself been swapped in, `put_back`
-   goes back behind that swap too.
+3. It undoes one swap. Where the database that it put back had itself been swapped in, another start undoes that one.
 """,
     "services_start": """
 1. It starts the services on whichever database has the live name, proves that they work, and drops what was restored

@@ -18,7 +18,6 @@ from lambdas.domain.scenarios import (
     DataDeletionInput,
     RestoreTestInput,
     ScheduledInput,
-    SwapUndoInput,
     VaultRestoreInput,
     parse_input,
 )
@@ -41,7 +40,7 @@ class Begun:
     """`duplicate_of` names the operation that already has this scheduled run; then nothing else is set.
 
     `accept_loss`, `without_saving` and `even_if_sound` are what a person may allow: see the inputs in
-    `domain/scenarios.py`. `place` is where a database is restored, `put_back` one that is to be live again.
+    `domain/scenarios.py`. `place` is where a database is restored.
     """
 
     operation: Operation | None = None
@@ -52,7 +51,6 @@ class Begun:
     without_saving: bool = False
     even_if_sound: bool = False
     place: Place = "live"
-    put_back: str | None = None
     deletion: Deletion | None = None
 
 
@@ -106,8 +104,6 @@ def handler(request: BeginOperation, run: Run) -> Begun:
             even_if_sound=given.even_if_sound,
             place=place,
         )
-    if isinstance(given, SwapUndoInput):
-        return Begun(operation, put_back=given.put_back)
     if isinstance(given, DataDeletionInput):
         return Begun(operation, backup_id=given.backup_id, deletion=given.deletion)
     if isinstance(given, RestoreTestInput):

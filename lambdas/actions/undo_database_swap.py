@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from lambdas.adapters.database_swap import find_swap_to_undo, undo_swap
+from lambdas.adapters.database_swap import newest_swap, undo_swap
 from lambdas.adapters.database_target import database_target
 from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.leases import Leases
@@ -12,10 +12,7 @@ from lambdas.domain.swap import undone_name
 
 @dataclass(frozen=True)
 class UndoDatabaseSwap:
-    """`put_back` is the database that is to be live again; without it, the one that the last swap put aside."""
-
     operation: Operation
-    put_back: str | None = None
 
 
 @dataclass(frozen=True)
@@ -32,6 +29,5 @@ def handler(request: UndoDatabaseSwap, run: Run) -> DatabaseSwapUndone:
     target = database_target(settings.region, request.operation)
     undone = undone_name(request.operation, target.database.name)
     with Leases(settings.region, settings["LEASES_TABLE"]).guard(request.operation, run.seconds_left()):
-        swap = find_swap_to_undo(target.login, target.database.name, request.put_back)
-        undo_swap(target.login, swap, undone)
+        undo_swap(target.login, newest_swap(target.login, target.database.name, undone), undone)
     return DatabaseSwapUndone(target.login.host, undone)

@@ -19,7 +19,8 @@ from lambdas.adapters.postgres import MAINTENANCE, Login, Rows, connected
 from lambdas.domain.database_errors import DatabaseInUse
 from lambdas.domain.database_mark import Mark, marked
 from lambdas.domain.mailark_error import MailarkError
-from lambdas.domain.swap import DatabaseFacts, State, Swap, check_swap, check_undo, state, swap_to_undo, was_undone
+from lambdas.domain.swap import DatabaseFacts, State, Swap, check_swap, check_undo, state, was_undone
+from lambdas.domain.swap import newest_swap as newest
 
 IN_USE_SECONDS = 30.0
 """How long sessions are ended before those that stay are named; PostgreSQL's own RENAME waits 5 s for them each time
@@ -61,10 +62,10 @@ def find_swap(login: Login, swap: Swap) -> SwapFacts:
         return _facts(swap, _databases(connection))
 
 
-def find_swap_to_undo(login: Login, live: str, put_back: str | None = None) -> Swap:
-    """The swap that put the database `put_back` aside, or that was made last. Raises `NothingToUndo`."""
+def newest_swap(login: Login, live: str, undone: str) -> Swap:
+    """The swap of a database that has been undone as `undone`, or else the one in force. Raises `NothingToUndo`."""
     with connected(login.to(MAINTENANCE)) as connection:
-        return swap_to_undo(live, put_back, _databases(connection))
+        return newest(live, undone, _databases(connection))
 
 
 def swap_databases(login: Login, swap: Swap, seconds: float = IN_USE_SECONDS) -> SwapFacts:

@@ -71,12 +71,6 @@ class DatabaseCorruptionInput(ByHandInput, frozen=True, forbid_unknown_fields=Tr
     on_fresh: bool = False
 
 
-class SwapUndoInput(ByHandInput, frozen=True, forbid_unknown_fields=True):
-    """`put_back` names the database that is to be live again; left out, it is the one that the last swap put aside."""
-
-    put_back: ShortText | None = None
-
-
 class DataDeletionInput(ByHandInput, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`deleted_at` is when the rows were deleted: the backup is the newest that was finished before.
 
@@ -191,7 +185,7 @@ SCENARIOS: dict[str, Scenario] = {
         ),
         Scenario(
             name="database_swap_undo",
-            input=SwapUndoInput,
+            input=ByHandInput,
             target="database",
             scope="platform#database",
             completed="database_swap_undone",

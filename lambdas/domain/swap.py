@@ -79,22 +79,17 @@ def undone_name(operation: Operation, live: str) -> str:
     return f"{live}{_UNDONE}{_stamp(operation)}"
 
 
-def swap_to_undo(live: str, put_back: str | None, found: Mapping[str, DatabaseFacts]) -> Swap:
-    """The swap that put the database `put_back` aside, be it in force or undone; without a name the one made last.
+def newest_swap(live: str, undone: str, found: Mapping[str, DatabaseFacts]) -> Swap:
+    """The swap that has been undone as `undone`, or else the one in force, or else the one that was undone last.
 
-    So whoever starts an undoing once more finds what it did, and never the swap before. Raises `NothingToUndo`.
+    So an undoing that runs again finds what it did, and not the swap before. Raises `NothingToUndo`.
     """
-    undone = sorted(name for name in found if name.startswith(f"{live}{_UNDONE}"))
-    marks = [found[name].mark for name in (*undone, live) if name in found]
+    earlier = sorted(name for name in found if name.startswith(f"{live}{_UNDONE}"))
+    marks = [found[name].mark for name in (*earlier, live, undone) if name in found]
     swapped = [mark for mark in marks if mark and mark.part in ("live", "undone")]
-    if put_back is not None:
-        swapped = [mark for mark in swapped if mark.replaced == put_back]
-        if not swapped:
-            problem = f"none has put {put_back} aside, or one that was made after it is still in force"
-            raise NothingToUndo(database=live, problem=problem)
     if not swapped:
         raise NothingToUndo(database=live, problem="no operation has swapped it")
-    last = sorted(swapped, key=lambda mark: mark.replaced or "")[-1]  # the names end with times
+    last = swapped[-1]
     if last.replaced is None:
         raise NothingToUndo(database=live, problem="there was no database in whose place it came")
     return Swap(last.operation, live, throwaway_name("restored", live), last.replaced)

@@ -36,7 +36,6 @@ NOTHING = {
     "without_saving": False,
     "even_if_sound": False,
     "place": "live",
-    "put_back": None,
     "deletion": None,
 }
 
@@ -169,12 +168,6 @@ def test_what_a_person_allows_of_a_database_is_passed_on(with_services: House) -
     begun = with_services.run("begin_operation", _event("database_corruption", CORRUPTION | allowed))
     assert (begun["without_saving"], begun["even_if_sound"], begun["place"]) == (True, True, "fresh")
     assert (begun["backup_date"], begun["backup_id"]) == ("2026-11-21", None)
-
-
-def test_a_database_that_is_to_be_put_back_is_passed_on(with_services: House) -> None:
-    given = {"reason": "it lacks too much", "put_back": "smtpy_corrupt_20261120_030000"}
-    begun = with_services.run("begin_operation", _event("database_swap_undo", given))
-    assert begun == NOTHING | {"operation": begun["operation"], "put_back": "smtpy_corrupt_20261120_030000"}
 
 
 def test_a_dump_that_is_named_by_its_id_is_passed_on(with_services: House) -> None:

@@ -14,9 +14,8 @@ LATER = "2026-11-22T04:00:00.123+00:00"
 UNDONE = "smtpy_undone_20261122_040000"
 
 
-def _undo(house: House, name: str = "op-2", started_at: str = LATER, put_back: str | None = None) -> Event:
-    operation = _operation(house, name, started_at)
-    undone: Event = house.run("undo_database_swap", {"operation": operation, "put_back": put_back})
+def _undo(house: House, name: str = "op-2", started_at: str = LATER) -> Event:
+    undone: Event = house.run("undo_database_swap", {"operation": _operation(house, name, started_at)})
     return undone
 
 
@@ -56,7 +55,7 @@ def test_another_undo_finds_nothing_to_undo(house: House, database: Databases, b
     assert database.contents() == broken
 
 
-def test_the_swap_before_is_undone_by_name_and_none_goes_further_when_it_runs_again(
+def test_another_undo_goes_back_behind_the_swap_before_and_neither_goes_further_when_it_runs_again(
     house: House, database: Databases, broken: dict[str, object]
 ) -> None:
     first = database.contents()
@@ -65,12 +64,12 @@ def test_the_swap_before_is_undone_by_name_and_none_goes_further_when_it_runs_ag
     second = house.operation("database_corruption", "op-2", "2026-11-22T03:30:00+00:00")
     house.run("swap_databases", {"operation": second})
     house.leases().release("database", second.execution)
-    for name, started_at, put_back, held in (
-        ("op-3", LATER, None, first),
-        ("op-4", "2026-11-22T05:00:00+00:00", CORRUPT, broken),
+    for name, started_at, held in (
+        ("op-3", LATER, first),
+        ("op-4", "2026-11-22T05:00:00+00:00", broken),
     ):
         for _ in range(2):
-            _undo(house, name, started_at, put_back)
+            _undo(house, name, started_at)
             assert database.contents() == held
         house.leases().release("database", _operation(house, name, started_at).execution)
 

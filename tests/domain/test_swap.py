@@ -13,16 +13,18 @@ from lambdas.domain.swap import (
     check_swap,
     check_undo,
     kept_limit,
+    newest_swap,
     setting_values,
     state,
     swap_of,
-    swap_to_undo,
     undone_name,
     was_undone,
 )
 
 SWAP = Swap("op-1", "smtpy", "smtpy_restored", "smtpy_corrupt_20261122_030000")
 UNDONE = "smtpy_undone_20261122_040000"
+NEXT = "smtpy_undone_20261124_000000"
+"""The name of an undoing that has not begun."""
 
 
 def database(name: str, part: Part | None = None, operation: str = "op-1", verified: bool = True) -> DatabaseFacts:
@@ -38,7 +40,6 @@ def server(*databases: DatabaseFacts) -> dict[str, DatabaseFacts]:
 LIVE = database("smtpy")
 RESTORED = database(SWAP.restored, "restored")
 BEFORE = server(LIVE, RESTORED)
-LAST = Mark("op-2", "b-2", verified=True, part="live", replaced="smtpy_corrupt_20261123_030000")
 AFTER = server(database("smtpy", "live"), database(SWAP.corrupt, "corrupt"))
 BACK = server(LIVE, database(UNDONE, "undone"))
 
@@ -134,7 +135,7 @@ def test_the_names_of_an_operation_tell_what_they_are_and_when_it_began() -> Non
 
 def test_the_swap_in_force_is_known_by_its_marks() -> None:
     found = {**AFTER, UNDONE: database(UNDONE, "undone", operation="op-0")}
-    assert swap_to_undo("smtpy", None, found) == replace(SWAP, restored="mailark_restored_smtpy")
+    assert newest_swap("smtpy", NEXT, found) == replace(SWAP, restored="mailark_restored_smtpy")
 
 
 def test_of_swaps_that_were_undone_the_last_one_counts_and_none_of_another_database() -> None:
@@ -144,34 +145,29 @@ def test_of_swaps_that_were_undone_the_last_one_counts_and_none_of_another_datab
         *(database(name, "undone", operation=name) for name in (later, other, UNDONE)),
         database("smtpy_undone_20261203_000000"),
     )
-    assert swap_to_undo("smtpy", None, found).operation == later
+    assert newest_swap("smtpy", NEXT, found).operation == later
 
 
-def test_a_swap_that_is_in_force_again_is_undone_by_name_alone() -> None:
-    later = replace(LAST, part="undone")
-    found = {**AFTER, UNDONE: replace(database(UNDONE), comment=marked(None, later))}
-    assert swap_to_undo("smtpy", None, found).operation == "op-2"
-    assert swap_to_undo("smtpy", later.replaced, found).operation == "op-2"
-    assert swap_to_undo("smtpy", SWAP.corrupt, found).operation == "op-1"
+def test_an_undoing_finds_what_it_has_done_and_not_the_swap_before() -> None:
+    found = {**AFTER, UNDONE: database(UNDONE, "undone", operation="op-2")}
+    assert newest_swap("smtpy", UNDONE, found).operation == "op-2"
+    assert newest_swap("smtpy", NEXT, found).operation == "op-1"
 
 
-def test_a_swap_under_another_one_is_not_undone() -> None:
-    found = server(replace(LIVE, comment=marked(None, LAST)), database(SWAP.corrupt, "corrupt"))
-    problem = f"none has put {SWAP.corrupt} aside, or one that was made after it is still in force"
-    with pytest.raises(NothingToUndo, match=f"There is no swap of smtpy to undo: {problem}."):
-        swap_to_undo("smtpy", SWAP.corrupt, found)
+def test_a_name_that_another_has_taken_is_no_undoing() -> None:
+    assert newest_swap("smtpy", NEXT, {**AFTER, NEXT: database(NEXT)}).operation == "op-1"
 
 
 @pytest.mark.parametrize("found", [{}, BEFORE, server(database("smtpy", "corrupt"))])
 def test_where_nothing_was_swapped_there_is_nothing_to_undo(found: dict[str, DatabaseFacts]) -> None:
     with pytest.raises(NothingToUndo, match="no operation has swapped it"):
-        swap_to_undo("smtpy", None, found)
+        newest_swap("smtpy", NEXT, found)
 
 
 def test_a_lost_database_cannot_be_brought_back() -> None:
     lost = Mark("op-1", "b-1", verified=True, part="live")
     with pytest.raises(NothingToUndo, match="there was no database in whose place it came"):
-        swap_to_undo("smtpy", None, server(replace(LIVE, comment=marked(None, lost))))
+        newest_swap("smtpy", NEXT, server(replace(LIVE, comment=marked(None, lost))))
 
 
 def test_an_undoing_is_known_again_by_its_own_name_alone() -> None:
