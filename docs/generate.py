@@ -34,6 +34,7 @@ _ABOUT = {
     "pre_restore_backup": "`false` saves no dump of what is still readable; the damaged database is kept in any case",
     "even_if_sound": "restores although no damage was found, or none but that of indexes",
     "on_fresh": "restores onto the server `database.fresh` of the estate; the services stay stopped",
+    "kept_as": "the database that is to be live again, by the name it has now: for a swap of more than 24 hours ago",
     "deleted_at": "when the rows were deleted, with its zone; the backup is the newest that was finished before",
     "scope": "tables, each with a condition or whole; left out, the tables that lost rows are shown, and nothing else",
     "on_conflict": "`skip` leaves rows out that cannot come back; `stop`, the default, then imports none",
@@ -64,7 +65,8 @@ _BEFORE = {
     "database_swap_undo": """
 1. It puts the old database live again, with whatever damage it has. Start the execution. The database that the newest
    `database_corruption` put in place is kept as
-   `<name>_undone_<time>`, with all that was written to it since.
+   `<name>_undone_<time>`, with all that was written to it since. A swap that is older than 24 hours wants `kept_as`;
+   what cannot be undone is told before the services are stopped.
 2. It undoes what was swapped on the live server; a restore onto a fresh one has replaced nothing there.
 3. It undoes one swap. Where the database that it put back had itself been swapped in, another start undoes that one.
 """,

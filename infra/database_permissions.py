@@ -118,6 +118,7 @@ DATABASE_ACTIONS: dict[str, ActionSpec] = {
     ),
     "assess_database": ActionSpec(1024, 900, [ESTATE, *AUDIT], logins=["live"]),
     "swap_databases": ActionSpec(512, 120, [ESTATE, LEASE], logins=["live", "fresh"]),
+    "check_swap_undo": ActionSpec(512, 60, [ESTATE], logins=["live"]),
     "undo_database_swap": ActionSpec(512, 120, [ESTATE, LEASE], logins=["live"]),
     "stop_services": ActionSpec(512, 600, [ESTATE, LEASE], reaches_services=True),
     "start_services": ActionSpec(512, 600, [ESTATE, LEASE], reaches_services=True),

@@ -18,6 +18,7 @@ from lambdas.domain.scenarios import (
     DataDeletionInput,
     RestoreTestInput,
     ScheduledInput,
+    SwapUndoInput,
     VaultRestoreInput,
     parse_input,
 )
@@ -40,7 +41,7 @@ class Begun:
     """`duplicate_of` names the operation that already has this scheduled run; then nothing else is set.
 
     `accept_loss`, `without_saving` and `even_if_sound` are what a person may allow: see the inputs in
-    `domain/scenarios.py`. `place` is where a database is restored.
+    `domain/scenarios.py`. `place` is where a database is restored, `kept_as` the database that is to be live again.
     """
 
     operation: Operation | None = None
@@ -52,6 +53,7 @@ class Begun:
     even_if_sound: bool = False
     place: Place = "live"
     deletion: Deletion | None = None
+    kept_as: str | None = None
 
 
 @action(BeginOperation)
@@ -104,6 +106,8 @@ def handler(request: BeginOperation, run: Run) -> Begun:
             even_if_sound=given.even_if_sound,
             place=place,
         )
+    if isinstance(given, SwapUndoInput):
+        return Begun(operation, kept_as=given.kept_as)
     if isinstance(given, DataDeletionInput):
         return Begun(operation, backup_id=given.backup_id, deletion=given.deletion)
     if isinstance(given, RestoreTestInput):

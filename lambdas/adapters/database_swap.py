@@ -19,8 +19,7 @@ from lambdas.adapters.postgres import MAINTENANCE, Login, Rows, connected
 from lambdas.domain.database_errors import DatabaseInUse
 from lambdas.domain.database_mark import Mark, marked
 from lambdas.domain.mailark_error import MailarkError
-from lambdas.domain.swap import DatabaseFacts, State, Swap, check_swap, check_undo, state, was_undone
-from lambdas.domain.swap import newest_swap as newest
+from lambdas.domain.swap import DatabaseFacts, State, Swap, check_swap, check_undo, newest_swap, state, was_undone
 
 IN_USE_SECONDS = 30.0
 """How long sessions are ended before those that stay are named; PostgreSQL's own RENAME waits 5 s for them each time
@@ -62,10 +61,17 @@ def find_swap(login: Login, swap: Swap) -> SwapFacts:
         return _facts(swap, _databases(connection))
 
 
-def newest_swap(login: Login, live: str, undone: str) -> Swap:
-    """The swap of a database that has been undone as `undone`, or else the one in force. Raises `NothingToUndo`."""
+def swap_to_undo(login: Login, live: str, undone: str) -> Swap:
+    """The swap that has been undone as `undone`, or that would be; changes nothing.
+
+    Raises `NothingToUndo` and `SwapRefused` where `undo_swap` would.
+    """
     with connected(login.to(MAINTENANCE)) as connection:
-        return newest(live, undone, _databases(connection))
+        found = _databases(connection)
+    swap = newest_swap(live, undone, found)
+    if not was_undone(swap, undone, found):
+        check_undo(swap, undone, found)
+    return swap
 
 
 def swap_databases(login: Login, swap: Swap, seconds: float = IN_USE_SECONDS) -> SwapFacts:

@@ -72,6 +72,15 @@ class NothingToUndo(MailarkError):
     hint = "Nothing was renamed. Read on the server which databases there are, and what their comments say."
 
 
+class SwapTooOld(MailarkError):
+    code = "swap-too-old"
+    sentence = "The swap of {database} that would be undone is of {at}, more than {hours} hours ago."
+    hint = (
+        "Nothing was stopped or renamed: what was written since then would be in the database that goes out. If that "
+        'is meant, start database_swap_undo with {{"reason": "...", "kept_as": "{kept_as}"}}.'
+    )
+
+
 class DatabaseInUse(MailarkError):
     code = "database-in-use"
     sentence = "Sessions in {database} at {host} did not end: {sessions}."

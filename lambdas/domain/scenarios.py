@@ -71,6 +71,12 @@ class DatabaseCorruptionInput(ByHandInput, frozen=True, forbid_unknown_fields=Tr
     on_fresh: bool = False
 
 
+class SwapUndoInput(ByHandInput, frozen=True, forbid_unknown_fields=True):
+    """`kept_as` is the name of the database that is to be live again; left out, its swap has to be of the last day."""
+
+    kept_as: ShortText | None = None
+
+
 class DataDeletionInput(ByHandInput, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`deleted_at` is when the rows were deleted: the backup is the newest that was finished before.
 
@@ -185,7 +191,7 @@ SCENARIOS: dict[str, Scenario] = {
         ),
         Scenario(
             name="database_swap_undo",
-            input=ByHandInput,
+            input=SwapUndoInput,
             target="database",
             scope="platform#database",
             completed="database_swap_undone",

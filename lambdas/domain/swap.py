@@ -3,10 +3,10 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from lambdas.domain.database_errors import NothingToUndo, SwapRefused
+from lambdas.domain.database_errors import NothingToUndo, SwapRefused, SwapTooOld
 from lambdas.domain.database_mark import Mark, mark_in
 from lambdas.domain.operation import Operation
 from lambdas.domain.throwaway import throwaway_name
@@ -17,6 +17,10 @@ NAME_BYTES = 63
 RESERVED = frozenset({"postgres", "template0", "template1"})
 
 _CORRUPT, _UNDONE = "_corrupt_", "_undone_"
+_STAMP = "%Y%m%d_%H%M%S"
+
+_UNAIMED = timedelta(hours=24)
+"""How old a swap may be that is undone without its name: whoever swapped it looks at it for so long."""
 
 State = Literal["waiting", "swapped", "undone"]
 
@@ -95,6 +99,21 @@ def newest_swap(live: str, undone: str, found: Mapping[str, DatabaseFacts]) -> S
     return Swap(last.operation, live, throwaway_name("restored", live), last.replaced)
 
 
+def check_aim(swap: Swap, kept_as: str | None, operation: Operation) -> None:
+    """Raise unless a swap is the one that an operation is to undo: by what it has put aside, or since it is recent.
+
+    `NothingToUndo` where `kept_as` is something else, and `SwapTooOld` where nothing is named.
+    """
+    if kept_as is not None and kept_as != swap.corrupt:
+        problem = f"the newest one has put {swap.corrupt} aside, and not {kept_as}"
+        raise NothingToUndo(database=swap.live, problem=problem)
+    if kept_as is None:
+        at = datetime.strptime(swap.corrupt.removeprefix(f"{swap.live}{_CORRUPT}"), _STAMP).replace(tzinfo=UTC)
+        if datetime.fromisoformat(operation.started_at) - at > _UNAIMED:
+            hours = _UNAIMED // timedelta(hours=1)
+            raise SwapTooOld(database=swap.live, at=at.isoformat(), hours=hours, kept_as=swap.corrupt)
+
+
 def check_names(live: str, *names: str) -> None:
     """Raises `SwapRefused` unless each name is one that PostgreSQL takes as it is, and no two are the same."""
     for name in names:
@@ -167,7 +186,7 @@ def setting_values(name: str, value: str) -> list[str]:
 
 
 def _stamp(operation: Operation) -> str:
-    return datetime.fromisoformat(operation.started_at).astimezone(UTC).strftime("%Y%m%d_%H%M%S")
+    return datetime.fromisoformat(operation.started_at).astimezone(UTC).strftime(_STAMP)
 
 
 def _is(database: DatabaseFacts | None, swap: Swap, part: str) -> bool:

@@ -37,6 +37,7 @@ NOTHING = {
     "even_if_sound": False,
     "place": "live",
     "deletion": None,
+    "kept_as": None,
 }
 
 
@@ -202,6 +203,11 @@ def test_a_recovery_onto_a_server_that_the_estate_does_not_name_does_not_begin(w
     with pytest.raises(FreshServerNotInEstate, match="fresh-server-not-in-estate"):
         with_services.run("begin_operation", _event("database_corruption", CORRUPTION | {"on_fresh": True}))
     assert _is_untouched(with_services)
+
+
+def test_the_database_that_an_undoing_is_to_bring_back_is_passed_on(with_services: House) -> None:
+    given = {"reason": "it lacks too much", "kept_as": "smtpy_corrupt_20261122_030000"}
+    assert with_services.run("begin_operation", _event("database_swap_undo", given))["kept_as"] == given["kept_as"]
 
 
 def test_rows_that_will_have_been_deleted_are_not_looked_for(with_services: House) -> None:

@@ -14,8 +14,9 @@ LATER = "2026-11-22T04:00:00.123+00:00"
 UNDONE = "smtpy_undone_20261122_040000"
 
 
-def _undo(house: House, name: str = "op-2", started_at: str = LATER) -> Event:
-    undone: Event = house.run("undo_database_swap", {"operation": _operation(house, name, started_at)})
+def _undo(house: House, name: str = "op-2", started_at: str = LATER, kept_as: str = CORRUPT) -> Event:
+    event = {"operation": _operation(house, name, started_at), "kept_as": kept_as}
+    undone: Event = house.run("undo_database_swap", event)
     return undone
 
 
@@ -64,14 +65,24 @@ def test_another_undo_goes_back_behind_the_swap_before_and_neither_goes_further_
     second = house.operation("database_corruption", "op-2", "2026-11-22T03:30:00+00:00")
     house.run("swap_databases", {"operation": second})
     house.leases().release("database", second.execution)
-    for name, started_at, held in (
-        ("op-3", LATER, first),
-        ("op-4", "2026-11-22T05:00:00+00:00", broken),
+    for name, started_at, kept_as, held in (
+        ("op-3", LATER, "smtpy_corrupt_20261122_033000", first),
+        ("op-4", "2026-11-22T05:00:00+00:00", CORRUPT, broken),
     ):
         for _ in range(2):
-            _undo(house, name, started_at)
+            _undo(house, name, started_at, kept_as)
             assert database.contents() == held
         house.leases().release("database", _operation(house, name, started_at).execution)
+
+
+def test_no_other_swap_is_undone_than_the_one_that_was_checked(
+    house: House, database: Databases, broken: dict[str, object]
+) -> None:
+    before = database.contents()
+    with pytest.raises(NothingToUndo, match=f"the newest one has put {CORRUPT} aside, and not smtpy_corrupt_1"):
+        _undo(house, kept_as="smtpy_corrupt_1")
+    assert database.contents() == before
+    assert database.names() == {"smtpy", CORRUPT}
 
 
 def test_without_a_swap_there_is_nothing_to_undo(house: House, database: Databases) -> None:
@@ -108,7 +119,7 @@ def test_an_operation_that_was_taken_over_undoes_nothing(
     operation = _operation(house)
     house.take_over(operation)
     with pytest.raises(LeaseLost, match=r"lease-lost: .*database: another has taken it over"):
-        house.run("undo_database_swap", {"operation": operation})
+        house.run("undo_database_swap", {"operation": operation, "kept_as": CORRUPT})
     assert database.contents() == before
     assert database.names() == {"smtpy", CORRUPT}
 

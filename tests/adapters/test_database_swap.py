@@ -8,7 +8,7 @@ import pytest
 
 from lab.postgres import PostgresServer
 from lambdas.adapters.database_marks import mark
-from lambdas.adapters.database_swap import SwapFacts, find_swap, newest_swap, swap_databases, undo_swap
+from lambdas.adapters.database_swap import SwapFacts, find_swap, swap_databases, swap_to_undo, undo_swap
 from lambdas.adapters.postgres import Login
 from lambdas.domain.database_errors import DatabaseInUse, DatabaseRequestFailed, NothingToUndo, SwapRefused
 from lambdas.domain.database_mark import Mark
@@ -103,12 +103,12 @@ def test_what_was_undone_is_not_swapped_in_again_by_the_same_operation(login: Lo
 
 def test_an_undoing_finds_the_swap_by_itself_and_is_done_once(login: Login, server: PostgresServer) -> None:
     swap_databases(login, SWAP)
-    swap = newest_swap(login, "smtpy", UNDONE)
+    swap = swap_to_undo(login, "smtpy", UNDONE)
     assert (swap.operation, swap.corrupt) == (SWAP.operation, SWAP.corrupt)
     undo_swap(login, swap, UNDONE)
-    assert undo_swap(login, newest_swap(login, "smtpy", UNDONE), UNDONE) == BACK
+    assert undo_swap(login, swap_to_undo(login, "smtpy", UNDONE), UNDONE) == BACK
     with pytest.raises(NothingToUndo, match="no swap of op-1 is in force"):
-        undo_swap(login, newest_swap(login, "smtpy", NEXT_UNDONE), NEXT_UNDONE)
+        undo_swap(login, swap_to_undo(login, "smtpy", NEXT_UNDONE), NEXT_UNDONE)
     assert (word(server), names(server)) == ("old", {"smtpy", UNDONE})
 
 
@@ -120,14 +120,14 @@ def test_swaps_are_undone_one_after_the_other_the_newest_first(login: Login, ser
     swap_databases(login, NEXT_SWAP)
     assert word(server) == "newest"
     for _ in range(2):
-        assert undo_swap(login, newest_swap(login, "smtpy", UNDONE), UNDONE) == BACK
+        assert undo_swap(login, swap_to_undo(login, "smtpy", UNDONE), UNDONE) == BACK
         assert (word(server), comment(server, "smtpy")) == ("new", first)
         assert names(server) == {"smtpy", SWAP.corrupt, UNDONE}
     assert swap_databases(login, SWAP) == SWAPPED
     with pytest.raises(SwapRefused, match="this operation's swap was undone"):
         swap_databases(login, NEXT_SWAP)
     for _ in range(2):
-        assert undo_swap(login, newest_swap(login, "smtpy", NEXT_UNDONE), NEXT_UNDONE) == BACK
+        assert undo_swap(login, swap_to_undo(login, "smtpy", NEXT_UNDONE), NEXT_UNDONE) == BACK
         assert (word(server), comment(server, "smtpy")) == ("old", "ask Ada")
         assert names(server) == {"smtpy", UNDONE, NEXT_UNDONE}
 

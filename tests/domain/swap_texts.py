@@ -1,6 +1,6 @@
 """What each failure around a swap says, word for word; `test_errors.py` holds it."""
 
-from lambdas.domain.database_errors import DatabaseInUse, DiskTooSmall, NothingToUndo, SwapRefused
+from lambdas.domain.database_errors import DatabaseInUse, DiskTooSmall, NothingToUndo, SwapRefused, SwapTooOld
 from lambdas.domain.mailark_error import MailarkError
 
 SWAP_TEXTS: list[tuple[MailarkError, str]] = [
@@ -14,6 +14,13 @@ SWAP_TEXTS: list[tuple[MailarkError, str]] = [
         NothingToUndo(database="smtpy", problem="no operation has swapped it"),
         "nothing-to-undo: There is no swap of smtpy to undo: no operation has swapped it.\n"
         "Next: Nothing was renamed. Read on the server which databases there are, and what their comments say.",
+    ),
+    (
+        SwapTooOld(database="smtpy", at="2026-11-22T03:00:00+00:00", hours=24, kept_as="smtpy_corrupt_20261122_030000"),
+        "swap-too-old: The swap of smtpy that would be undone is of 2026-11-22T03:00:00+00:00, more than 24 hours ago."
+        "\nNext: Nothing was stopped or renamed: what was written since then would be in the database that goes out. "
+        'If that is meant, start database_swap_undo with {"reason": "...", "kept_as": '
+        '"smtpy_corrupt_20261122_030000"}.',
     ),
     (
         DatabaseInUse(database="smtpy", host="db.example.org", sessions="nightly report of postgres (pid 4711)"),

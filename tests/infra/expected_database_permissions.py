@@ -31,6 +31,10 @@ DATABASE_ACTIONS: dict[str, list[str]] = {
         "secretsmanager:GetSecretValue smtpy-db-AbCdEf",
         "ssm:GetParameter /mailark/estate",
     ],
+    "check_swap_undo": [
+        "secretsmanager:GetSecretValue smtpy-db-AbCdEf",
+        "ssm:GetParameter /mailark/estate",
+    ],
     "copy_to_second_store": [
         "dynamodb:GetItem catalog",
         "dynamodb:UpdateItem catalog",

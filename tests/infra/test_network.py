@@ -45,6 +45,7 @@ LOGINS = {
     "assess_database": {"live"},
     "check_database": {"live"},
     "check_restore": {"live", "fresh"},
+    "check_swap_undo": {"live"},
     "drop_database": {"live", "staging", "fresh"},
     "dump_database": {"live"},
     "export_rows": {"live", "staging"},

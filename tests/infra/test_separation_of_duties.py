@@ -169,7 +169,7 @@ def test_who_changes_anything_of_the_database_checks_the_lease_and_who_only_look
     logging_in = _who_touches(house, stack, "secretsmanager:GetSecretValue smtpy-")
     changing = {"restore_database", "drop_database", "swap_databases", "undo_database_swap", "import_rows"}
     assert logging_in & holders == changing | {"stop_services", "start_services"}
-    looking = {"check_database", "check_restore", "assess_database", "dump_database"}
+    looking = {"check_database", "check_restore", "check_swap_undo", "assess_database", "dump_database"}
     proving = {"verify_database", "verify_services"}
     assert logging_in - holders == looking | proving | ROW_READERS
 

@@ -209,6 +209,16 @@ def test_all_that_can_stop_a_restore_is_asked_before_the_services_are_stopped_an
         assert [catch["Next"] for catch in machine.states[name].catches()] == ["FailOperation"], name
 
 
+def test_whether_a_swap_can_be_undone_is_asked_while_mail_still_runs() -> None:
+    states = machine_of("database_swap_undo").states
+    assert states["BeginOperation"].next() == ["CheckSwapUndo"]
+    check = states["CheckSwapUndo"]
+    assert (check.action, check.next()) == ("check_swap_undo", ["StopServices"])
+    assert [catch["Next"] for catch in check.catches()] == ["FailOperation"]
+    undoing = states["UndoDatabaseSwap"].definition["Arguments"]["Payload"]
+    assert undoing["kept_as"] == "{% $checked.kept_as %}"
+
+
 def test_what_cannot_be_saved_of_a_damaged_database_is_recorded_and_holds_up_no_recovery() -> None:
     machine = machine_of("database_corruption")
     for name in _SAVING:

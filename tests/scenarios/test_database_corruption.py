@@ -124,7 +124,12 @@ def test_one_scenario_takes_the_swap_back(house: House, backed_up: dict[str, Any
     house.run_well("database_corruption", {"reason": "a drill", "even_if_sound": True})
     assert house.database_fingerprint() == backed_up
 
-    finished = house.run_well("database_swap_undo", {"reason": "the restored one lacks what came since"})
+    with broken(house, "undo_database_swap"):
+        finished = house.run("database_swap_undo", {"reason": "the restored one lacks what came since"})
+    assert "UndoDatabaseSwap" in failure(finished).sentence
+    assert set(house.services().values()) == {"running"}
+
+    finished = house.run_well("database_swap_undo", {"reason": "once more", "kept_as": _kept(house)[-1]})
 
     assert house.database_fingerprint() == before
     assert finished.output["details"]["kept_as"] in _names(house)
@@ -133,8 +138,12 @@ def test_one_scenario_takes_the_swap_back(house: House, backed_up: dict[str, Any
 
 
 def test_there_is_nothing_to_undo_twice(house: House, backed_up: dict[str, Any]) -> None:
-    finished = house.run("database_swap_undo", {"reason": "once more"})
+    """What is told, is told before mail stands still."""
+    (undone,) = (name for name in _names(house) if "_undone_" in name)
+    given = {"reason": "once more", "kept_as": undone.replace("_undone_", "_corrupt_")}
+    finished = house.run("database_swap_undo", given)
     assert failure(finished).code == "nothing-to-undo"
+    assert house.states_entered(finished.arn) == ["BeginOperation", "CheckSwapUndo", "FailOperation", "Failed"]
     assert house.healthy()
 
 
