@@ -29,6 +29,7 @@ _ABOUT = {
     "backup_date": "the newest good backup of this day (UTC)",
     "backup_id": "this very backup; also the only way to restore one that was saved before a restore",
     "scheduled_for": "set by what starts it by itself; leave it out",
+    "stopped": "set by what starts it by itself, the execution that was stopped; left out, they run on the live server",
     "accept_loss": "makes the backup, and takes it for good, although something looks lost, since that is meant",
     "without_saving": "overwrites what Vault holds without saving it first, where it cannot be saved and may be lost",
     "pre_restore_backup": "`false` saves no dump of what is still readable; the damaged database is kept in any case",
@@ -59,7 +60,8 @@ _BEFORE = {
 1. Start the execution. The services are stopped once a backup is proved intact; nothing else that lives is touched
    before the swap, and whatever fails before it starts them again. All that was written since the backup is then in
    the old database alone, which stays as `kept_as` in the record names it.
-2. With `on_fresh`, point the services and `database.server` of the estate to the new server, and start them yourself.
+2. With `on_fresh`, point the services and `database.server` of the estate to the new server, and start them yourself;
+   also where it fails, or is stopped, after its swap.
 3. To go back to the old database: `mailark-database-swap-undo`.
 """,
     "database_swap_undo": """
@@ -73,6 +75,8 @@ _BEFORE = {
     "services_start": """
 1. It starts the services on whichever database has the live name, proves that they work, and drops what was restored
    and not yet swapped in. To be started by hand where services stand still and nobody meant them to.
+2. After a recovery with `on_fresh` that was stopped once its database was in place there, it starts none by itself, and
+   says how they get there. Started by hand, it runs them on the live server all the same: that database is given up.
 """,
     "data_deletion": """
 1. Say when the rows were deleted, and which: tables, or a table with a condition (SQL, as after WHERE). What hangs on

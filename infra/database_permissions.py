@@ -5,6 +5,7 @@ from infra.grants import (
     CATALOG_LIST,
     EACH_OPERATION,
     ESTATE,
+    EXECUTION_DESCRIBED,
     LEASE,
     MANIFESTS_CHECKED,
     OBJECT_READING,
@@ -74,7 +75,7 @@ DATABASE_ACTIONS: dict[str, ActionSpec] = {
             MANIFESTS_CHECKED,
             *manifests(OBJECT_READING, _DUMPS, missing=True),
         ],
-        logins=["live", "fresh"],
+        logins=["live", "fresh", "service"],
     ),
     "restore_database": ActionSpec(
         _STREAMING,
@@ -122,6 +123,7 @@ DATABASE_ACTIONS: dict[str, ActionSpec] = {
     "undo_database_swap": ActionSpec(512, 120, [ESTATE, LEASE], logins=["live"]),
     "stop_services": ActionSpec(512, 600, [ESTATE, LEASE], reaches_services=True),
     "start_services": ActionSpec(512, 600, [ESTATE, LEASE], reaches_services=True),
+    "check_services_start": ActionSpec(512, 60, [ESTATE, EXECUTION_DESCRIBED], logins=["fresh"]),
     # Through the service's own role it is proved that the service works, and nothing else.
     "verify_services": ActionSpec(512, 600, [ESTATE], logins=["service"]),
 }

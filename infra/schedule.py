@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from aws_cdk import Duration
 from aws_cdk import aws_events as events
@@ -55,17 +56,21 @@ SCHEDULES: dict[str, Cron] = {
 class Follow:
     """The scenarios after which another one starts when an execution of theirs was stopped or ran out of time, and why.
 
-    Such an execution runs no `Catch`: what it left where it worked is for another one to clear up.
+    Such an execution runs no `Catch`: what it left where it worked is for another one to clear up. `told_which` gets
+    the ARN of the execution as `stopped`.
     """
 
     scenarios: tuple[str, ...]
     reason: str
+    told_which: bool = False
 
 
 FOLLOWS: dict[str, Follow] = {
     "staging_emptying": Follow(("vault_restore_test",), "a restore test was stopped or ran out of time"),
     "services_start": Follow(
-        ("database_corruption", "database_swap_undo"), "a recovery of the database was stopped or ran out of time"
+        ("database_corruption", "database_swap_undo"),
+        "a recovery of the database was stopped or ran out of time",
+        told_which=True,
     ),
     "database_staging_emptying": Follow(("database_restore_test",), "a restore test was stopped or ran out of time"),
     "row_recovery_emptying": Follow(("data_deletion",), "a recovery of deleted rows was stopped or ran out of time"),
@@ -122,12 +127,15 @@ class Follower(Construct):
                 },
             ),
         )
-        rule.add_target(_execution(machines[scenario], follow.reason, undelivered))
+        stopped = {"stopped": events.EventField.from_path("$.detail.executionArn")} if follow.told_which else {}
+        rule.add_target(_execution(machines[scenario], follow.reason, undelivered, stopped))
 
 
-def _execution(machine: Machine, reason: str, undelivered: sqs.IQueue) -> targets.SfnStateMachine:
+def _execution(
+    machine: Machine, reason: str, undelivered: sqs.IQueue, more: Mapping[str, str] = MappingProxyType({})
+) -> targets.SfnStateMachine:
     """The target that starts a machine; the time of the event tells a second delivery from a second event."""
-    given = {"reason": reason, "scheduled_for": events.EventField.from_path("$.time")}
+    given = {"reason": reason, "scheduled_for": events.EventField.from_path("$.time"), **more}
     return targets.SfnStateMachine(
         machine.machine,
         input=events.RuleTargetInput.from_object(given),

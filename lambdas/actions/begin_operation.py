@@ -18,6 +18,7 @@ from lambdas.domain.scenarios import (
     DataDeletionInput,
     RestoreTestInput,
     ScheduledInput,
+    ServicesStartInput,
     SwapUndoInput,
     VaultRestoreInput,
     parse_input,
@@ -41,7 +42,8 @@ class Begun:
     """`duplicate_of` names the operation that already has this scheduled run; then nothing else is set.
 
     `accept_loss`, `without_saving` and `even_if_sound` are what a person may allow: see the inputs in
-    `domain/scenarios.py`. `place` is where a database is restored, `kept_as` the database that is to be live again.
+    `domain/scenarios.py`. `place` is where a database is restored, `kept_as` the database that is to be live again,
+    `stopped` the execution that is cleared up after.
     """
 
     operation: Operation | None = None
@@ -54,6 +56,7 @@ class Begun:
     place: Place = "live"
     deletion: Deletion | None = None
     kept_as: str | None = None
+    stopped: str | None = None
 
 
 @action(BeginOperation)
@@ -112,6 +115,8 @@ def handler(request: BeginOperation, run: Run) -> Begun:
         return Begun(operation, backup_id=given.backup_id, deletion=given.deletion)
     if isinstance(given, RestoreTestInput):
         return Begun(operation, backup_id=given.backup_id)
+    if isinstance(given, ServicesStartInput):
+        return Begun(operation, stopped=given.stopped)
     if isinstance(given, BackupInput):
         return Begun(operation, accept_loss=given.accept_loss)
     return Begun(operation)

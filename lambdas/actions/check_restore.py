@@ -1,15 +1,16 @@
 """Check whether a server can take a dump, before anything is stopped for it: nothing is changed."""
 
+import contextlib
 from dataclasses import dataclass
 
 from lambdas.adapters.backup_store import BackupStore
 from lambdas.adapters.catalog import Catalog
-from lambdas.adapters.database_target import Place, database_target
+from lambdas.adapters.database_target import Place, database_target, server_of
 from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.postgres import Login, connected, is_passing, login_of
 from lambdas.adapters.restorable import require_restorable, require_room
 from lambdas.adapters.signing import SigningKey
-from lambdas.domain.database_errors import DatabaseUnreachable
+from lambdas.domain.database_errors import DatabaseMissing, DatabaseUnreachable
 from lambdas.domain.database_manifest import DatabaseManifest
 from lambdas.domain.mailark_error import MailarkError
 from lambdas.domain.manifest import of_kind
@@ -47,8 +48,19 @@ def handler(request: CheckRestore, run: Run) -> RestoreChecked:
     require_restorable(login, manifest, catalog)
     if request.place != "live":  # a disk that is full for an instant is nothing for a server that services write to
         require_room(login, manifest)
+    if request.place == "fresh":  # on the live server the services log in all the time
+        database = target.database
+        _require_login(
+            login_of(settings.region, server_of(database, request.place), database.name, database.service_secret)
+        )
     live = login_of(settings.region, target.database.server, target.database.name)
     return RestoreChecked(login.host, row.id, _answers(live))
+
+
+def _require_login(service: Login) -> None:
+    """The services' own role gets in: a server looks at who asks, and only then whether it has that database."""
+    with contextlib.suppress(DatabaseMissing), connected(service, _SECONDS):
+        pass
 
 
 def _answers(live: Login) -> bool:

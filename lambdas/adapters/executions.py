@@ -1,5 +1,6 @@
 """Executions of state machines, as Step Functions knows them."""
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -45,6 +46,11 @@ class Executions:
             if error_code(error) == "ExecutionDoesNotExist":
                 return False
             raise
+
+    def input_of(self, arn: str) -> dict[str, Any]:
+        """What an execution was started with."""
+        given: dict[str, Any] = json.loads(self._states.describe_execution(executionArn=arn)["input"])
+        return given
 
     def ended(self, arn: str) -> Ended:
         """How an execution ended."""

@@ -97,6 +97,11 @@ _LEFT_SO = {
 }
 """What a step after a failure leaves where it fails itself, and what is to be done then."""
 _UNDO_SWAP = "To go back to the database that was live before, start database_swap_undo."
+_ON_FRESH = (
+    "The services stand still, since the database that is for them is on the fresh server: point them and "
+    "database.server of the estate to it, take database.fresh out of the estate, deploy, and start them. To give it up "
+    "instead, start services_start: it runs them on the live server."
+)
 _SERVICES_STAND = (
     "The services may stand still. Start services_start (when this was stopped or ran out of time it starts by "
     "itself): it runs them on whichever database has the live name, and proves that they work. Then see what is still "
@@ -133,8 +138,13 @@ _MAY_BE_IMPORTED = (
 )
 _UNCERTAIN = {"step-failed", "step-timed-out", "database-unreachable", "lease-lost", "aws-unavailable", "unexpected"}
 """Failures that may come after the work was done."""
-_IN_PLACE = {"StartServices", "VerifyServices", "CompleteOperation"}
-"""The steps of a recovery of the database after the swap."""
+_AFTER_SWAP = {
+    "StartServices": _UNDO_SWAP,
+    "VerifyServices": _UNDO_SWAP,
+    "VerifyServicesOnFresh": _ON_FRESH,
+    "CompleteOperation": f"{_UNDO_SWAP} After a restore with on_fresh: {_ON_FRESH[0].lower()}{_ON_FRESH[1:]}",
+}
+"""What else there is to do once the databases were exchanged, by the step of the recovery that has failed."""
 
 
 def with_way_out(failure: Failure, scenario: str, state: str | None, saved_as: str | None) -> Failure:
@@ -146,6 +156,8 @@ def with_way_out(failure: Failure, scenario: str, state: str | None, saved_as: s
     if scenario == "vault_restore_test":
         if state is None or state in _EMPTYING:
             or_else = _EMPTY_STAGING
+    elif failure.code == "services-belong-on-fresh":
+        or_else = None
     elif scenario in _CLEARS_UP:
         or_else = _CLEARS_UP[scenario]
     elif scenario == "database_corruption":
@@ -153,8 +165,8 @@ def with_way_out(failure: Failure, scenario: str, state: str | None, saved_as: s
             or_else = _SERVICES_STAND
         elif state == "SwapDatabases":
             or_else = _MAY_BE_SWAPPED
-        elif state in _IN_PLACE:
-            or_else = _UNDO_SWAP
+        elif state in _AFTER_SWAP:
+            or_else = _AFTER_SWAP[state]
     elif scenario == "database_swap_undo":
         if state is None:
             or_else = _SERVICES_STAND

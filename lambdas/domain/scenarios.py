@@ -30,6 +30,12 @@ class ScheduledInput(Struct, frozen=True, forbid_unknown_fields=True):
     scheduled_for: Annotated[datetime, Meta(tz=True)] | None = None
 
 
+class ServicesStartInput(ScheduledInput, frozen=True, forbid_unknown_fields=True):
+    """`stopped` is the execution after which it starts by itself; left out, they run on the live server."""
+
+    stopped: Annotated[str, Meta(min_length=1, max_length=300)] | None = None
+
+
 class BackupInput(ScheduledInput, frozen=True, forbid_unknown_fields=True):
     """`accept_loss` takes a backup for good though it looks as if something were lost, since that is meant."""
 
@@ -201,7 +207,7 @@ SCENARIOS: dict[str, Scenario] = {
         ),
         Scenario(
             name="services_start",
-            input=ScheduledInput,
+            input=ServicesStartInput,
             target="database",
             scope="platform#database",
             completed="services_started",

@@ -41,3 +41,12 @@ class ServicesUnhealthy(MailarkError):
     code = "services-unhealthy"
     sentence = "The services run, and do not prove that they work within {seconds} s: {problem}."
     hint = "Read their logs: they may lack a login, a right or a table. Then start this again."
+
+
+class ServicesBelongOnFresh(MailarkError):
+    code = "services-belong-on-fresh"
+    sentence = "The services were not started: {operation} has put a restored database in place on {host}, not here."
+    hint = (
+        "Point them and database.server of the estate to {host}, take database.fresh out of the estate, deploy, and "
+        "start them. To give that database up instead, start services_start by hand: it runs them on the live server."
+    )

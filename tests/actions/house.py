@@ -267,14 +267,16 @@ def execution_arn(scenario: str, name: str = "op-1", region: str = PRIMARY) -> s
     return f"arn:aws:states:{region}:{ACCOUNT}:execution:{machine_name(scenario)}:{name}"
 
 
-def start_execution(scenario: str, name: str = "op-1") -> str:
-    """Start an execution that runs until it is stopped; its ARN."""
+def start_execution(scenario: str, name: str = "op-1", given: Mapping[str, object] | None = None) -> str:
+    """Start an execution, with an input, that runs until it is stopped; its ARN."""
     states = aws("stepfunctions")
     definition = json.dumps({"StartAt": "A", "States": {"A": {"Type": "Pass", "End": True}}})
     machine = states.create_state_machine(
         name=machine_name(scenario), definition=definition, roleArn=f"arn:aws:iam::{ACCOUNT}:role/x"
     )
-    started = states.start_execution(stateMachineArn=machine["stateMachineArn"], name=name, input="{}")
+    started = states.start_execution(
+        stateMachineArn=machine["stateMachineArn"], name=name, input=json.dumps(given or {})
+    )
     return str(started["executionArn"])
 
 

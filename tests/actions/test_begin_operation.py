@@ -38,6 +38,7 @@ NOTHING = {
     "place": "live",
     "deletion": None,
     "kept_as": None,
+    "stopped": None,
 }
 
 
@@ -208,6 +209,11 @@ def test_a_recovery_onto_a_server_that_the_estate_does_not_name_does_not_begin(w
 def test_the_database_that_an_undoing_is_to_bring_back_is_passed_on(with_services: House) -> None:
     given = {"reason": "it lacks too much", "kept_as": "smtpy_corrupt_20261122_030000"}
     assert with_services.run("begin_operation", _event("database_swap_undo", given))["kept_as"] == given["kept_as"]
+
+
+def test_the_execution_that_left_services_standing_is_passed_on(with_services: House) -> None:
+    given = {"reason": "a recovery was stopped", "stopped": "arn:aws:states:eu-central-1:111122223333:execution:m:op-0"}
+    assert with_services.run("begin_operation", _event("services_start", given))["stopped"] == given["stopped"]
 
 
 def test_rows_that_will_have_been_deleted_are_not_looked_for(with_services: House) -> None:

@@ -8,12 +8,15 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
+from psycopg import sql
 
+from lab.forwarding_service import SERVICE
 from lambdas.adapters import restorable
 from lambdas.adapters.postgres import Login
 from lambdas.adapters.signing import ALGORITHM, SigningKey
 from lambdas.domain.backup import Signature
 from lambdas.domain.database_errors import (
+    DatabaseLoginRefused,
     DatabaseNotInEstate,
     DatabaseUnreachable,
     DatabaseVersionDiffers,
@@ -137,6 +140,27 @@ def test_a_fresh_server_that_lacks_a_role_is_told_though_the_live_one_has_it(
         "Next: Nothing was changed. Install the extensions or locales, or make the roles (`python -m "
         "lambdas.break_glass open` writes them as SQL), and start this again."
     )
+
+
+def test_a_fresh_server_on_which_the_services_own_role_does_not_get_in_is_told_while_mail_runs(
+    house: House, servers: Databases, dumped: SavedBackup
+) -> None:
+    dumped.put(house)
+    _name_a_fresh_server(house)
+    _check(house, place="fresh")
+    role = sql.Identifier(SERVICE)
+    for worse, better in (
+        (sql.SQL("password 'another'"), sql.SQL("password {}").format(sql.Literal(servers.service_password))),
+        (sql.SQL("nologin"), sql.SQL("login")),
+    ):
+        with servers.staging.connect() as session:
+            session.execute(sql.SQL("alter role {} {}").format(role, worse))
+            try:
+                with pytest.raises(DatabaseLoginRefused, match=f"refuses the login of {SERVICE} "):
+                    _check(house, place="fresh")
+            finally:
+                session.execute(sql.SQL("alter role {} {}").format(role, better))
+    _check(house, place="fresh")
 
 
 def test_an_extension_that_a_server_lacks_is_named(house: House, servers: Databases, dumped: SavedBackup) -> None:

@@ -4,6 +4,7 @@ from lambdas.domain.mailark_error import MailarkError
 from lambdas.domain.service_errors import (
     ServiceControlRefused,
     ServiceControlUnreachable,
+    ServicesBelongOnFresh,
     ServicesNotStarted,
     ServicesNotStopped,
     ServicesUnhealthy,
@@ -48,6 +49,14 @@ SERVICE_TEXTS: list[tuple[MailarkError, str]] = [
         "services-unhealthy: The services run, and do not prove that they work within 300 s: "
         "https://api.example.org/health answered 503.\n"
         "Next: Read their logs: they may lack a login, a right or a table. Then start this again.",
+    ),
+    (
+        ServicesBelongOnFresh(operation="op-1", host="db-fresh.example.org"),
+        "services-belong-on-fresh: The services were not started: op-1 has put a restored database in place on "
+        "db-fresh.example.org, not here.\n"
+        "Next: Point them and database.server of the estate to db-fresh.example.org, take database.fresh out of the "
+        "estate, deploy, and start them. To give that database up instead, start services_start by hand: it runs them "
+        "on the live server.",
     ),
 ]
 """Every failure of `service_errors.py`, in its order."""

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from lambdas.domain.errors import all_errors
 from lambdas.domain.failure import as_failure, failure_of_execution, failure_of_step, with_second_failure, with_way_out
 from lambdas.domain.mailark_error import Failure, MailarkError
+from lambdas.domain.service_errors import ServicesBelongOnFresh
 from lambdas.domain.vault_errors import VaultSealed
 
 SEALED = VaultSealed(address="https://vault.example.org:8200")
@@ -161,11 +162,30 @@ def test_a_restore_test_that_failed_with_an_empty_staging_vault_has_no_other_way
     assert with_way_out(KNOWN, "vault_restore_test", state, "vault-staging-20261122T040000Z") == KNOWN
 
 
-@pytest.mark.parametrize("state", ["StartServices", "VerifyServices", "CompleteOperation"])
-def test_a_recovery_of_the_database_that_failed_after_the_swap_names_the_way_back(state: str) -> None:
-    assert with_way_out(KNOWN, "database_corruption", state, None).or_else == (
-        "To go back to the database that was live before, start database_swap_undo."
-    )
+_BACK = "To go back to the database that was live before, start database_swap_undo."
+_STAND_FOR_FRESH = (
+    "he services stand still, since the database that is for them is on the fresh server: point them and "
+    "database.server of the estate to it, take database.fresh out of the estate, deploy, and start them. To give it up "
+    "instead, start services_start: it runs them on the live server."
+)
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        ("StartServices", _BACK),
+        ("VerifyServices", _BACK),
+        ("VerifyServicesOnFresh", f"T{_STAND_FOR_FRESH}"),
+        ("CompleteOperation", f"{_BACK} After a restore with on_fresh: t{_STAND_FOR_FRESH}"),
+    ],
+)
+def test_a_recovery_of_the_database_that_failed_after_the_swap_says_how_to_go_on(state: str, told: str) -> None:
+    assert with_way_out(KNOWN, "database_corruption", state, None).or_else == told
+
+
+def test_services_that_are_for_the_fresh_server_are_not_to_be_started_by_hand_on_the_live_one() -> None:
+    failure = as_failure(ServicesBelongOnFresh(operation="op-1", host="db-fresh.example.org"))
+    assert with_way_out(failure, "services_start", "CheckServicesStart", None).or_else is None
 
 
 @pytest.mark.parametrize("scenario", ["database_corruption", "database_swap_undo"])

@@ -29,7 +29,12 @@ DATABASE_ACTIONS: dict[str, list[str]] = {
         "s3:GetObjectVersion backups/database/*.manifest.json",
         "s3:ListBucket backups under database/*",
         "secretsmanager:GetSecretValue smtpy-db-AbCdEf",
+        "secretsmanager:GetSecretValue smtpy-service-AbCdEf",
         "ssm:GetParameter /mailark/estate",
+    ],
+    "check_services_start": [
+        "ssm:GetParameter /mailark/estate",
+        "states:DescribeExecution mailark-*:*",
     ],
     "check_swap_undo": [
         "secretsmanager:GetSecretValue smtpy-db-AbCdEf",

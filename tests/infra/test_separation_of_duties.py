@@ -146,11 +146,12 @@ def test_who_reaches_the_database_may_not_log_in_to_vault(house: House, stack: s
     assert readers & _who_touches(house, stack, "kms:Sign vault-") == set()
 
 
-def test_who_proves_the_services_does_so_with_their_login_alone_and_nobody_else_has_it(
+def test_who_proves_the_services_does_so_with_their_login_alone_and_who_checks_a_restore_tries_whether_it_gets_in(
     house: House, stack: str
 ) -> None:
     """With a login that may do more, a proof would not show that the service's own is enough."""
-    assert _who_may(house, stack, "secretsmanager:GetSecretValue smtpy-service-AbCdEf") == {"verify_services"}
+    holders = _who_may(house, stack, "secretsmanager:GetSecretValue smtpy-service-AbCdEf")
+    assert holders == {"verify_services", "check_restore"}
     assert "verify_services" not in _who_touches(house, stack, "secretsmanager:GetSecretValue smtpy-db")
 
 

@@ -219,6 +219,22 @@ def test_whether_a_swap_can_be_undone_is_asked_while_mail_still_runs() -> None:
     assert undoing["kept_as"] == "{% $checked.kept_as %}"
 
 
+def test_after_the_swap_on_a_fresh_server_no_failure_starts_the_services_on_the_one_that_is_given_up() -> None:
+    states = machine_of("database_corruption").states
+    assert [catch["Next"] for catch in states["VerifyServicesOnFresh"].catches()] == ["FailOperation"]
+    (choice,) = states["IsInPlace"].definition["Choices"]
+    assert (choice["Condition"], choice["Next"]) == ("{% $place = 'fresh' %}", "VerifyServicesOnFresh")
+
+
+def test_services_that_a_stopped_recovery_left_standing_start_once_it_is_known_where_they_belong() -> None:
+    states = machine_of("services_start").states
+    check = states["CheckServicesStart"]
+    assert states["IsDuplicate"].definition["Default"] == "CheckServicesStart"
+    assert (check.action, check.next()) == ("check_services_start", ["StartServices"])
+    assert check.definition["Arguments"]["Payload"]["stopped"] == "{% $stopped %}"
+    assert [catch["Next"] for catch in check.catches()] == ["FailOperation"]
+
+
 def test_what_cannot_be_saved_of_a_damaged_database_is_recorded_and_holds_up_no_recovery() -> None:
     machine = machine_of("database_corruption")
     for name in _SAVING:

@@ -1,0 +1,44 @@
+"""Check whether the services may run on the live server: not where a stopped recovery has left it for the fresh one."""
+
+from dataclasses import dataclass
+
+from lambdas.adapters.database_marks import mark_of
+from lambdas.adapters.database_target import database_of
+from lambdas.adapters.estate_parameter import read_estate
+from lambdas.adapters.executions import Executions
+from lambdas.adapters.lambda_handler import Run, action
+from lambdas.adapters.postgres import login_of
+from lambdas.domain.database_errors import DatabaseMissing
+from lambdas.domain.operation import Operation, execution_name
+from lambdas.domain.service_errors import ServicesBelongOnFresh
+
+
+@dataclass(frozen=True)
+class CheckServicesStart:
+    """`stopped` is the execution that has left the services standing; None where a person wants them to run."""
+
+    operation: Operation
+    stopped: str | None = None
+
+
+@dataclass(frozen=True)
+class ServicesStartChecked:
+    """`host` is the server that the services run on."""
+
+    host: str
+
+
+@action(CheckServicesStart)
+def handler(request: CheckServicesStart, run: Run) -> ServicesStartChecked:
+    region, stopped = run.settings.region, request.stopped
+    database = database_of(read_estate(region))
+    fresh = database.fresh
+    # Another recovery's server is not asked: it may be off, and mail would stand still for it.
+    if stopped and fresh and Executions(region).input_of(stopped).get("on_fresh") is True:
+        try:
+            mark = mark_of(login_of(region, fresh, database.name), database.name)
+        except DatabaseMissing:
+            mark = None
+        if mark and mark.part == "live" and mark.operation in (stopped, execution_name(stopped)):
+            raise ServicesBelongOnFresh(operation=mark.operation, host=fresh.host)
+    return ServicesStartChecked(database.server.host)
