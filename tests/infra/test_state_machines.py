@@ -206,7 +206,8 @@ def test_every_step_that_the_plan_times_is_a_state(scenario: str) -> None:
 def test_every_machine_tries_again_in_the_same_way() -> None:
     """The lists are written once a file; they must not drift apart from file to file."""
     machines = [*scenario_names(), *child_names()]
-    retries = [task.definition["Retry"] for machine in machines for task in machine_of(machine).tasks()]
+    tasks = [task for machine in machines for task in machine_of(machine).tasks()]
+    retries = [task.definition["Retry"] for task in tasks if "Retry" in task.definition]
     assert all(retry[-2:] == retries[0][-2:] for retry in retries)
 
 
