@@ -30,6 +30,6 @@ class SwapUndoChecked:
 def handler(request: CheckSwapUndo, run: Run) -> SwapUndoChecked:
     target = database_target(run.settings.region, request.operation)
     name = target.database.name
-    swap = swap_to_undo(target.login, name, undone_name(request.operation, name))
+    swap = swap_to_undo(target.login, name, undone_name(request.operation, name), named=request.kept_as is not None)
     check_aim(swap, request.kept_as, request.operation)
     return SwapUndoChecked(target.login.host, swap.corrupt, swap.operation)

@@ -19,7 +19,17 @@ from lambdas.adapters.postgres import MAINTENANCE, Login, Rows, connected
 from lambdas.domain.database_errors import DatabaseInUse
 from lambdas.domain.database_mark import Mark, marked
 from lambdas.domain.mailark_error import MailarkError
-from lambdas.domain.swap import DatabaseFacts, State, Swap, check_swap, check_undo, newest_swap, state, was_undone
+from lambdas.domain.swap import (
+    DatabaseFacts,
+    State,
+    Swap,
+    check_not_again,
+    check_swap,
+    check_undo,
+    newest_swap,
+    state,
+    was_undone,
+)
 
 IN_USE_SECONDS = 30.0
 """How long sessions are ended before those that stay are named; PostgreSQL's own RENAME waits 5 s for them each time
@@ -61,8 +71,8 @@ def find_swap(login: Login, swap: Swap) -> SwapFacts:
         return _facts(swap, _databases(connection))
 
 
-def swap_to_undo(login: Login, live: str, undone: str) -> Swap:
-    """The swap that has been undone as `undone`, or that would be; changes nothing.
+def swap_to_undo(login: Login, live: str, undone: str, *, named: bool = True) -> Swap:
+    """The swap that has been undone as `undone`, or that would be; changes nothing. `named`: whether a person named it.
 
     Raises `NothingToUndo` and `SwapRefused` where `undo_swap` would.
     """
@@ -70,6 +80,8 @@ def swap_to_undo(login: Login, live: str, undone: str) -> Swap:
         found = _databases(connection)
     swap = newest_swap(live, undone, found)
     if not was_undone(swap, undone, found):
+        if not named:
+            check_not_again(swap, found)
         check_undo(swap, undone, found)
     return swap
 

@@ -114,6 +114,22 @@ def check_aim(swap: Swap, kept_as: str | None, operation: Operation) -> None:
             raise SwapTooOld(database=swap.live, at=at.isoformat(), hours=hours, kept_as=swap.corrupt)
 
 
+def check_not_again(swap: Swap, found: Mapping[str, DatabaseFacts]) -> None:
+    """Raise `NothingToUndo` where a swap that was made after this one has been undone already.
+
+    Who starts an undoing once more wants what it has done, and not the swap before as well.
+    """
+    for name in found:
+        later = name.startswith(f"{swap.live}{_UNDONE}") and _is_undone(found[name])
+        if later and name.removeprefix(f"{swap.live}{_UNDONE}") > swap.corrupt.removeprefix(f"{swap.live}{_CORRUPT}"):
+            problem = f"the newest one is undone, as {name}; the one before it has put {swap.corrupt} aside: name that"
+            raise NothingToUndo(database=swap.live, problem=problem)
+
+
+def _is_undone(database: DatabaseFacts) -> bool:
+    return database.mark is not None and database.mark.part == "undone"
+
+
 def check_names(live: str, *names: str) -> None:
     """Raises `SwapRefused` unless each name is one that PostgreSQL takes as it is, and no two are the same."""
     for name in names:

@@ -123,6 +123,8 @@ def test_swaps_are_undone_one_after_the_other_the_newest_first(login: Login, ser
         assert undo_swap(login, swap_to_undo(login, "smtpy", UNDONE), UNDONE) == BACK
         assert (word(server), comment(server, "smtpy")) == ("new", first)
         assert names(server) == {"smtpy", SWAP.corrupt, UNDONE}
+    with pytest.raises(NothingToUndo, match=f"the newest one is undone, as {UNDONE}; .* {SWAP.corrupt} aside: name"):
+        swap_to_undo(login, "smtpy", NEXT_UNDONE, named=False)
     assert swap_databases(login, SWAP) == SWAPPED
     with pytest.raises(SwapRefused, match="this operation's swap was undone"):
         swap_databases(login, NEXT_SWAP)

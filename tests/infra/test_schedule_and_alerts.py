@@ -98,9 +98,9 @@ def test_what_was_stopped_or_ran_out_of_time_is_followed_by_what_clears_up_after
     assert target["Arn"] == f"{machines}:{machine_name(scenario)}"
     told = {"detail-executionArn": "$.detail.executionArn"} if scenario == "services_start" else {}
     assert target["InputTransformer"]["InputPathsMap"] == {"time": "$.time"} | told
-    stopped = ',"stopped":<detail-executionArn>' if told else ""
+    passed_on = ',"stopped":<detail-executionArn>' if told else ""
     assert target["InputTransformer"]["InputTemplate"] == (
-        f'{{"reason":"{called} was stopped or ran out of time","scheduled_for":<time>{stopped}}}'
+        f'{{"reason":"{called} was stopped or ran out of time","scheduled_for":<time>{passed_on}}}'
     )
 
 
