@@ -14,6 +14,7 @@ from lambdas.adapters.recovery_logins import recovery_logins
 from lambdas.domain.database_deeds import DATABASE_DEEDS
 from lambdas.domain.operation import Operation
 from lambdas.domain.recovery_plan import TableLoss
+from lambdas.domain.recovery_text import not_in_backup
 
 _MARGIN_SECONDS = 60
 _MOST_DEEDS = 20
@@ -21,10 +22,11 @@ _MOST_DEEDS = 20
 
 @dataclass(frozen=True)
 class FindLostRows:
-    """`data_from` is when the backup that was restored was begun, in RFC 3339."""
+    """`data_from` is when the backup that was restored was begun, in RFC 3339; `deleted_at` is a person's."""
 
     operation: Operation
     data_from: str
+    deleted_at: datetime
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class LostRowsFound:
     """The tables that lost rows, worst first; what PostgreSQL has counted of deletions, and who is at work there.
 
     `changed` are other tables whose checksum differs from the backup's; `deeds` is what the audit trail has of the
-    database since then, newest first.
+    database since then, newest first. `not_in_backup` says which rows no recovery from this backup can bring back.
     """
 
     lost: list[TableLoss]
@@ -50,6 +52,7 @@ class LostRowsFound:
     deletions: list[Deletions]
     sessions: list[ActiveSession]
     deeds: list[Deed]
+    not_in_backup: str
 
 
 @action(FindLostRows)
@@ -61,7 +64,9 @@ def handler(request: FindLostRows, run: Run) -> LostRowsFound:
     deletions, sessions = recent_activity(logins.live)
     since = datetime.fromisoformat(request.data_from)
     deeds = _deeds(run.settings.region, run.settings["AUDIT_EVENTS_TABLE"], since)
-    return LostRowsFound(lost, [table for table in changed if table not in named], deletions, sessions, deeds)
+    others = [table for table in changed if table not in named]
+    told = not_in_backup(request.data_from, request.deleted_at)
+    return LostRowsFound(lost, others, deletions, sessions, deeds, told)
 
 
 def _deeds(region: str, events_table: str, since: datetime) -> list[Deed]:

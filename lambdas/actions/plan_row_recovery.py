@@ -1,6 +1,7 @@
 """Plan the recovery of deleted rows: exactly which rows would come back, and what stands in their way."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.recovery_logins import recovery_logins
@@ -18,11 +19,12 @@ _NOTHING = "Nothing was brought back: {backup_id} has no row of the scope that i
 
 @dataclass(frozen=True)
 class PlanRowRecovery:
-    """`backup_id` and `data_from` say in the preview what the rows come from."""
+    """`backup_id`, `data_from` and `deleted_at` say in the preview what the rows come from, and which cannot."""
 
     operation: Operation
     backup_id: str
     data_from: str
+    deleted_at: datetime
     scope: list[ScopeItem]
     on_conflict: OnConflict
     export: bool = False
@@ -54,7 +56,7 @@ def handler(request: PlanRowRecovery, run: Run) -> RowRecoveryPlanned:
     seconds = run.seconds_left() - _MARGIN_SECONDS
     plan = plan_recovery(logins.backup, logins.live, request.scope, request.on_conflict, seconds)
     work, database = WorkStore(settings.region, settings["WORK_BUCKET"]), logins.live.database
-    text = preview_text(plan, database, request.backup_id, request.data_from)
+    text = preview_text(plan, database, request.backup_id, request.data_from, request.deleted_at)
     preview = work.put_text(request.operation.id, "preview.txt", text)
     conflicts = work.put_text(request.operation.id, "conflicts.csv", conflicts_csv(plan.conflicts))
     if plan.conflict_count and not request.export:

@@ -1,17 +1,37 @@
 """The preview of a recovery of rows, as the person reads it who has to approve it."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from lambdas.domain.recovery_plan import RecoveryPlan, TablePlan
+from lambdas.domain.timeline import in_words
 
 _CONFLICTS_SHOWN = 20
 
 
-def preview_text(plan: RecoveryPlan, database: str, backup_id: str, data_from: str) -> str:
-    """All that would be done: counts a table, a sample of rows without content, conflicts, what is not touched."""
+def not_in_backup(data_from: str, deleted_at: datetime) -> str:
+    """Which rows cannot be in a backup of the state of `data_from` (RFC 3339): between when and when they were written.
+
+    The deletion is at the time that a person has given.
+    """
+    begun = datetime.fromisoformat(data_from).astimezone(UTC)
+    deleted = deleted_at.astimezone(UTC)
+    between = in_words(abs((deleted - begun).total_seconds()))
+    when = f"The backup holds the state of {begun.isoformat(timespec='seconds')}"
+    at = f"the deletion at {deleted.isoformat(timespec='seconds')}"
+    if begun > deleted:
+        return f"{when}, {between} after {at}: rows that were deleted before it was made cannot be in it."
+    return f"{when}, {between} before {at}: rows written or changed in these {between} cannot be in it as they were."
+
+
+def preview_text(plan: RecoveryPlan, database: str, backup_id: str, data_from: str, deleted_at: datetime) -> str:
+    """All that would be done: counts a table, a sample of rows without content, conflicts, what is not touched.
+
+    `data_from` and `deleted_at` as `not_in_backup` takes them.
+    """
     parts = [
         f"Rows of {backup_id} that are to be brought back into {database}.",
-        f"The backup holds the state of {data_from}: rows written after that cannot be in it.",
+        not_in_backup(data_from, deleted_at),
         f"{plan.rows} rows in {len(plan.tables)} tables would be inserted, parents first; no live row is changed.",
         *(_of_table(table) for table in plan.tables),
     ]

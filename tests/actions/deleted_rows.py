@@ -9,6 +9,7 @@ from tests.actions.database_house import DUMP, NIGHT, Databases
 from tests.actions.house import House, SavedBackup
 
 FROM = "2026-11-22T03:00:00+00:00"
+DELETED_AT = "2026-11-22T09:15:00+00:00"
 TABLES = ("organizations", "users", "domains", "aliases", "messages")
 
 
@@ -24,10 +25,16 @@ class Deleted:
     def scope(self) -> list[dict[str, str]]:
         return [{"table": "organizations", "where": f"id = {self.customer}"}]
 
+    @property
+    def lost_since(self) -> dict[str, Any]:
+        """What `find_lost_rows` is given."""
+        return {"operation": self.operation, "data_from": FROM, "deleted_at": DELETED_AT}
+
     def plan(self, house: House, **more: object) -> dict[str, Any]:
         """What `plan_row_recovery` says."""
-        event = {"operation": self.operation, "backup_id": DUMP, "data_from": FROM, "scope": self.scope}
-        planned: dict[str, Any] = house.run("plan_row_recovery", event | {"on_conflict": "stop"} | more)
+        event = {"operation": self.operation, "backup_id": DUMP, "data_from": FROM, "deleted_at": DELETED_AT}
+        asked = {"scope": self.scope, "on_conflict": "stop"}
+        planned: dict[str, Any] = house.run("plan_row_recovery", event | asked | more)
         return planned
 
 

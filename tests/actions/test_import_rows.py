@@ -11,7 +11,7 @@ from lambdas.domain.errors import LeaseLost
 from lambdas.domain.recovery_errors import RecoveryNotApproved, RecoveryPlanChanged, RecoverySourceForeign
 from lambdas.domain.throwaway import throwaway_name
 from tests.actions.database_house import DUMP, Databases
-from tests.actions.deleted_rows import FROM, Deleted, delete_customer
+from tests.actions.deleted_rows import Deleted, delete_customer
 from tests.actions.house import House, SavedBackup
 
 _LINKED = {"security_events", "activity_logs"}
@@ -105,7 +105,7 @@ def test_rows_come_from_nothing_but_what_this_operation_has_proved(
         lambda: deleted.plan(house),
         lambda: house.run("import_rows", _event(deleted, digest)),
         lambda: house.run("export_rows", scope),
-        lambda: house.run("find_lost_rows", {"operation": deleted.operation, "data_from": FROM}),
+        lambda: house.run("find_lost_rows", deleted.lost_since),
     ):
         with pytest.raises(RecoverySourceForeign, match=f"{name} at localhost is not the backup"):
             run()

@@ -13,7 +13,7 @@ from lambdas.domain.recovery_errors import (
     RowsInConflict,
 )
 from tests.actions.database_house import DUMP, Databases
-from tests.actions.deleted_rows import FROM, delete_customer, work_text
+from tests.actions.deleted_rows import DELETED_AT, FROM, delete_customer, work_text
 from tests.actions.house import House, SavedBackup
 
 
@@ -29,7 +29,7 @@ def test_the_same_plan_comes_each_time_and_its_preview_shows_no_message(
     assert first["on"] == f"the database {DATABASE} at localhost"
     preview = work_text(house, first["preview"])
     assert preview.startswith(f"Rows of {DUMP} that are to be brought back into {DATABASE}.\n")
-    assert f"The backup holds the state of {FROM}: rows written after that cannot be in it." in preview
+    assert f"The backup holds the state of {FROM}, 6 h 15 min before the deletion at {DELETED_AT}: rows" in preview
     assert f"public.organizations: 1 rows\n  id={deleted.customer}, " in preview
     assert "body=(hidden)" in preview
     assert database.contents() == now

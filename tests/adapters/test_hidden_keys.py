@@ -1,6 +1,7 @@
 """A key that is a secret itself: whoever reads the preview or the list of conflicts could log in with it."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from hashlib import sha256
 
 import pytest
@@ -24,6 +25,8 @@ insert into pages values ('s3cret-one'), ('s3cret-two'), ('s3cret-three');
 insert into letters values ('Dear s3cret', 's3cret', 1);
 """
 
+FROM, DELETED_AT = "2026-11-22T03:00:00+00:00", datetime(2026, 11, 22, 9, 15, tzinfo=UTC)
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
@@ -44,7 +47,7 @@ def test_of_a_key_that_is_a_secret_nothing_but_a_short_hash_is_shown(server: Pos
     shown = {row["session_key"] for row in sample["public.sessions"]}
     assert shown == {short("s3cret-one"), short("s3cret-two"), short("s3cret-three")}
     assert sample["public.letters"] == [{"raw": short("Dear s3cret"), "eml": "(hidden)", "author": "1"}]
-    text = preview_text(plan, "smtpy", "dump", "then")
+    text = preview_text(plan, "smtpy", "dump", FROM, DELETED_AT)
     assert f"session_key={short('s3cret-one')}, user_id=1, seat=1" in text
     assert "s3cret" not in text
 
@@ -73,4 +76,4 @@ def test_no_conflict_tells_it_either(server: PostgresServer) -> None:
         {"session_key": short("s3cret-new")},
     )
     assert "s3cret" not in conflicts_csv(plan.conflicts)
-    assert "s3cret" not in preview_text(plan, "smtpy", "dump", "then")
+    assert "s3cret" not in preview_text(plan, "smtpy", "dump", FROM, DELETED_AT)

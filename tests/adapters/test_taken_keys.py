@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
@@ -25,6 +26,8 @@ insert into aliases values (10, 'ex.org', 'of the old one'), (20, 'two.org', 'of
 insert into rules values (100, 10, 'forward'), (200, 20, 'forward');
 """
 TAKEN = Conflict("public.domains", {"name": "ex.org"}, KEY_TAKEN, "domains_pkey", ["org_id"], {"name": "ex.org"})
+
+FROM, DELETED_AT = "2026-11-22T03:00:00+00:00", datetime(2026, 11, 22, 9, 15, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module", params=["17", "14"])
@@ -66,7 +69,7 @@ def test_a_domain_that_another_organization_has_registered_is_a_conflict_with_al
     (row,) = (row for row in csv.DictReader(io.StringIO(conflicts_csv(plan.conflicts))) if row["table"].endswith("ins"))
     assert (row["problem"], row["columns"]) == ("its key is taken by another row since", "org_id")
     told = "  public.domains name ex.org (its key is taken by another row since: domains_pkey)\n"
-    assert told in preview_text(plan, "smtpy", "dump", "then")
+    assert told in preview_text(plan, "smtpy", "dump", FROM, DELETED_AT)
 
 
 def test_skip_leaves_it_out_with_its_aliases_and_brings_the_rest(mail: Pair) -> None:
@@ -158,7 +161,7 @@ def test_one_that_others_merely_refer_to_may_have_changed_and_is_told(server: Po
     pair.bring_back("users where id = 2")
     assert pair.ask("select seats from orgs where id = 2") == [(2,)]
     told = "Live rows in scope or referred to, changed since the backup, not touched:\n  public.orgs: 1\n"
-    assert told in preview_text(plan, "smtpy", "dump", "then")
+    assert told in preview_text(plan, "smtpy", "dump", FROM, DELETED_AT)
 
 
 CHANGED = """

@@ -1,8 +1,12 @@
 """The preview of a recovery of rows, word for word, as somebody reads it who has to approve it."""
 
-from lambdas.domain.recovery_plan import Conflict, RecoveryPlan, TablePlan
-from lambdas.domain.recovery_text import in_short, preview_text
+from datetime import UTC, datetime
 
+from lambdas.domain.recovery_plan import Conflict, RecoveryPlan, TablePlan
+from lambdas.domain.recovery_text import in_short, not_in_backup, preview_text
+
+FROM = "2026-11-22T03:00:00+00:00"
+DELETED_AT = datetime(2026, 11, 22, 9, 15, tzinfo=UTC)
 ORGANIZATIONS = TablePlan(
     "public.organizations", 1, sample=[{"id": "7", "name": "Ann\u2019s", "stripe_customer_id": None}]
 )
@@ -22,13 +26,14 @@ def _plan(**more: object) -> RecoveryPlan:
 
 
 def _text(plan: RecoveryPlan) -> str:
-    return preview_text(plan, "smtpy", "smtpy_20261122_030000.sql.gz", "2026-11-22T03:00:00+00:00")
+    return preview_text(plan, "smtpy", "smtpy_20261122_030000.sql.gz", FROM, DELETED_AT)
 
 
 def test_the_preview_says_where_rows_come_from_how_many_they_are_and_what_they_look_like() -> None:
     assert _text(_plan()) == (
         "Rows of smtpy_20261122_030000.sql.gz that are to be brought back into smtpy.\n\n"
-        "The backup holds the state of 2026-11-22T03:00:00+00:00: rows written after that cannot be in it.\n\n"
+        "The backup holds the state of 2026-11-22T03:00:00+00:00, 6 h 15 min before the deletion at "
+        "2026-11-22T09:15:00+00:00: rows written or changed in these 6 h 15 min cannot be in it as they were.\n\n"
         "4 rows in 2 tables would be inserted, parents first; no live row is changed.\n\n"
         "public.organizations: 1 rows\n"
         "  id=7, name=Ann\u2019s, stripe_customer_id=null\n\n"
@@ -56,3 +61,10 @@ def test_what_is_not_touched_is_told() -> None:
 def test_what_is_asked_for_fits_into_a_line() -> None:
     empty = TablePlan("public.events", 0)
     assert in_short([ORGANIZATIONS, USERS, empty]) == "public.organizations 1, public.users 3"
+
+
+def test_a_backup_from_after_the_deletion_is_said_to_be_that() -> None:
+    assert not_in_backup("2026-11-22T10:00:30+01:00", datetime(2026, 11, 22, 8, 30, tzinfo=UTC)) == (
+        "The backup holds the state of 2026-11-22T09:00:30+00:00, 30 min 30 s after the deletion at "
+        "2026-11-22T08:30:00+00:00: rows that were deleted before it was made cannot be in it."
+    )

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import subprocess
 import sys
 import time
@@ -109,7 +110,7 @@ def test_a_deleted_customer_comes_back_whole_once_a_second_person_has_approved(
     preview = _text(house, details["preview"])
     assert "public.organizations: 1 rows" in preview
     assert f"id={customer}" in preview
-    assert "rows written after that cannot be in it" in preview
+    assert re.search(r" before the deletion at \S+: rows written or changed in these .* cannot be in it", preview)
     assert not [body for body in bodies if body and body in preview], "the preview shows a message"
     assert details["preview"] in next(alert.body for alert in house.every_alert() if approval in alert.body)
 
@@ -162,6 +163,7 @@ def test_without_tables_those_that_lost_rows_are_shown_and_nothing_is_changed(ho
     _delete(house, customer)
     before = house.database_fingerprint()
     finished = house.run_well("data_deletion", _input(customer) | {"scope": []})
+    assert " before the deletion at " in finished.output["details"]["lost"]["not_in_backup"]
     lost = finished.output["details"]["lost"]["lost"]
     assert "public.organizations" in {each["table"] for each in lost}
     assert finished.output["details"]["imported"] is None
