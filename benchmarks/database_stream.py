@@ -24,6 +24,7 @@ from lambdas.adapters.postgres import Login, connected
 from lambdas.adapters.postgres_programs import load
 from lambdas.domain.backup import MANIFEST_FORMAT, BackupName, Maker, WrappedKey
 from lambdas.domain.database_manifest import GLOBALS, DatabaseManifest, TableFacts
+from lambdas.domain.database_properties import SETTINGS
 from lambdas.domain.manifest import row_of_manifest
 from lambdas.domain.proof import proved_sql
 
@@ -64,6 +65,7 @@ def _dump(given: Given, file: Path) -> None:
             given.login,
             new_restrict_key(),
             WrappedKey(GLOBALS, {}, ""),
+            lambda _: WrappedKey(SETTINGS, {}, ""),
             lambda pieces: envelope.seal(pieces, _NAME.encryption_context),
             upload.write,
             SECONDS,

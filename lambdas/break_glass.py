@@ -16,12 +16,15 @@ from typing import Any
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from msgspec import UNSET
 
+from lambdas.adapters.database_rules import rules_as_sql
 from lambdas.adapters.envelope import OfflineEnvelope
 from lambdas.adapters.local_vault import LocalVault, free_ports_from, make_root_token
 from lambdas.adapters.offline_backup import OfflineBackup, private_file
 from lambdas.adapters.sealed_keys import MASTER_KEY, seal_key_name
 from lambdas.domain.database_manifest import GLOBALS, DatabaseManifest
+from lambdas.domain.database_properties import SETTINGS, recorded_rules
 from lambdas.domain.mailark_error import MailarkError
 from lambdas.domain.refusal import Refused
 from lambdas.domain.tenant_password import decrypt_password
@@ -98,6 +101,7 @@ def _open(given: argparse.Namespace) -> None:
         with private_file(roles) as file:
             file.write(keys[GLOBALS])
         _say(f"Proved, and written to {target}, and the roles of its server to {roles}: give psql the roles first.")
+        _write_settings(backup.manifest, keys, target.with_name(target.name + ".settings"))
         return
     target = given.output or Path("snapshot.gz")
     backup.write_contents(envelope, target, _progress)
@@ -105,6 +109,18 @@ def _open(given: argparse.Namespace) -> None:
         for name, key in keys.items():
             _show(f"{name} {base64.b64encode(key).decode()}")
     _say(f"Proved, and written to {target}. It is sealed still: only Vault opens it, under its seal key.")
+
+
+def _write_settings(manifest: DatabaseManifest, keys: dict[str, bytes], target: Path) -> None:
+    """What the server kept of the database itself, as SQL."""
+    properties = manifest.contents.properties
+    if properties is UNSET:
+        _say("Owner, rights, limit and settings of the database itself are in no dump of the version that made it.")
+        return
+    with private_file(target) as file:
+        rules = recorded_rules(properties, keys[SETTINGS])
+        file.write(rules_as_sql(manifest.source.database, rules).encode())
+    _say(f"Owner, rights, limit and settings of the database itself are in {target}: give psql them last.")
 
 
 def _start(given: argparse.Namespace) -> None:

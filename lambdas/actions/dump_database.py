@@ -13,6 +13,7 @@ from lambdas.adapters.postgres_programs import roles_of
 from lambdas.adapters.work_store import WorkStore
 from lambdas.domain.backup import BackupName, Encryption, Series, StoredObject, WrappedKey, wrapping_context
 from lambdas.domain.database_manifest import GLOBALS, DatabaseSource
+from lambdas.domain.database_properties import SETTINGS, SETTINGS_PURPOSE
 from lambdas.domain.operation import Operation
 
 _ROLES_SECONDS = 60
@@ -57,12 +58,14 @@ def handler(request: DumpDatabase, run: Run) -> DatabaseDumped:
     roles = roles_of(login, database.major, key, passwords=database.role_passwords, seconds=_ROLES_SECONDS)
     context = wrapping_context("backup-key", GLOBALS, name.id)
     sealed = WrappedKey(GLOBALS, context, envelope.wrap(roles, context))
+    for_settings = wrapping_context(SETTINGS_PURPOSE, SETTINGS, name.id)
     began = time.monotonic()
     with store.upload(name.key) as upload:
         dump = take_dump(
             login,
             key,
             sealed,
+            lambda settings: WrappedKey(SETTINGS, for_settings, envelope.wrap(settings, for_settings)),
             lambda pieces: envelope.seal(pieces, name.encryption_context),
             upload.write,
             run.seconds_left() - _MARGIN_SECONDS,

@@ -21,6 +21,7 @@ from lambdas.adapters.database_facts import (
     source_of,
     table_facts,
 )
+from lambdas.adapters.database_rules import rules_of
 from lambdas.adapters.database_snapshot import hold_snapshot
 from lambdas.adapters.pipes import ahead
 from lambdas.adapters.postgres import Login, Rows, connected
@@ -29,6 +30,7 @@ from lambdas.domain.backup import Bytes, WrappedKey
 from lambdas.domain.database_errors import DumpFailed
 from lambdas.domain.database_manifest import DatabaseContents, DatabaseSource, TableFacts
 from lambdas.domain.database_proof import certain
+from lambdas.domain.database_properties import record
 from lambdas.domain.dump import DumpVerifier, gzipped
 from lambdas.domain.proof import Measured
 
@@ -53,6 +55,7 @@ def take_dump(
     login: Login,
     restrict_key: str,
     roles: WrappedKey,
+    wrap: Callable[[bytes], WrappedKey],
     seal: Callable[[Iterable[bytes]], Iterator[bytes]],
     write: Callable[[bytes], None],
     seconds: float,
@@ -63,7 +66,8 @@ def take_dump(
     Meanwhile rows and checksums are taken under the very snapshot that pg_dump reads. Raises `DumpFailed`,
     `DumpDamaged` and as `connected` does; whatever was written then is no dump.
 
-    `unreadable` are tables (`schema.name`) whose rows are left out, since nobody can read them any more.
+    `wrap` seals the settings of the database. `unreadable` are tables (`schema.name`) whose rows are left out, since
+    nobody can read them any more.
     """
     plain, encrypted, verifier = Measured(), Measured(), DumpVerifier()
 
@@ -87,6 +91,7 @@ def take_dump(
                 _raise_if_failed(facts)
             sql, held = verifier.finish(), _result(facts, until, seconds)
         extensions, roles_in_use, alembic = extensions_of(session), roles_used(session), alembic_revision(session)
+        rules = rules_of(session)
         session.execute("commit")
         contents = DatabaseContents(
             sql=sql,
@@ -100,6 +105,7 @@ def take_dump(
             size=size,
             globals=roles,
             left_out=sorted(unreadable),
+            properties=record(rules, wrap),
         )
     return Dump(source, contents, Bytes(plain.size, plain.sha256), Bytes(encrypted.size, encrypted.sha256))
 

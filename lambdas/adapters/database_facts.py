@@ -100,6 +100,13 @@ _OWNERS = " union all ".join(
     f"(select from pg_depend d where d.classid = '{catalog}'::regclass and d.objid = o.oid and d.deptype in ('e', 'i'))"
     for catalog, owner in _OWNED.items()
 )
+_OF_DATABASE = """
+    select datdba from pg_database where datname = current_database()
+    union all select a.grantee from pg_database d, aclexplode(d.datacl) a where d.datname = current_database()
+    union all select s.setrole from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase
+     where d.datname = current_database()
+"""
+"""Whose it is, who has a right on it, and for whom it has settings: what is given to a restored one."""
 _ROLES = """
 select distinct rolname::text from (
     select refobjid as role from pg_shdepend s
@@ -107,9 +114,9 @@ select distinct rolname::text from (
        and dbid = (select oid from pg_database where datname = current_database())
        and not (deptype = 'o' and exists (select from pg_depend d
                                            where d.classid = s.classid and d.objid = s.objid and d.deptype = 'e'))
-    union all {owners}
+    union all {owners} union all {database}
 ) used join pg_roles r on r.oid = used.role where rolname !~ '^pg_' order by 1
-""".replace("{owners}", _OWNERS)
+""".replace("{owners}", _OWNERS).replace("{database}", _OF_DATABASE.strip())
 _REVISIONS = """
 select n.nspname from pg_class c join pg_namespace n on n.oid = c.relnamespace
   join pg_attribute a on a.attrelid = c.oid and a.attname = 'version_num' and not a.attisdropped
@@ -181,7 +188,7 @@ def extensions_of(session: Rows) -> dict[str, str]:
 
 
 def roles_used(session: Rows) -> list[str]:
-    """The roles that own something in the database, or hold a right there: a dump does not load without them."""
+    """The roles that own the database or something in it, hold a right there, or have settings of their own there."""
     return [row[0] for row in session.execute(_ROLES).fetchall()]
 
 

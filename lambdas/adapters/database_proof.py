@@ -14,6 +14,7 @@ from lambdas.adapters.database_facts import (
     sequence_facts,
     table_facts,
 )
+from lambdas.adapters.database_rules import rules_of
 from lambdas.adapters.pipes import ahead
 from lambdas.adapters.postgres import Login, connected
 from lambdas.adapters.postgres_programs import dumped
@@ -28,7 +29,7 @@ _CHECK_SECONDS = 60
 
 
 def prove_restored(login: Login, manifest: DatabaseManifest, loaded: str, seconds: float) -> bool:
-    """Level `proven`: every table, sequence and large object as recorded, and the same dump again.
+    """Level `proven`: tables, sequences, large objects and rules as recorded, and the same dump again.
 
     Whether that is so byte for byte: otherwise it says what was `loaded`, but for the words that PostgreSQL writes
     expressions in (`sql_digest.py`). With an empty `loaded`, where nobody knows that, each byte counts. Takes at most
@@ -47,6 +48,7 @@ def prove_restored(login: Login, manifest: DatabaseManifest, loaded: str, second
             sequences=sequence_facts(session),
             extensions=extensions_of(session),
             alembic=alembic_revision(session),
+            rules=rules_of(session),
         )
         if different := differences(manifest.contents, found):
             more = f", and {len(different) - 1} more" if len(different) > 1 else ""

@@ -11,11 +11,13 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from msgspec import UNSET
 
 from lambdas.adapters.envelope import OfflineEnvelope, claimed_context
 from lambdas.adapters.signing import ALGORITHM
 from lambdas.domain.backup import MANIFEST_FORMAT, MANIFEST_SUFFIX, OBJECT_SUFFIX, WrappedKey, wrapping_context
 from lambdas.domain.database_manifest import DatabaseManifest
+from lambdas.domain.database_properties import SETTINGS, SETTINGS_PURPOSE, title_of
 from lambdas.domain.errors import ManifestInvalid
 from lambdas.domain.manifest import Manifest, format_of, read_lone_manifest
 from lambdas.domain.proof import CiphertextDamaged, proved_contents
@@ -72,16 +74,18 @@ class OfflineBackup:
 
     @property
     def _sealed(self) -> list[WrappedKey]:
-        """What lies sealed in the manifest: keys of a snapshot; of a dump, the roles of its server, as SQL."""
+        """What lies sealed in the manifest: keys of a snapshot; of a dump, its server's roles and its settings."""
         if isinstance(self.manifest, VaultManifest):
             return self.manifest.keys
-        return [self.manifest.contents.globals]
+        contents = self.manifest.contents
+        return [contents.globals] + ([] if contents.properties is UNSET else [contents.properties.values])
 
     def keys(self, envelope: OfflineEnvelope, key_file: Path) -> dict[str, bytes]:
         """The keys inside, in the clear, by name. Raises `Refused` for another offline key, and a changed manifest."""
         opened: dict[str, bytes] = {}
         for key in self._sealed:
-            context = wrapping_context("backup-key", key.name, self.manifest.backup_id)
+            purpose = SETTINGS_PURPOSE if key.name == SETTINGS else "backup-key"
+            context = wrapping_context(purpose, key.name, self.manifest.backup_id)
             try:
                 opened[key.name] = envelope.unwrap(key.message, context)
             except CiphertextDamaged as damage:
@@ -145,10 +149,16 @@ def _of_database(manifest: DatabaseManifest) -> dict[str, str]:
     source, contents = manifest.source, manifest.contents
     own = ", ".join(f"{name} {value}" for name, value in source.locale.items() if name != "provider")
     needs = f"roles {', '.join(contents.roles) or 'none'}; extensions {', '.join(contents.extensions) or 'none'}"
+    properties = contents.properties
+    itself = "not known: this dump is of an earlier version"
+    if properties is not UNSET:
+        settings = ", ".join(title_of(setting) for setting in properties.settings) or "none"
+        itself = f"owner {properties.owner}; connection limit {properties.connection_limit}; settings {settings}"
     return {
         "Database": f"{source.database} of PostgreSQL {source.server_version} ({source.system_identifier})",
         "Encoding": f"{source.encoding}; {source.locale['provider']} locale: {own}",
         "Needs": needs,
+        "Itself": itself,
         "Schema": f"Alembic revision {contents.alembic}" if contents.alembic else "of no known Alembic revision",
         "Tables": f"{len(contents.tables)} with {contents.rows} rows, {contents.sql.size} bytes of SQL",
     }

@@ -3,6 +3,7 @@
 from msgspec import UNSET, Struct, UnsetType
 
 from lambdas.domain.backup import BackupName, Bytes, SignedManifest, WrappedKey
+from lambdas.domain.database_properties import DatabaseProperties
 
 GLOBALS = "roles.sql"
 """The name of what lies sealed in the manifest of a dump: the roles of its server."""
@@ -62,7 +63,8 @@ class DatabaseContents(Struct, frozen=True, forbid_unknown_fields=True):
     that of `\\restrict`, made for this dump alone. `alembic` is the revision of the schema, None where Alembic is not
     used. `roles` own something or hold a right, and `globals` are the roles of the whole server as SQL, sealed.
     `large_objects` are counted and summed as a table is.
-    `left_out` are tables whose rows could not be read when a damaged database was saved.
+    `left_out` are tables whose rows could not be read when a damaged database was saved. `properties` are those of the
+    database itself; a manifest of an earlier version does not know them, and has the very bytes that it signed.
     """
 
     sql: Bytes
@@ -76,6 +78,7 @@ class DatabaseContents(Struct, frozen=True, forbid_unknown_fields=True):
     size: int
     globals: WrappedKey
     left_out: list[str] = []
+    properties: DatabaseProperties | UnsetType = UNSET
 
     @property
     def rows(self) -> int:

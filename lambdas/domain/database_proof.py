@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from lambdas.domain.database_manifest import DatabaseContents, SequenceFacts, TableFacts, title
+from lambdas.domain.database_properties import Rules, property_differences
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,7 @@ class Found:
     sequences: list[SequenceFacts]
     extensions: dict[str, str]
     alembic: str | None
+    rules: Rules
 
 
 def differences(recorded: DatabaseContents, found: Found) -> list[str]:
@@ -33,6 +35,8 @@ def differences(recorded: DatabaseContents, found: Found) -> list[str]:
     told += [f"the extension {name} is missing" for name in lacking]
     if recorded.alembic != found.alembic:
         told.append(f"its Alembic revision is {found.alembic}, and {recorded.alembic} was recorded")
+    if recorded.properties is not UNSET:
+        told += property_differences(recorded.properties, found.rules)
     return sorted(told)
 
 

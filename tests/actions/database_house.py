@@ -1,5 +1,6 @@
 """A database for the house: two real servers, real services on one of them, and dumps that the actions make of it."""
 
+import base64
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,8 +16,9 @@ from lab.postgres import PostgresServer
 from lab.services import NAMES, LabServices
 from lambdas.adapters.database_marks import mark, mark_of
 from lambdas.adapters.postgres import Login
+from lambdas.adapters.signing import ALGORITHM, SigningKey
 from lambdas.adapters.supervisord import Supervisord
-from lambdas.domain.backup import manifest_key
+from lambdas.domain.backup import Signature, manifest_key
 from lambdas.domain.database_errors import DumpTooLong
 from lambdas.domain.database_manifest import DatabaseContents, DatabaseManifest
 from lambdas.domain.database_mark import Mark
@@ -39,6 +41,8 @@ CHECKS = [
     ),
 ]
 
+SECRET_SETTING = "a-secret-in-a-setting"
+
 _MEGABYTES = 2
 _PATTERN = "pattern"
 """The database that every `smtpy` of these tests is a copy of."""
@@ -54,7 +58,7 @@ class Databases:
     staging: PostgresServer
     service_password: str = field(init=False)
     private: set[str] = field(init=False)
-    """Values out of rows, which no action may show."""
+    """Values out of rows, and of a setting, which no action may show."""
 
     def __post_init__(self) -> None:
         self.service_password = self.staging.create_role(SERVICE)
@@ -63,7 +67,7 @@ class Databases:
             load(connection, _MEGABYTES)
             grant_to_service(connection, self.service_password)
         rows = self.live.query("select email, password_hash from users limit 3", _PATTERN)
-        self.private = {value for row in rows for value in row}
+        self.private = {value for row in rows for value in row} | {SECRET_SETTING}
 
     def restart(self) -> None:
         """The live database as it was, and no other on either server."""
@@ -71,6 +75,9 @@ class Databases:
             for name in self.names(server):
                 server.drop_database(name)
         self.copy(DATABASE)
+        self.live.query(f"alter database {DATABASE} connection limit 90")
+        self.live.query(f"alter database {DATABASE} set app.secret = '{SECRET_SETTING}'")
+        self.live.query(f"alter role {SERVICE} in database {DATABASE} set work_mem = '5MB'")
 
     def copy(self, name: str) -> None:
         """Make a database that holds what the dump holds."""
@@ -224,6 +231,17 @@ def make_long_dump(house: House) -> None:
 
 def manifest_of(saved: SavedBackup) -> DatabaseManifest:
     return msgspec.json.decode(saved.manifest, type=DatabaseManifest)
+
+
+def put_with(house: House, dumped: SavedBackup, part: str, **changes: object) -> None:
+    """Store a dump with a signed manifest whose `source` or `contents` says otherwise."""
+    manifest = manifest_of(dumped)
+    changed = msgspec.structs.replace(getattr(manifest, part), **changes)
+    unsigned = msgspec.structs.replace(manifest, **{part: changed})
+    signer = SigningKey(house.keys.arn("evidence"))
+    value = base64.b64encode(signer.sign(unsigned.signed_bytes())).decode()
+    signed = unsigned.with_signature(Signature(signer.arn, ALGORITHM, value))
+    dumped.put(house, manifest=signed.encode())
 
 
 def beside(house: House, databases: Databases, *, verified: bool = True) -> Operation:

@@ -10,8 +10,9 @@ import pytest
 from lab.aws import ROOT
 from lab.postgres import PostgresServer
 from lambdas.adapters.signing import SigningKey
-from tests.actions.database_house import DUMP, Databases, manifest_of
+from tests.actions.database_house import DUMP, SECRET_SETTING, Databases, manifest_of
 from tests.actions.house import Keys, SavedBackup
+from tests.adapters.swap_world import rules
 from tests.scenarios.commands import (
     COUNT_ROWS,
     INSPECT_DUMP,
@@ -25,7 +26,8 @@ from tests.scenarios.commands import (
 )
 from tests.servers.postgres import PostgresServers
 
-SQL, ROLES = "smtpy_20261122_030000.sql", "smtpy_20261122_030000.sql.roles"
+SQL = "smtpy_20261122_030000.sql"
+FILES = (SQL, f"{SQL}.roles", f"{SQL}.settings")
 _KEY = "--key offline-key.pem"
 
 
@@ -67,6 +69,7 @@ def _superuser(server: PostgresServer) -> dict[str, str]:
 def test_a_lost_database_is_there_again_by_the_commands_of_the_page(
     night: Path, dumped: SavedBackup, databases: Databases, empty_server: PostgresServer
 ) -> None:
+    databases.restart()
     there = _superuser(empty_server)
     assert "PostgreSQL 17." in offline(INSPECT_DUMP, night)
     offline(OPEN_DUMP, night)
@@ -76,6 +79,8 @@ def test_a_lost_database_is_there_again_by_the_commands_of_the_page(
     assert databases.contents(server=empty_server) == databases.contents("pattern")
     assert {table.name for table in manifest_of(dumped).contents.tables} == {*databases.contents("pattern")}
     assert empty_server.query("select count(*) from pg_roles where rolname = 'smtpy'") == [(1,)]
+    assert rules(empty_server, "smtpy") == rules(databases.live, "smtpy")
+    assert empty_server.query("show app.secret", "smtpy") == [(SECRET_SETTING,)]
     assert empty_server.query("select rolpassword from pg_authid where rolname = 'smtpy'") == [(None,)]
 
 
@@ -90,13 +95,14 @@ def test_inspect_says_what_a_dump_is_and_what_it_needs(night: Path, dumped: Save
     assert said["Needs"] == "roles postgres, smtpy; extensions plpgsql"
     assert said["Schema"] == "Alembic revision 9f3c1a7be204"
     assert said["Tables"] == f"{len(contents.tables)} with {contents.rows} rows, {contents.sql.size} bytes of SQL"
-    assert said["Sealed"] == "roles.sql"
+    assert said["Itself"] == "owner postgres; connection limit 90; settings app.secret, work_mem of smtpy"
+    assert said["Sealed"] == "roles.sql, settings.json"
     assert said["Signature"] == "verified with evidence.pem"
 
 
 def test_what_is_written_is_for_nobody_else_to_read(night: Path) -> None:
     offline(OPEN_DUMP, night)
-    assert [stat.S_IMODE((night / name).stat().st_mode) for name in (SQL, ROLES)] == [0o600, 0o600]
+    assert [stat.S_IMODE((night / name).stat().st_mode) for name in FILES] == [0o600] * 3
 
 
 def test_one_changed_byte_leaves_nothing_written(night: Path) -> None:
@@ -108,7 +114,7 @@ def test_one_changed_byte_leaves_nothing_written(night: Path) -> None:
     assert f"{DUMP} is damaged: " in done.stderr
     told = [line.partition(":")[0] for line in done.stderr.splitlines()]
     assert told == ["Signature", "backup-damaged", "Next"], "a traceback helps nobody at night"
-    assert not [*night.glob("*.sql*.part"), *night.glob(SQL), *night.glob(ROLES)]
+    assert not [*night.glob("*.sql*.part"), *(name for name in FILES if (night / name).exists())]
 
 
 @pytest.mark.parametrize("command", ["start", "password"])
@@ -122,4 +128,4 @@ def test_what_is_for_a_vault_is_refused_for_a_dump(command: str, night: Path) ->
 
 def test_what_the_commands_write_is_ignored_by_git() -> None:
     ignored = (ROOT / ".gitignore").read_text().splitlines()
-    assert {"*.sql.gz.enc", "*.sql.gz.manifest.json", "*.sql", "*.sql.roles"} <= {*ignored}
+    assert {"*.sql.gz.enc", "*.sql.gz.manifest.json", "*.sql", "*.sql.roles", "*.sql.settings"} <= {*ignored}

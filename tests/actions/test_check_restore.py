@@ -1,6 +1,5 @@
 """`check_restore`: what would stop a restore is said before anything is stopped for it, and no server is changed."""
 
-import base64
 import dataclasses
 import json
 import re
@@ -13,8 +12,6 @@ from psycopg import sql
 from lab.forwarding_service import SERVICE
 from lambdas.adapters import restorable
 from lambdas.adapters.postgres import Login
-from lambdas.adapters.signing import ALGORITHM, SigningKey
-from lambdas.domain.backup import Signature
 from lambdas.domain.database_errors import (
     DatabaseLoginRefused,
     DatabaseNotInEstate,
@@ -27,7 +24,16 @@ from lambdas.domain.database_errors import (
 )
 from lambdas.domain.database_space import SpaceFacts
 from lambdas.domain.errors import BackupUnknown, KeyUnusable, ManifestInvalid
-from tests.actions.database_house import DUMP, NIGHT, Databases, Event, change_database, manifest_of, put_secret
+from tests.actions.database_house import (
+    DUMP,
+    NIGHT,
+    Databases,
+    Event,
+    change_database,
+    manifest_of,
+    put_secret,
+    put_with,
+)
 from tests.actions.house import House, SavedBackup, bucket_name
 from tests.servers.aws import PRIMARY, aws, refused
 
@@ -45,17 +51,6 @@ def _check(house: House, backup_id: str = DUMP, **more: object) -> Event:
     operation = house.operation("database_corruption", started_at=NIGHT)
     checked: Event = house.run("check_restore", {"operation": operation, "backup_id": backup_id} | more)
     return checked
-
-
-def _put_with(house: House, dumped: SavedBackup, part: str, **changes: object) -> None:
-    """Store the dump with a signed manifest whose `source` or `contents` says otherwise."""
-    manifest = manifest_of(dumped)
-    changed = msgspec.structs.replace(getattr(manifest, part), **changes)
-    unsigned = msgspec.structs.replace(manifest, **{part: changed})
-    signer = SigningKey(house.keys.arn("evidence"))
-    value = base64.b64encode(signer.sign(unsigned.signed_bytes())).decode()
-    signed = unsigned.with_signature(Signature(signer.arn, ALGORITHM, value))
-    dumped.put(house, manifest=signed.encode())
 
 
 def _name_a_fresh_server(house: House) -> None:
@@ -164,14 +159,14 @@ def test_a_fresh_server_on_which_the_services_own_role_does_not_get_in_is_told_w
 
 
 def test_an_extension_that_a_server_lacks_is_named(house: House, servers: Databases, dumped: SavedBackup) -> None:
-    _put_with(house, dumped, "contents", extensions={"plpgsql": "1.0", "not_there": "3.4"})
+    put_with(house, dumped, "contents", extensions={"plpgsql": "1.0", "not_there": "3.4"})
     with pytest.raises(TargetLacks, match=rf"localhost lacks extensions that {DUMP} needs: not_there\."):
         _check(house)
 
 
 def test_a_locale_that_a_server_does_not_know_is_named(house: House, servers: Databases, dumped: SavedBackup) -> None:
     locale = manifest_of(dumped).source.locale | {"ctype": "xx_YY.utf8"}
-    _put_with(house, dumped, "source", locale=locale)
+    put_with(house, dumped, "source", locale=locale)
     with pytest.raises(TargetLacks, match=rf"localhost lacks the locale that {DUMP} needs: xx_YY\.utf8\."):
         _check(house)
 
@@ -180,7 +175,7 @@ def test_a_restore_that_would_not_be_done_in_time_is_refused(
     house: House, servers: Databases, dumped: SavedBackup
 ) -> None:
     sql = msgspec.structs.replace(manifest_of(dumped).contents.sql, size=100_000_000_000)
-    _put_with(house, dumped, "contents", sql=sql)
+    put_with(house, dumped, "contents", sql=sql)
     with pytest.raises(DumpTooLong) as told:
         _check(house)
     assert str(told.value) == (

@@ -2,16 +2,19 @@
 
 import dataclasses
 from collections.abc import Iterator
+from unittest.mock import patch
 
 import msgspec
 import pytest
 
 from lambdas.actions import restore_database
+from lambdas.adapters import database_rules
 from lambdas.domain import database_time
 from lambdas.domain.backup import manifest_key
 from lambdas.domain.database_errors import (
     DatabaseDiskFull,
     DatabaseNotInEstate,
+    DatabaseRequestFailed,
     DatabaseStagingIsLive,
     DatabaseVersionDiffers,
     DumpTooLong,
@@ -31,8 +34,10 @@ from tests.actions.database_house import (
     change_database,
     make_long_dump,
     manifest_of,
+    put_with,
 )
 from tests.actions.house import House, SavedBackup
+from tests.adapters.swap_world import rules
 from tests.servers.aws import refused
 
 
@@ -69,6 +74,7 @@ def test_what_was_lost_lies_beside_the_live_database_and_restoring_again_ends_th
         found = database.mark(RESTORED)
         assert found == Mark("op-1", DUMP, loaded=found.loaded if found else "")
         assert found.loaded
+        assert rules(database.live, RESTORED) == rules(database.live, "smtpy")
     assert database.names() == {"smtpy", RESTORED}
     assert house.catalog().get(row.id).proof == "restorable"
     house.take_over(house.operation("database_corruption"))
@@ -188,6 +194,30 @@ def test_a_restore_that_would_not_be_done_in_time_is_not_begun(house: House, dat
     with pytest.raises(DumpTooLong, match=f"A restore of {DUMP} would take some 56 minutes"):
         house.run("restore_database", _event(house))
     assert database.names() == {"smtpy"}
+
+
+def test_settings_that_are_not_those_of_the_dump_are_refused_before_anything_is_made(
+    house: House, live: Databases, dumped: SavedBackup
+) -> None:
+    contents = manifest_of(dumped).contents
+    assert contents.properties is not msgspec.UNSET
+    values = msgspec.structs.replace(contents.properties.values, message=contents.globals.message)
+    properties = msgspec.structs.replace(contents.properties, values=values)
+    put_with(house, dumped, "contents", properties=properties)
+    with pytest.raises(BackupDamaged, match=f"^backup-damaged: {DUMP} is damaged: it was sealed as another backup\\."):
+        house.run("restore_database", _event(house))
+
+
+def test_a_setting_that_the_server_refuses_is_told_before_the_load(
+    house: House, live: Databases, dumped: SavedBackup
+) -> None:
+    dumped.put(house)
+    with (
+        patch.object(restore_database, "load", side_effect=AssertionError("loaded")),
+        patch.object(database_rules, "setting_values", lambda _, value: [value * 2]),
+        pytest.raises(DatabaseRequestFailed, match="22023, InvalidParameterValue"),
+    ):
+        house.run("restore_database", _event(house))
 
 
 def test_an_operation_that_was_taken_over_restores_nothing(house: House, live: Databases, dumped: SavedBackup) -> None:

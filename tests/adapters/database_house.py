@@ -1,21 +1,25 @@
 """What the tests of dumps share: a database with something of everything, its dump, and what is restored from it."""
 
+import base64
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psutil
+from msgspec import UNSET
 from psycopg import sql
 
 from lab.postgres import SUPERUSER, PostgresServer
 from lambdas.adapters.database_dump import Dump, new_restrict_key, take_dump
 from lambdas.adapters.database_proof import prove_restored
+from lambdas.adapters.database_rules import give_recorded
 from lambdas.adapters.postgres import Login
 from lambdas.adapters.postgres_programs import load
 from lambdas.adapters.throwaway_database import make_database
 from lambdas.domain.backup import MANIFEST_FORMAT, Encryption, Maker, WrappedKey
 from lambdas.domain.database_manifest import DatabaseManifest
+from lambdas.domain.database_properties import SETTINGS
 from lambdas.domain.dump import gunzipped
 from lambdas.domain.sql_digest import SqlDigest
 from tests.servers.postgres import fresh_database
@@ -68,6 +72,12 @@ class Taken:
         )
 
     @property
+    def settings(self) -> bytes:
+        """What the manifest has sealed: the settings of the database, as JSON."""
+        assert self.dump.contents.properties is not UNSET
+        return base64.b64decode(self.dump.contents.properties.values.message)
+
+    @property
     def rows(self) -> dict[str, int]:
         return {table.title: table.rows for table in self.dump.contents.tables}
 
@@ -85,9 +95,14 @@ def taken(
         pieces.append(piece)
         on_piece(piece)
 
-    roles = WrappedKey("roles.sql", {}, "")
-    dump = take_dump(login, new_restrict_key(), roles, lambda sql: iter(sql), write, seconds, unreadable)
+    roles, restrict_key = WrappedKey("roles.sql", {}, ""), new_restrict_key()
+    dump = take_dump(login, restrict_key, roles, _wrapped, lambda sql: iter(sql), write, seconds, unreadable)
     return Taken(dump, b"".join(pieces))
+
+
+def _wrapped(settings: bytes) -> WrappedKey:
+    """Unsealed: whatever is sealed is none of these tests' business."""
+    return WrappedKey(SETTINGS, {}, base64.b64encode(settings).decode())
 
 
 def restored(taken: Taken, server: PostgresServer, login: Login | None = None) -> Login:
@@ -95,6 +110,7 @@ def restored(taken: Taken, server: PostgresServer, login: Login | None = None) -
     login = (login or login_to(server, RESTORED)).to(RESTORED)
     make_database(login, taken.dump.source)
     load(login, taken.dump.source.major, gunzipped([taken.packed]), SECONDS)
+    give_recorded(login, taken.manifest, taken.settings)
     return login
 
 

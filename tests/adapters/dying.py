@@ -72,7 +72,15 @@ def _main() -> None:
     if wanted["order"] == "load":
         load(login, wanted["major"], _pieces(Path(wanted["sql"])), 60)
     else:
-        take_dump(login, "k1", WrappedKey("", {}, ""), lambda sql: iter(sql), lambda piece: _ask(str(len(piece))), 60)
+        take_dump(
+            login,
+            "k1",
+            WrappedKey("", {}, ""),
+            lambda _: WrappedKey("", {}, ""),
+            lambda sql: iter(sql),
+            lambda piece: _ask(str(len(piece))),
+            60,
+        )
     print("done", flush=True)  # noqa: T201  # whoever has started it waits for this
 
 

@@ -223,6 +223,7 @@ def test_large_objects_of_any_size_are_summed_in_pieces(server: PostgresServer) 
 
 def test_the_roles_that_own_something_or_hold_a_right_are_needed_and_no_others(server: PostgresServer) -> None:
     roles = ["owner of f", "owner of s", "granted", "in policy", "by default", "of extension", "of nothing"]
+    roles += ["of all", "let in", "with a setting", "elsewhere"]
     forget_roles(server, roles)
     for role in roles:
         server.create_role(role)
@@ -232,21 +233,30 @@ def test_the_roles_that_own_something_or_hold_a_right_are_needed_and_no_others(s
         'create schema s authorization "owner of s"; create table t (id int); grant select (id) on t to granted',
         'create policy p on t to "in policy" using (true)',
         'alter default privileges for role "by default" grant select on tables to public',
-        'grant create on database smtpy to "of extension"; alter role "of extension" superuser',
+        'alter role "of extension" superuser',
         'set role "of extension"; create extension citext; reset role',
+        'alter database smtpy owner to "of all"; grant connect on database smtpy to "let in"',
+        'alter role "with a setting" in database smtpy set work_mem = 1000',
+        "alter role elsewhere set work_mem = 1000; grant connect on database postgres to elsewhere",
     )
     with connected(login) as session:
         used = roles_used(session)
-    assert used == sorted(["by default", "granted", "in policy", "owner of f", "owner of s", "postgres"])
+    outside = ["let in", "of all", "with a setting"]
+    assert used == sorted([*outside, "by default", "granted", "in policy", "owner of f", "owner of s", "postgres"])
+    server.query("revoke connect on database postgres from elsewhere")
     forget_roles(server, roles)
 
 
 def test_what_only_the_first_superuser_owns_needs_that_superuser(server: PostgresServer) -> None:
-    with connected(made(server)) as session:
-        assert roles_used(session) == []
+    forget_roles(server, ["of all"])
+    server.create_role("of all")
+    of_another = 'alter database smtpy owner to "of all"'
+    with connected(made(server, of_another)) as session:
+        assert roles_used(session) == ["of all"]
     for owned in ("create type e as enum ()", "select lo_create(0)", "create publication p"):
-        with connected(made(server, owned)) as session:
-            assert roles_used(session) == ["postgres"]
+        with connected(made(server, of_another, owned)) as session:
+            assert roles_used(session) == ["of all", "postgres"]
+    forget_roles(server, ["of all"])
 
 
 def test_the_source_is_described_so_that_another_can_be_made(server: PostgresServer) -> None:

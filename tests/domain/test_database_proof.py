@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from lambdas.domain.backup import Bytes, WrappedKey
 from lambdas.domain.database_manifest import DatabaseContents, SequenceFacts, TableFacts
 from lambdas.domain.database_proof import Found, certain, differences
+from lambdas.domain.database_properties import Grant, Rules, Setting
 
 USERS, DOMAINS = TableFacts("public", "users", 3, "12"), TableFacts("public", "domains", 2, "-7")
 OBJECTS = TableFacts("pg_catalog", "pg_largeobject", 1, "5")
@@ -28,7 +29,8 @@ RECORDED = DatabaseContents(
     size=1,
     globals=WrappedKey("roles.sql", {}, ""),
 )
-SAME = Found([USERS, DOMAINS], OBJECTS, [UP, DOWN, UNUSED], {"citext": "1.6", "plpgsql": "1.0"}, "b1")
+RULES = Rules("smtpy", 7, frozenset([Grant(None, "CONNECT", grantable=False)]), [Setting("app", "work_mem", "1MB")])
+SAME = Found([USERS, DOMAINS], OBJECTS, [UP, DOWN, UNUSED], {"citext": "1.6", "plpgsql": "1.0"}, "b1", RULES)
 
 
 def told(**changes: Any) -> list[str]:

@@ -73,6 +73,11 @@ def test_only_who_dumps_the_database_wraps_the_key_of_its_roles_and_of_none_of_v
     assert _who_may(house, stack, "kms:Decrypt backup for backup-key") == set()
 
 
+def test_who_restores_opens_the_settings_of_a_database_and_nobody_else_does(house: House, stack: str) -> None:
+    assert _who_may(house, stack, "kms:GenerateDataKey backup for database-settings") == {"dump_database"}
+    assert _who_may(house, stack, "kms:Decrypt backup for database-settings") == {"restore_database"}
+
+
 def test_only_those_who_write_manifests_and_the_signer_of_heads_may_sign_evidence(house: House, stack: str) -> None:
     assert _who_may(house, stack, "kms:Sign evidence") == {*MANIFEST_WRITERS, "sign_audit_heads"}
 

@@ -72,6 +72,7 @@ LOAD_DUMP = (
     "psql --dbname=postgres --quiet -f smtpy_*.sql.roles",
     "createdb --template=template0 --encoding=UTF8 --locale=C.UTF-8 smtpy",
     "psql --dbname=smtpy --quiet --output=/dev/null --set=ON_ERROR_STOP=1 -f smtpy_*.sql",
+    "psql --dbname=postgres --quiet --set=ON_ERROR_STOP=1 -f smtpy_*.sql.settings",
 )
 COUNT_ROWS = (
     """psql --dbname=smtpy -At -c "select 'select ' || string_agg("""
