@@ -5,6 +5,7 @@ import stat
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from lab.aws import ROOT
@@ -103,6 +104,22 @@ def test_inspect_says_what_a_dump_is_and_what_it_needs(night: Path, dumped: Save
 def test_what_is_written_is_for_nobody_else_to_read(night: Path) -> None:
     offline(OPEN_DUMP, night)
     assert [stat.S_IMODE((night / name).stat().st_mode) for name in FILES] == [0o600] * 3
+
+
+def test_a_dump_of_an_earlier_version_opens_and_says_that_it_has_no_settings(night: Path, dumped: SavedBackup) -> None:
+    manifest = manifest_of(dumped)
+    earlier = msgspec.structs.replace(manifest.contents, properties=msgspec.UNSET)
+    (night / f"{DUMP}.manifest.json").write_bytes(msgspec.structs.replace(manifest, contents=earlier).encode())
+    program = "break-glass/bin/python -m lambdas.break_glass"
+    assert "\nItself:    not known: this dump is of an earlier version\n" in offline(
+        f"{program} inspect {DUMP}.enc", night
+    )
+    done = ended(f"{program} open {DUMP}.enc {_KEY}", night, environment_offline(night))
+    assert done.returncode == 0
+    assert done.stderr.splitlines()[-1] == (
+        "Owner, rights, limit and settings of the database itself are in no dump of the version that made it."
+    )
+    assert [(night / name).exists() for name in FILES] == [True, True, False]
 
 
 def test_one_changed_byte_leaves_nothing_written(night: Path) -> None:
