@@ -101,13 +101,9 @@ def handler(request: BeginOperation, run: Run) -> Begun:
         return Begun(operation, day, given.backup_id, without_saving=given.without_saving)
     if isinstance(given, DatabaseCorruptionInput):
         day = given.backup_date.isoformat() if given.backup_date else None
+        unsaved = not given.pre_restore_backup
         return Begun(
-            operation,
-            day,
-            given.backup_id,
-            without_saving=not given.pre_restore_backup,
-            even_if_sound=given.even_if_sound,
-            place=place,
+            operation, day, given.backup_id, without_saving=unsaved, even_if_sound=given.even_if_sound, place=place
         )
     if isinstance(given, SwapUndoInput):
         return Begun(operation, kept_as=given.kept_as)

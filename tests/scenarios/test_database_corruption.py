@@ -48,7 +48,7 @@ def test_damaged_pages_are_found_and_the_database_comes_back_proved(house: House
     finished = house.run_well("database_corruption", {"reason": "the server reports invalid pages"})
 
     details = finished.output["details"]
-    assert details["verdict"] == "damaged"
+    assert (details["verdict"], details["passed_over"]) == ("damaged", [])
     assert ("tables", "public.messages") in {(each["check"], each["relation"]) for each in details["findings"]}
     assert house.database_fingerprint() == backed_up
     assert set(house.services().values()) == {"running"}
@@ -169,3 +169,24 @@ def test_on_a_fresh_server_it_is_restored_and_proved_and_the_services_wait_to_be
     fresh.drop_database(DATABASE)
     house.start_services()
     assert house.healthy()
+
+
+def test_after_the_swap_on_a_fresh_server_a_failure_leaves_the_services_standing_and_says_how_they_get_there(
+    house: House, backed_up: dict[str, Any]
+) -> None:
+    before, fresh = house.database_fingerprint(), house.lab.database.staging
+    with broken(house, "verify_services"):
+        finished = house.run(
+            "database_corruption", {"reason": "the disk is dying", "even_if_sound": True, "on_fresh": True}
+        )
+    states = house.states_entered(finished.arn)
+    assert states[-3:] == ["VerifyServicesOnFresh", "FailOperation", "Failed"]
+    told = failure(finished).or_else
+    assert told is not None
+    assert told.startswith("The services stand still, since the database that is for them is on the fresh server: ")
+    assert set(house.services().values()) == {"stopped"}
+    assert house.database_fingerprint() == before
+    # A person who gives the fresh server up says so by starting this, and nothing asks them again.
+    house.run_well("services_start", {"reason": "the live server is to be used after all"})
+    assert house.healthy()
+    fresh.drop_database(DATABASE)
