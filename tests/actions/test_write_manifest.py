@@ -30,6 +30,8 @@ ROW = {
     "second_copy": "none",
     "finished_at": "2026-11-22T02:00:09+00:00",
     "loss_accepted": False,
+    "load_rate": 0,
+    "proof_rate": 0,
 }
 
 

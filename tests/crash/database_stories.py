@@ -59,7 +59,7 @@ def _gets_swapped(world: World, _: Contents) -> None:
     """Once more where the old database is live again: there is nothing to undo then."""
     _served(world)
     if world.database.oid() not in world.database.swapped_in:
-        world.database.swap()
+        world.database.swap(len(world.executions))
 
 
 def _is_undone(world: World, _: Contents) -> None:

@@ -129,14 +129,14 @@ class CrashDatabase:
             server.query("select count(length(body)) from messages", DATABASE)
         self.damaged.append(self.oid())
 
-    def swap(self) -> None:
-        """Do what a recovery does in the end: a verified copy takes the live one's place."""
+    def swap(self, executions: int) -> None:
+        """Do what a recovery does in the end, after so many executions: a verified copy takes the live one's place."""
         server, login = self.live, self.databases.login(self.live)
         with server.connect() as session:
             make = sql.SQL("create database {} template {}")
             session.execute(make.format(sql.Identifier(RESTORED), sql.Identifier(DATABASE)))
         number = len(self.swapped_in) + 1
-        at = (self.first_at + timedelta(seconds=number)).isoformat()
+        at = (self.first_at + timedelta(minutes=executions, seconds=number)).isoformat()
         lease = Lease("none", 0)
         operation = Operation(f"swap-{number}", "database_corruption", "a-test", "recover", at, lease, "a test", "jo")
         mark(login, RESTORED, Mark(operation.id, self.saved.id, verified=True))

@@ -150,7 +150,7 @@ def test_a_dump_whose_restored_database_does_not_equal_it_is_passed_over_by_the_
 
     finished = house.run("database_restore_test", {"reason": "is it any good?"})
 
-    assert failure(finished).code == "database-not-proved"
+    assert failure(finished).code == "backup-refuted"
     assert house.catalog()[newest.id].proof == "stored"
     assert _ages(house)["backup_id"] == night["details"]["backup_id"]
     details = house.run_well("database_restore_test", {"reason": "once more"}).output["details"]
