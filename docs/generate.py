@@ -121,6 +121,7 @@ _ERRORS_OF = {
     "service_errors": "The services that use the database",
     "approval_errors": "Approvals",
     "mailu_errors": "Tenants' mail servers and passwords",
+    "credential_errors": "Credentials in Vault and in the escrow",
 }
 """What the errors of each module are of."""
 

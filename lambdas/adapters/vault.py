@@ -207,6 +207,20 @@ class VaultClient:
             data = self._read(mount, name).data
         return None if data is None else data.get(_CANARY_FIELD)
 
+    # --- single secrets -----------------------------------------------------------------------------------
+
+    def read(self, path: str) -> Secret:
+        """A secret with its newest version; version 0 for one that was never written."""
+        mount, _, name = path.partition("/")
+        with self._translated(f"read of {path}"):
+            return self._read(mount, name)
+
+    @contextlib.contextmanager
+    def asked(self, request: str) -> Iterator[hvac.Client]:
+        """This login, for what another module asks of Vault; what fails is told as everything here."""
+        with self._translated(request):
+            yield self._client
+
     # --- what it holds ------------------------------------------------------------------------------------
 
     def marks(self, mounts: Sequence[str]) -> list[SecretMark]:

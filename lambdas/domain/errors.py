@@ -6,6 +6,7 @@ holds every text word for word, and a test holds the transient ones against the 
 
 from lambdas.domain import (  # noqa: F401  # all count
     approval_errors,
+    credential_errors,
     database_errors,
     mailu_errors,
     recovery_errors,

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lambdas.domain.estate import Vault
+from lambdas.domain.tenant import SMTP_MOUNT, admin_path, mailu_token_path
 
-DutyName = Literal["backup", "inventory", "restore"]
+DutyName = Literal["backup", "inventory", "restore", "rotate"]
 DUTIES: tuple[DutyName, ...] = ("backup", "inventory", "restore")
+"""Those that Vault is configured for; `rotate` joins them with the first function that has it."""
 
 ISSUER = "mailark"
 AUDIENCE = "vault"
@@ -47,6 +49,13 @@ def policy(duty: DutyName, vault: Vault) -> str:
         for mount in vault.mounts:
             rules.append(("Compare values by their digests.", f"{mount}/data/*", ["read"]))
             rules.append(("Find all of them.", f"{mount}/metadata/*", ["list"]))
+    elif duty == "rotate":
+        rules = [
+            ("Replace the credentials of tenants, and make none.", admin_path("+", "data"), ["read", "update"]),
+            ("Mark one, and leave the rest of its metadata.", admin_path("+", "metadata"), ["patch", "read"]),
+            ("The way into each tenant's mail server.", mailu_token_path("+", "data"), ["read"]),
+            ("Find the tenants.", f"{SMTP_MOUNT}/metadata/", ["list"]),
+        ]
     else:
         rules = [("Whoever holds this can replace all of Vault.", "sys/storage/raft/snapshot", ["update"])]
         if vault.seal.type == "shamir":

@@ -4,16 +4,19 @@ from collections.abc import Callable, Iterator
 from unittest.mock import patch
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from infra.postgres_wheels import MAJORS
 from lambdas.adapters import aws
 from lambdas.adapters.signing import SigningKey
 from lambdas.adapters.vault import VaultClient
-from lambdas.domain.vault_duties import DUTIES, Duty, DutyName
-from tests.servers.aws import forget, make_signing_key, mocked_aws
+from lambdas.domain.vault_duties import DUTIES, ISSUER, Duty, DutyName, policy, role
+from tests.servers.aws import PRIMARY, STANDBY, forget, make_signing_key, mocked_aws
+from tests.servers.aws import aws as aws_client
 from tests.servers.postgres import PostgresServers
 from tests.servers.postgres_clients import clients_on_path
-from tests.servers.vault import Vaults, VaultServer, make_seal_key, started
+from tests.servers.vault import Vaults, VaultServer, make_seal_key, mount, started
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -53,6 +56,21 @@ def postgres_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postg
 
 
 @pytest.fixture(scope="package")
+def offline() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=3072)
+
+
+@pytest.fixture(scope="package")
+def offline_public(offline: rsa.RSAPrivateKey) -> str:
+    return offline.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+@pytest.fixture(scope="package")
+def offline_private(offline: rsa.RSAPrivateKey) -> str:
+    return offline.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+@pytest.fixture(scope="package")
 def seal_key() -> str:
     return make_seal_key()
 
@@ -61,6 +79,39 @@ def seal_key() -> str:
 def vault(vaults: Vaults, seal_key: str) -> VaultServer:
     """A Vault of one node that many tests use: leave nothing behind in it."""
     return started(vaults.begin(seal_key))
+
+
+@pytest.fixture(scope="package")
+def rotation_key(vaults: Vaults, vault: VaultServer) -> SigningKey:
+    """What signs logins for the duty `rotate`, which Vault's own configuration does not have yet."""
+    duty, key, admin = Duty("rotate"), make_signing_key(), vault.admin()
+    admin.sys.create_or_update_acl_policy(duty.title, policy(duty.name, vaults.estate(vault)))
+    admin.sys.enable_auth_method("jwt", path=duty.title)
+    trust = {"jwt_validation_pubkeys": [key.public_pem()], "bound_issuer": ISSUER}
+    admin.write_data(f"auth/{duty.title}/config", data=trust)
+    admin.write_data(f"auth/{duty.title}/role/{duty.title}", data=role(duty))
+    mount(admin, "api_keys")
+    return key
+
+
+@pytest.fixture
+def rotating(vaults: Vaults, vault: VaultServer, rotation_key: SigningKey) -> VaultClient:
+    """A login to the shared Vault for the duty `rotate`."""
+    return VaultClient(vault.address, vaults.estate(vault), Duty("rotate"), rotation_key)
+
+
+@pytest.fixture
+def escrow_table() -> str:
+    """The name of an empty escrow, in both regions."""
+    keys = {"path": "HASH", "item": "RANGE"}
+    for region in (PRIMARY, STANDBY):
+        aws_client("dynamodb", region).create_table(
+            TableName="mailark-escrow",
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys.items()],
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in keys],
+        )
+    return "mailark-escrow"
 
 
 Login = Callable[[VaultServer, DutyName], VaultClient]

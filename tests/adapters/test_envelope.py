@@ -10,7 +10,7 @@ import pytest
 from aws_encryption_sdk.exceptions import MaxEncryptedDataKeysExceeded
 from aws_encryption_sdk.identifiers import Algorithm, CommitmentPolicy, EncryptionKeyType
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from lambdas.adapters.envelope import (
     ALGORITHM,
@@ -28,21 +28,6 @@ from tests.servers.aws import aws, make_key, refused, replica
 
 CONTEXT = {"purpose": "backup", "backup_id": "vault-snapshot-20261122T020000Z", "kind": "vault"}
 SIZES = [0, 1, FRAME_BYTES - 1, FRAME_BYTES, FRAME_BYTES + 1, 3 * FRAME_BYTES, 3 * FRAME_BYTES + 17]
-
-
-@pytest.fixture(scope="module")
-def offline() -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(public_exponent=65537, key_size=3072)
-
-
-@pytest.fixture(scope="module")
-def offline_public(offline: rsa.RSAPrivateKey) -> str:
-    return offline.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-
-
-@pytest.fixture(scope="module")
-def offline_private(offline: rsa.RSAPrivateKey) -> str:
-    return offline.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 @pytest.fixture(scope="module")

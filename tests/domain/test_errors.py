@@ -13,6 +13,7 @@ from lambdas.domain.errors import BackupDamaged, BackupMissing, ManifestMissing,
 from lambdas.domain.mailark_error import Failure, MailarkError
 from lambdas.domain.vault_errors import VaultUnreachable
 from tests.domain.approval_texts import APPROVAL_TEXTS
+from tests.domain.credential_texts import CREDENTIAL_TEXTS
 from tests.domain.database_texts import DATABASE_TEXTS
 from tests.domain.house_texts import HOUSE_TEXTS
 from tests.domain.mailu_texts import MAILU_TEXTS
@@ -27,6 +28,7 @@ TEXTS: list[tuple[MailarkError, str]] = [
     *DATABASE_TEXTS,
     *SWAP_TEXTS,
     *MAILU_TEXTS,
+    *CREDENTIAL_TEXTS,
     *RECOVERY_TEXTS,
     *SERVICE_TEXTS,
     *APPROVAL_TEXTS,
@@ -111,6 +113,7 @@ def test_the_security_contacts_hear_of_what_may_be_somebodys_deed() -> None:
         *("ManifestMissing", "ManifestInvalid", "BackupMissing", "BackupMisplaced", "BackupDamaged", "CopyNotProved"),
         "AuditTrailBroken",
         "VaultLooksLost",
+        "EscrowItemDamaged",
         "CatalogIncomplete",
         "BackupsVanished",
         "ApprovalNotDecided",

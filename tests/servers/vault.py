@@ -213,10 +213,15 @@ def write(admin: hvac.Client, path: str, data: Mapping[str, object]) -> None:
 
 def empty(admin: hvac.Client) -> None:
     """Remove every secret, without a trace in the metadata."""
-    for mount in MOUNTS:
-        admin.sys.disable_secrets_engine(mount)
-        admin.sys.enable_secrets_engine("kv", mount, options={"version": "2"})
-        until(lambda of=mount: _is_ready(admin, of), f"{mount} is ready")  # type: ignore[misc]  # mypy does not infer a default
+    for each in MOUNTS:
+        admin.sys.disable_secrets_engine(each)
+        mount(admin, each)
+
+
+def mount(admin: hvac.Client, name: str) -> None:
+    """Make an empty KV v2 mount, and wait until it can be used."""
+    admin.sys.enable_secrets_engine("kv", name, options={"version": "2"})
+    until(lambda: _is_ready(admin, name), f"{name} is ready")
 
 
 def _is_ready(admin: hvac.Client, mount: str) -> bool:
