@@ -10,7 +10,8 @@ from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.postgres import Login, connected, is_passing, login_of
 from lambdas.adapters.restorable import require_restorable, require_room
 from lambdas.adapters.signing import SigningKey
-from lambdas.domain.database_errors import DatabaseMissing, DatabaseUnreachable
+from lambdas.domain.damage import Verdict
+from lambdas.domain.database_errors import DatabaseAnswersAgain, DatabaseMissing, DatabaseUnreachable
 from lambdas.domain.database_manifest import DatabaseManifest
 from lambdas.domain.mailark_error import MailarkError
 from lambdas.domain.manifest import of_kind
@@ -21,9 +22,13 @@ _SECONDS = 15
 
 @dataclass(frozen=True)
 class CheckRestore:
+    """`assessed` is what the assessment came to; `even_if_sound` is what a person may allow."""
+
     operation: Operation
     backup_id: str
     place: Place = "live"
+    assessed: Verdict | None = None
+    even_if_sound: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ def handler(request: CheckRestore, run: Run) -> RestoreChecked:
     store, signer = BackupStore(settings.region, settings["BACKUP_BUCKET"]), SigningKey(settings["EVIDENCE_KEY"])
     signed = store.signed_manifest(row.id, row.key, signer, row.manifest_version)
     manifest = of_kind(signed, DatabaseManifest)
-    require_restorable(login, manifest, catalog)
+    require_restorable(login, manifest, catalog, request.operation)
     if request.place != "live":  # a disk that is full for an instant is nothing for a server that services write to
         require_room(login, manifest)
     if request.place == "fresh":  # on the live server the services log in all the time
@@ -54,7 +59,10 @@ def handler(request: CheckRestore, run: Run) -> RestoreChecked:
             login_of(settings.region, server_of(database, request.place), database.name, database.service_secret)
         )
     live = login_of(settings.region, target.database.server, target.database.name)
-    return RestoreChecked(login.host, row.id, _answers(live))
+    answers = _answers(live)
+    if request.assessed == "unreachable" and answers and not request.even_if_sound:  # nobody has looked into it
+        raise DatabaseAnswersAgain(host=live.host, database=live.database)
+    return RestoreChecked(login.host, row.id, answers)
 
 
 def _require_login(service: Login) -> None:

@@ -61,7 +61,7 @@ def handler(request: RestoreDatabase, run: Run) -> DatabaseRestored:
     signed = store.signed_manifest(row.id, row.key, SigningKey(settings["EVIDENCE_KEY"]), row.manifest_version)
     manifest, envelope = of_kind(signed, DatabaseManifest), Envelope(settings["BACKUP_KEY"])
     settings_inside = _settings_in(manifest, envelope)
-    require_restorable(login, manifest, catalog)
+    require_restorable(login, manifest, catalog, request.operation)
     require_room(login, manifest)
     with Leases(settings.region, settings["LEASES_TABLE"]).guard(request.operation, run.seconds_left()):
         make_database(login, manifest.source)

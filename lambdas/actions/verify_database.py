@@ -58,7 +58,8 @@ def handler(request: VerifyDatabase, run: Run) -> DatabaseVerified:
     signed = store.signed_manifest(row.id, row.key, SigningKey(settings["EVIDENCE_KEY"]), row.manifest_version)
     manifest = of_kind(signed, DatabaseManifest)
     sql_size = manifest.contents.sql.size
-    seconds = seconds_of_proof(sql_size, usual_rate(catalog.rows(), "proof_rate"))
+    elsewhere = request.operation.mode == "recover"
+    seconds = seconds_of_proof(sql_size, usual_rate(catalog.rows(), "proof_rate"), elsewhere=elsewhere)
     refuse_too_long(f"A proof of {login.database}", seconds, sql_size)
     left = mark_of(login, login.database)
     of_this = left is not None and (left.operation, left.backup_id) == (request.operation.id, row.id)

@@ -107,7 +107,12 @@ class BackupStore:
     def upload(self, key: str) -> Iterator[Upload]:
         """An upload that is aborted, with all its parts, unless the block ends well. Raises `StorageRefused`."""
         started = _refused(
-            self.bucket, self._s3.create_multipart_upload, Bucket=self.bucket, Key=key, ContentType=CONTENT_TYPE
+            self.bucket,
+            self._s3.create_multipart_upload,
+            Bucket=self.bucket,
+            Key=key,
+            ContentType=CONTENT_TYPE,
+            ChecksumAlgorithm="CRC32",  # S3 takes no other checksum of a part than the upload was begun with
         )
         pool = ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="part")
         try:

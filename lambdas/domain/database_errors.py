@@ -205,6 +205,15 @@ class FreshServerNotInEstate(MailarkError):
     hint = "Name one in database.fresh of the estate, or start this again without on_fresh."
 
 
+class DatabaseAnswersAgain(MailarkError):
+    code = "database-answers-again"
+    sentence = "PostgreSQL at {host} was away when {database} was assessed, and is there again."
+    hint = (
+        "Nothing was stopped or changed: start this again, and what the database holds is looked at first. To restore "
+        'in any case, add "even_if_sound": true to the input.'
+    )
+
+
 class DatabaseSound(MailarkError):
     code = "database-sound"
     sentence = "No damage was found in {database}: {read} relations are sound, and {unread} could not be read in time."

@@ -22,11 +22,9 @@ _PROOF_RATE = 50 * _MEGABYTE
 """Bytes of SQL a second that a restored database is proved by: two thirds of what a function's network carries, over
 which its own dump comes. With server and client on one machine a benchmark took 2.6 s of 3 GB for counts and checksums,
 and 8.8 s for the dump (the same file, "Proof of 3 GB")."""
-_CAUTION = 1.1
-"""A night may be slower than the one before; more is in the limit, of which a function has a quarter again."""
 _AT_MOST = 4
 """How much faster than an unknown server a known one may be taken to be."""
-_MOMENT_SECONDS = 10
+_MOMENT_SECONDS = 30
 """What took less was the start of programs above all, and says nothing of what takes minutes."""
 LAST = 3
 """Of so many measurements the fastest counts: after one slow night nothing would be begun any more, or measured."""
@@ -44,7 +42,7 @@ class Took:
 
 
 def rate_of(size: int, seconds: float) -> int:
-    """Whole bytes a second; 0, which is none, for what took less than ten seconds."""
+    """Whole bytes a second; 0, which is none, for what took less than half a minute."""
     return int(size / seconds) if seconds >= _MOMENT_SECONDS else 0
 
 
@@ -60,9 +58,13 @@ def seconds_of_dump(size: int, last: Iterable[Took]) -> float:
     return size / _pace(max((rate_of(each.size, each.seconds) for each in last), default=0), _DUMP_RATE)
 
 
-def seconds_of_load(sql_size: int, rate: int = 0) -> float:
-    """The seconds that it will take to load so many bytes of SQL; by `rate` where one was measured."""
-    return sql_size / _pace(rate, _LOAD_RATE)
+def seconds_of_load(sql_size: int, rate: int = 0, *, elsewhere: bool = False) -> float:
+    """The seconds that it will take to load so many bytes of SQL; by `rate` where one was measured.
+
+    What was measured `elsewhere`, on a server that may be a smaller one, holds up no recovery: it counts where it is
+    faster than what an unknown server is taken to do.
+    """
+    return sql_size / _pace(rate, _LOAD_RATE, elsewhere)
 
 
 def seconds_of_check(sql_size: int) -> float:
@@ -70,13 +72,14 @@ def seconds_of_check(sql_size: int) -> float:
     return sql_size / _CHECK_RATE
 
 
-def seconds_of_proof(sql_size: int, rate: int = 0) -> float:
+def seconds_of_proof(sql_size: int, rate: int = 0, *, elsewhere: bool = False) -> float:
     """The seconds that it will take to prove a restored database whose dump has so many bytes of SQL; as above."""
-    return sql_size / _pace(rate, _PROOF_RATE)
+    return sql_size / _pace(rate, _PROOF_RATE, elsewhere)
 
 
-def _pace(measured: int, unknown: int) -> float:
-    return min(measured / _CAUTION, _AT_MOST * unknown) if measured else unknown
+def _pace(measured: int, unknown: int, elsewhere: bool = False) -> float:
+    known = min(measured, _AT_MOST * unknown) if measured else unknown
+    return max(known, unknown) if elsewhere else known
 
 
 def refuse_too_long(what: str, seconds: float, size: int) -> None:

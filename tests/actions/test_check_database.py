@@ -52,7 +52,7 @@ def test_a_good_database_is_described_the_same_however_often_it_is_checked(house
 
 def test_the_last_good_dump_tells_how_long_the_next_one_takes(house: House, database: Databases) -> None:
     make_dump(house, LAST_NIGHT, _slow(100))
-    assert 100 < _check(house)["estimated_seconds"] < 150
+    assert 90 < _check(house)["estimated_seconds"] < 130
 
 
 def test_a_night_that_had_to_wait_does_not_make_the_next_dump_look_slow(house: House, database: Databases) -> None:
@@ -63,7 +63,7 @@ def test_a_night_that_had_to_wait_does_not_make_the_next_dump_look_slow(house: H
 def test_a_dump_that_would_not_be_done_in_time_is_refused_before_it_starts(house: House, database: Databases) -> None:
     make_dump(house, LAST_NIGHT, _slow(3600))
     before = house.versions()
-    with pytest.raises(DumpTooLong, match=r"dump-too-long: A dump of smtpy would take some 66 minutes.* has 12"):
+    with pytest.raises(DumpTooLong, match=r"dump-too-long: A dump of smtpy would take some 6\d minutes.* has 12"):
         _check(house)
     assert house.versions() == before
 

@@ -220,6 +220,17 @@ def test_a_setting_that_the_server_refuses_is_told_before_the_load(
         house.run("restore_database", _event(house))
 
 
+@pytest.mark.parametrize(("rates", "what"), [((10, 0), "A restore"), ((30_000_000, 10), "A proof")])
+def test_what_the_staging_server_needed_before_says_what_the_next_test_needs(
+    rates: tuple[int, int], what: str, house: House, live: Databases, dumped: SavedBackup
+) -> None:
+    """What could not be proved in time is not restored either."""
+    row = dumped.put(house)
+    house.catalog().put(dataclasses.replace(row, load_rate=rates[0], proof_rate=rates[1]))
+    with pytest.raises(DumpTooLong, match=rf"{what} of {DUMP} would take some \d+ minutes"):
+        house.run("restore_database", _event(house, scenario="database_restore_test"))
+
+
 def test_an_operation_that_was_taken_over_restores_nothing(house: House, live: Databases, dumped: SavedBackup) -> None:
     dumped.put(house)
     event = _event(house)

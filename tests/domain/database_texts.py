@@ -2,6 +2,7 @@
 
 from lambdas.domain.database_errors import (
     BackupRefuted,
+    DatabaseAnswersAgain,
     DatabaseCertificateRefused,
     DatabaseCheckFailed,
     DatabaseClientMissing,
@@ -43,6 +44,13 @@ DATABASE_TEXTS: list[tuple[MailarkError, str]] = [
         DatabaseUnreachable(host=HOST, port=5432, problem="Connection refused"),
         "database-unreachable: PostgreSQL at db.example.org:5432 does not answer (Connection refused).\n"
         "Next: Check that the server runs, and that the estate names its host, port and network.",
+    ),
+    (
+        DatabaseAnswersAgain(host=HOST, database="smtpy"),
+        "database-answers-again: PostgreSQL at db.example.org was away when smtpy was assessed, and is there "
+        "again.\n"
+        "Next: Nothing was stopped or changed: start this again, and what the database holds is looked at first. To "
+        'restore in any case, add "even_if_sound": true to the input.',
     ),
     (
         DatabaseCertificateRefused(host=HOST, problem="SSL error: certificate verify failed"),

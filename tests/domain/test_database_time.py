@@ -26,8 +26,8 @@ def test_without_a_measurement_a_dump_is_taken_to_be_slow() -> None:
     assert seconds_of_dump(5 * GB, []) == 200
 
 
-def test_the_last_dump_says_how_fast_the_next_one_is_with_some_caution() -> None:
-    assert seconds_of_dump(2 * GB, [Took(GB, 100)]) == pytest.approx(220)
+def test_the_last_dump_says_how_fast_the_next_one_is() -> None:
+    assert seconds_of_dump(2 * GB, [Took(GB, 100)]) == 200
 
 
 def test_a_database_that_has_grown_takes_longer() -> None:
@@ -43,23 +43,33 @@ def test_one_slow_night_does_not_stop_the_nights_after_it() -> None:
         refuse_too_long("A dump of smtpy", seconds_of_dump(4 * GB, [slow]), 4 * GB)
 
 
-@pytest.mark.parametrize("last", [Took(0, 100), Took(GB, 0), Took(1000, 0.5), Took(1000, 9.9)])
+@pytest.mark.parametrize("last", [Took(0, 100), Took(GB, 0), Took(1000, 0.5), Took(1000, 29.9)])
 def test_a_last_dump_of_nothing_or_of_a_moment_says_nothing(last: Took) -> None:
     assert seconds_of_dump(GB, [last]) == seconds_of_dump(GB, [])
 
 
 def test_one_fast_night_promises_no_more_than_a_functions_network_carries() -> None:
-    assert seconds_of_dump(GB, [Took(100 * GB, 10)]) == 10
+    assert seconds_of_dump(GB, [Took(100 * GB, 30)]) == 10
 
 
 def test_a_load_takes_its_time_by_the_size_of_its_sql() -> None:
     assert seconds_of_load(3 * GB) == 100
 
 
-def test_the_last_restores_and_proofs_say_how_fast_the_next_ones_are_with_some_caution() -> None:
-    assert seconds_of_load(3 * GB, 20_000_000) == pytest.approx(165)
-    assert seconds_of_load(3 * GB, 60_000_000) == pytest.approx(55)
-    assert seconds_of_proof(3 * GB, 20_000_000) == pytest.approx(165)
+def test_the_last_restores_and_proofs_say_how_fast_the_next_ones_are() -> None:
+    assert seconds_of_load(3 * GB, 20_000_000) == 150
+    assert seconds_of_load(3 * GB, 60_000_000) == 50
+    assert seconds_of_proof(3 * GB, 20_000_000) == 150
+
+
+def test_what_was_measured_on_a_small_staging_server_holds_up_no_recovery() -> None:
+    assert seconds_of_load(3 * GB, 10, elsewhere=True) == seconds_of_load(3 * GB)
+    assert seconds_of_proof(3 * GB, 10, elsewhere=True) == seconds_of_proof(3 * GB)
+    assert seconds_of_load(3 * GB, 60_000_000, elsewhere=True) == 50
+
+
+def test_what_was_done_within_the_limit_may_be_done_again() -> None:
+    refuse_too_long("A restore", seconds_of_load(20 * GB, rate_of(20 * GB, 719)), 20 * GB)
 
 
 def test_one_fast_restore_promises_four_times_an_unknown_servers_at_the_most() -> None:
@@ -67,9 +77,9 @@ def test_one_fast_restore_promises_four_times_an_unknown_servers_at_the_most() -
     assert seconds_of_proof(3 * GB, 1000 * GB) == 15
 
 
-def test_a_rate_is_whole_bytes_a_second_of_what_took_ten_seconds_at_least() -> None:
+def test_a_rate_is_whole_bytes_a_second_of_what_took_half_a_minute_at_least() -> None:
     assert rate_of(GB, 30) == 33_333_333
-    assert rate_of(GB, 9.99) == 0
+    assert rate_of(GB, 29.9) == 0
 
 
 def test_the_fastest_of_the_three_newest_rates_is_the_usual_one() -> None:
@@ -86,7 +96,7 @@ def test_a_stored_dump_is_read_and_proved_at_the_measured_pace() -> None:
 
 
 def test_what_a_function_has_time_to_dump_it_has_time_to_read_back() -> None:
-    fastest = [Took(100 * GB, 10)]
+    fastest = [Took(100 * GB, 30)]
     assert seconds_of_check(GB) <= seconds_of_dump(GB, fastest)
 
 
