@@ -132,11 +132,16 @@ def test_a_psql_that_is_killed_leaves_nothing(server: PostgresServer, dump: Take
     until(lambda: tables_in(server) == 0 and sessions_of_mailark(server) == 0, "its transaction has ended")
 
 
+_CUT = (
+    "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'mailark' "
+    "and datname = current_database() and xact_start is not null"
+)
+
+
 def test_a_session_that_is_cut_off_leaves_nothing(server: PostgresServer, dump: Taken, target: Login) -> None:
     def cutting() -> Iterator[bytes]:
         yield dump.sql
-        until(lambda: sessions_of_mailark(server), "psql has connected")
-        server.query("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'mailark'")
+        until(lambda: server.query(_CUT, target.database), "psql is at work, and was cut off")
         yield b"select 1;\n" * 1000
 
     with pytest.raises(DatabaseUnreachable, match="the connection broke"):
