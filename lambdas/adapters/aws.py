@@ -24,8 +24,10 @@ CALL_LIMITS = Config(
     retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
     max_pool_connections=16,
     s3={"payload_signing_enabled": False},
+    response_checksum_validation="when_required",
 )
-"""The content of what goes to S3 is protected by TLS and its checksum: to sign it is to hash it once more.
+"""The content of what goes to S3 is protected by TLS and its checksum: to sign it is to hash it once more. What comes
+from there is held to the SHA-256 of a signed manifest; boto3 would hold it to S3's own checksum as well.
 
 `standard` retries throttling, time-outs and 5xx answers, with jitter (botocore guide, "Retries")."""
 
