@@ -106,7 +106,7 @@ class _Login(LoginInterface):
 
     @property
     def tokens(self) -> TokensInterface:
-        raise NotImplementedError  # of pymap's own administration, which is not served
+        raise NotImplementedError  # for good: pymap asks it of its admin service alone, which is never started
 
     async def authenticate(self, credentials: ServerCredentials) -> "_Identity":
         await asyncio.sleep(self._imap.faults.slow)

@@ -136,11 +136,11 @@ def test_a_live_row_that_a_condition_names_gets_back_what_refers_to_it(service: 
 
 
 def test_live_rows_that_lost_their_reference_are_counted_and_not_touched(service: Pair) -> None:
-    service.change(f"delete from users where id = {USER}")  # noqa: S608
+    service.change(f"delete from users where id = {USER}")  # noqa: S608  # constants of this file
     before = service.contents()["activity_logs"]
     plan = service.plan(f"users where id = {USER}")
     assert plan.unlinked.keys() == {"public.activity_logs (user_id)"}
-    logged = f"select count(*) from activity_logs where user_id = {USER}"  # noqa: S608
+    logged = f"select count(*) from activity_logs where user_id = {USER}"  # noqa: S608  # constants of this file
     assert [(plan.unlinked["public.activity_logs (user_id)"],)] == service.server.query(logged, service.backup.database)
     service.bring_back(f"users where id = {USER}")
     assert service.contents()["activity_logs"] == before
@@ -214,10 +214,10 @@ def test_two_plans_with_as_many_rows_but_other_keys_are_not_the_same(service: Pa
 @pytest.fixture
 def taken(deleted: Pair) -> Pair:
     """The e-mail address of a user that was deleted belongs to somebody else now."""
-    query = f"select email from users where id = {USER}"  # noqa: S608
+    query = f"select email from users where id = {USER}"  # noqa: S608  # constants of this file
     email = deleted.server.query(query, deleted.backup.database)[0][0]
     deleted.change(
-        f"insert into users (id, organization_id, email, password_hash) values (70001, 1, '{email}', 'x')"  # noqa: S608
+        f"insert into users (id, organization_id, email, password_hash) values (70001, 1, '{email}', 'x')"  # noqa: S608  # constants of this file
     )
     return deleted
 
@@ -379,7 +379,7 @@ def test_a_unique_key_that_cannot_be_foreseen_is_named(deleted: Pair) -> None:
     query = "select email from users where organization_id = 2"
     email = deleted.server.query(query, deleted.backup.database)[0][0]
     values = f"(70001, 1, '{email}', 'x')"
-    deleted.change(f"insert into users (id, organization_id, email, password_hash) values {values}")  # noqa: S608
+    deleted.change(f"insert into users (id, organization_id, email, password_hash) values {values}")  # noqa: S608  # constants of this file
     with patch.object(RowConflicts, "find", return_value=0):
         plan = deleted.plan(ORGANIZATION)
         with pytest.raises(RecoveryRefused, match=r"public\.users \(23505, users_email_key\)"):

@@ -54,7 +54,7 @@ insert into "select" values (1, 1, 'x''y"z'), (2, 1, 'other'), (3, null, 'x''y"z
 def test_names_may_be_anything(server: PostgresServer) -> None:
     pair = Pair(server, NAMES)
     table = '"Üml\'aut; --"."Order ""Items"""'
-    pair.change(f"delete from {table} where \"a'b\" = 'other'")  # noqa: S608
+    pair.change(f"delete from {table} where \"a'b\" = 'other'")  # noqa: S608  # constants of this file
     plan = pair.plan(f'{table} where "Order ""Items"""."name with space" in (\'two\', \'100%\')')
     assert counts(plan) == {table: 1, '"select"'.strip('"'): 1}
     assert plan.tables[0].sample == [{"Select": "1", "a'b": "other", "name with space": "two", "%s {0}": "%s"}]
@@ -282,7 +282,7 @@ def test_partitions_and_heirs_come_back_where_they_were(server: PostgresServer) 
 
 
 TRIGGERS = (
-    PARTITIONS  # noqa: S608
+    PARTITIONS  # noqa: S608  # constants of this file
     + """
 create table heard (what text);
 create function hear() returns trigger language plpgsql as $$
