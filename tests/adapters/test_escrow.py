@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+from botocore.exceptions import ClientError
 
 from lambdas.adapters.envelope import Envelope, OfflineEnvelope
 from lambdas.adapters.escrow import Escrow
@@ -141,7 +142,7 @@ def test_of_two_at_once_neither_leaves_two_values_that_work(escrow: Escrow, monk
     escrow.make_current(PATH, "op-2", LATER)
     monkeypatch.setattr(Escrow, "items", lambda *_: stale)  # what the second one had read before
     monkeypatch.setattr(Escrow, "get", lambda *_: stale[-1])
-    with pytest.raises(aws("dynamodb").exceptions.TransactionCanceledException):
+    with pytest.raises(ClientError, match="TransactionCanceledException"):
         escrow.make_current(PATH, "op-3", LATER)
     monkeypatch.undo()
     assert _states(escrow) == {"op-1": "superseded", "op-2": "current", "op-3": "superseded"}
