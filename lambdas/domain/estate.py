@@ -17,6 +17,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from lambdas.domain.errors import EstateInvalid
+from lambdas.domain.estate_credentials import Credentials, check_credentials
 from lambdas.domain.estate_database import DATABASE_PATTERNS, Database, check_database
 from lambdas.domain.objectives import Objective
 from lambdas.domain.parsing import Problem, parse
@@ -187,6 +188,7 @@ class Estate(Struct, frozen=True, forbid_unknown_fields=True):
     object_lock: Annotated[str, Meta(pattern=_LOCK)] = "governance"
     heartbeat: Heartbeat | None = None
     database: Database | None = None
+    credentials: Credentials | None = None
     approvals: Approvals = Approvals()
     objectives: dict[str, ObjectiveSetting] = {}
 
@@ -303,6 +305,8 @@ def _check(estate: Estate, scenarios: frozenset[str]) -> None:
     _check_offline_key(estate.offline_public_key)
     if estate.database:
         check_database(estate.database)
+    if estate.credentials:
+        _check_credentials(estate.credentials, estate)
     for name in estate.objectives:
         if scenarios and name not in scenarios:
             raise Problem(f"objectives.{name}", f"expected the name of a scenario ({', '.join(sorted(scenarios))})")
@@ -313,6 +317,12 @@ def _protected(host: str, estate: Estate) -> str | None:
     domain = host.lower().rstrip(".")
     under = (each for each in estate.protected_domains if domain == each or domain.endswith("." + each))
     return next(under, None)
+
+
+def _check_credentials(credentials: Credentials, estate: Estate) -> None:
+    check_credentials(credentials)
+    if protected := _protected(credentials.notices_from.rpartition("@")[2], estate):
+        raise Problem("credentials.notices_from", f"expected an address outside the protected domain {protected}")
 
 
 def _check_heartbeat(heartbeat: Heartbeat, estate: Estate) -> None:

@@ -75,6 +75,9 @@ database:
 """
 """The part of an estate that has a database: put it after `ESTATE`, which has none."""
 
+CREDENTIALS = "credentials:\n  notices_from: security@mailark.example.net\n"
+"""The part that has tenants' credentials."""
+
 
 def estate_of(text: str = ESTATE) -> Estate:
     """An estate from its text."""
