@@ -14,7 +14,7 @@ MAIL = "an e-mail address such as ops@example.net"
 OUTSIDE = "expected an address outside the protected domain example.org"
 TOP_KEYS = (
     "name, regions, alerts, protected_domains, offline_public_key, vault, network, object_lock, heartbeat, database, "
-    "approvals, objectives"
+    "credentials, approvals, objectives"
 )
 
 HEARTBEAT = "heartbeat.url: expected an https:// URL without a user, a fragment or a space"
