@@ -1,0 +1,60 @@
+"""Amazon SES for tests: what was sent, and recipients that it refuses."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.awsrequest import AWSPreparedRequest
+from moto.backends import get_backend
+
+from tests.servers.aws import ACCOUNT, PRIMARY, Matches, Refusal, aws, refused
+
+TABLE = "mailark-notices"
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A mail that SES has taken."""
+
+    sender: str
+    to: list[str]
+    subject: str
+    body: str
+
+
+def let_send(sender: str) -> None:
+    """Let an address be one that SES may send from."""
+    aws("ses").verify_email_identity(EmailAddress=sender)
+
+
+def make_notices_table() -> None:
+    """The table that remembers what was sent."""
+    keys = {"operation": "HASH", "recipient": "RANGE"}
+    aws("dynamodb").create_table(
+        TableName=TABLE,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys.items()],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in keys],
+    )
+
+
+def mails() -> list[Mail]:
+    """What was sent in the primary region, oldest first."""
+    sent: Any = get_backend("ses")[ACCOUNT][PRIMARY].sent_messages
+    return [Mail(each.source, each.destinations["ToAddresses"], each.subject, each.body) for each in sent]
+
+
+@contextmanager
+def refused_mail(recipient: str, code: str | None = "MessageRejected", status: int = 400) -> Iterator[Refusal]:
+    """Let SES refuse every mail to a recipient while the block runs; without a code it does not answer."""
+    with refused(_sending_to(recipient), code, status) as refusal:
+        yield refusal
+
+
+def _sending_to(recipient: str) -> Matches:
+    def matches(request: AWSPreparedRequest) -> bool:
+        body: Any = request.body
+        return request.url.endswith("/v2/email/outbound-emails") and f'"{recipient}"'.encode() in body
+
+    return matches
