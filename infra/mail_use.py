@@ -13,8 +13,8 @@ from lambdas.domain.mailu import domain_of
 class MailUse:
     """Sending mail from `sender`, in the function's own region.
 
-    What SES has verified is that address or its whole domain, and it asks for the one that it has (SES guide, "Using
-    IAM policies to control access"): so both are allowed, and the condition holds the address.
+    What SES has verified is that address, its domain or one above it, and the right is asked for on the identity that
+    there is (SES guide, "Verified identities"): so all are allowed, and the condition holds the address.
     """
 
     sender: str
@@ -24,7 +24,7 @@ class MailUse:
         return [
             iam.PolicyStatement(
                 actions=["ses:SendEmail"],
-                resources=[f"{identities}/{name}" for name in (self.sender, domain_of(self.sender))],
+                resources=[f"{identities}/{name}" for name in (self.sender, *_domains(self.sender))],
                 conditions={"StringEquals": {"ses:FromAddress": self.sender}},
             )
         ]
@@ -32,3 +32,9 @@ class MailUse:
     def environment(self, region: Region) -> dict[str, str]:
         del region
         return {}
+
+
+def _domains(sender: str) -> list[str]:
+    """The domain of an address and those above it, without the top-level one."""
+    labels = domain_of(sender).split(".")
+    return [".".join(labels[i:]) for i in range(len(labels) - 1)]

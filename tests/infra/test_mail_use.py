@@ -28,7 +28,7 @@ def test_mail_may_be_sent_from_one_address_of_an_identity_in_the_functions_regio
         {
             "Effect": "Allow",
             "Action": "ses:SendEmail",
-            "Resource": [_identity(region, SENDER), _identity(region, "mailark.example.net")],
+            "Resource": [_identity(region, name) for name in (SENDER, "mailark.example.net", "example.net")],
             "Condition": {"StringEquals": {"ses:FromAddress": SENDER}},
         }
     ]
