@@ -13,6 +13,7 @@ MENDS = (
     "cross_region_outputs",
     "replica_keys",
     "condition_keys",
+    "mail_permissions",
     "schedule_now",
     "alarms",
     "versioned_ranges",

@@ -53,6 +53,7 @@ from tests.lab.key_looks import (
     roles_that_a_key_policy_lets_in,
     what_a_replica_opens,
 )
+from tests.lab.mail_looks import senders_that_one_may_use
 from tests.lab.s3_looks import (
     lock_of_an_object_in_a_stacks_bucket,
     part_of_an_old_version,
@@ -298,6 +299,12 @@ BEHAVIOURS = [
         "a role publishes metrics into the namespace that its policy names and into no other",
         namespaces_that_a_role_may_publish_metrics_to,
         [True, False],
+    ),
+    Behaviour(
+        "mail_permissions",
+        "mail is sent from the address and by the identity that a policy names and from no other",
+        senders_that_one_may_use,
+        ["sent", "AccessDeniedException", "AccessDeniedException"],
     ),
     Behaviour(
         "alarms",
