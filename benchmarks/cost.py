@@ -31,7 +31,7 @@ _TRANSACTION = 9
 
 _LOG_GB = 0.000_002
 """Two lines of a kilobyte for each run of a function, and what Lambda adds."""
-_KEYS, _ROTATED = 14, 6
+_KEYS, _ROTATED = 16, 6
 _KINDS = ("vault", "database")
 _METRICS = len(_KINDS) * (2 + 1 + 4) + sum(2 * (2 if cron.in_both_regions else 1) for cron in SCHEDULES.values())
 """Of each kind, the age of the backups in two regions, and that of the restore tests in the primary, since the standby
@@ -197,7 +197,7 @@ def _scenario_lines(runs: dict[str, _Used]) -> Iterator[_Line]:
 def _standing_lines(lab: Lab, sizes: Mapping[str, int]) -> Iterator[_Line]:
     secrets = sum(_secrets(lab, region) for region in (lab.primary, lab.standby))
     alarms = sum(len(_paged(lab, region)) for region in (lab.primary, lab.standby))
-    yield _Line(f"{_KEYS} KMS keys", "seven in each region", _KEYS * PRICES["KMS key"][0])
+    yield _Line(f"{_KEYS} KMS keys", "eight in each region", _KEYS * PRICES["KMS key"][0])
     yield _Line("their rotation", "yearly, six keys: after the first year", _ROTATED * PRICES["KMS key"][0])
     yield _Line(f"{alarms} alarms", "in two regions", alarms * PRICES["alarm"][0])
     yield _Line(f"{_METRICS} metrics", "in two regions", _METRICS * PRICES["custom metric"][0])

@@ -39,6 +39,9 @@ _ABOUT = {
     "deleted_at": "when the rows were deleted, with its zone; the backup is the newest that was finished before",
     "scope": "tables, each with a condition or whole; left out, the tables that lost rows are shown, and nothing else",
     "on_conflict": "`skip` leaves rows out that cannot come back; `stop`, the default, then imports none",
+    "tenant_id": "the tenant whose credential has leaked, a UUID of version 4 in lower case",
+    "compromise_details": "what is known of the leak; it goes into the audit trail and to the security team",
+    "alarm": "set by the alarm that starts it by itself; leave it out",
     "mode": "`export` writes the rows as CSV, and imports nothing; the default is `import`",
 }
 
@@ -49,6 +52,15 @@ _BEFORE = {
    cluster, start the first node and let the others join it, empty.
 1. Start the execution. Nothing live is touched before the backup is proved.
 2. Every token that Vault has issued since the backup ends with the restore: applications have to log in again.
+""",
+    "credential_compromise": """
+0. Nothing has to be prepared, and no old password is needed. If an alarm has started a response to this tenant, a
+   second one joins it.
+1. Start the execution. The tenant's programs read the new password from Vault; whoever asks Vault again after a
+   refusal does not notice. App tokens end: a mail program that used one needs a new one.
+2. When it has succeeded, read the alert to the security contacts: open IMAP connections, and what an intruder may have
+   left (forwards, aliases, managers), are for a person to end, with the commands that it gives.
+3. If it fails, it says whether the leaked password still works. Start it again; nothing is done twice.
 """,
     "database_corruption": """
 0. A PostgreSQL server has to answer: the live one, however damaged its database is, or with `"on_fresh": true` the one
@@ -92,6 +104,7 @@ _BEFORE = {
 
 
 _HAPPENED = {
+    "credential_compromise": "a tenant's SMTP credential has leaked",
     "vault_restore": "Vault is lost: its disk, its host, or what it held",
     "database_corruption": "the database is damaged or lost",
     "data_deletion": "rows were deleted",

@@ -21,7 +21,7 @@ from infra.permissions import ACTIONS
 from infra.postgres_client import postgres_client_layer
 from infra.scenario import Machine, child_names, scenario_names
 from infra.schedule import FOLLOWS, SCHEDULES, Follower, Schedule
-from infra.uses import CommandUse, Region, SecretUse
+from infra.uses import CommandUse, MailUse, Region, SecretUse
 from lambdas.domain.estate import Estate, Subnetwork
 from lambdas.domain.estate_database import secret_in
 from lambdas.domain.scenarios import SCENARIOS
@@ -122,9 +122,9 @@ class AppStack(Stack):
 
 
 def _with_estate(name: str, spec: ActionSpec, estate: Estate, region: str) -> ActionSpec:
-    """The permissions that only some estates need: the secrets and the hosts that they name."""
+    """The permissions that only some estates need: the secrets, the hosts and the sender that they name."""
     secrets: list[str] = []
-    hosts: list[CommandUse] = []
+    others: list[CommandUse | MailUse] = []
     if name == "restore_vault_snapshot" and estate.vault.unseal_keys_secret is not None:
         secrets.append(estate.vault.unseal_keys_secret)
     database = estate.database
@@ -133,7 +133,9 @@ def _with_estate(name: str, spec: ActionSpec, estate: Estate, region: str) -> Ac
         secrets += [secret_in(region, secret) for secret in database.secrets(spec.logins)]
     if spec.reaches_services and services is not None:
         secrets += [secret_in(region, services.secret)] if services.secret else []
-        hosts += [CommandUse(services.instance_id)] if services.instance_id else []
+        others += [CommandUse(services.instance_id)] if services.instance_id else []
     if name == "copy_to_second_store" and database is not None and database.second_store is not None:
         secrets.append(secret_in(region, database.second_store.secret))
-    return replace(spec, uses=[*spec.uses, *(SecretUse(secret) for secret in secrets), *hosts])
+    if spec.sends_notices and estate.credentials is not None:
+        others.append(MailUse(estate.credentials.notices_from))
+    return replace(spec, uses=[*spec.uses, *(SecretUse(secret) for secret in secrets), *others])

@@ -101,6 +101,8 @@ class DataStack(Stack):
         self._table(names, "leases", "target")
         self._table(names, "catalog", "id")
         self._table(names, "approvals", "id")
+        self._table(names, "notices", "operation", dynamodb.Attribute(name="recipient", type=text))
+        self._table(names, "escrow", "path", dynamodb.Attribute(name="item", type=text))
         self._table(names, "audit-heads", "scope")
         sequence = dynamodb.Attribute(name="sequence", type=number)
         events = self._table(names, "audit-events", "scope", sequence, dynamodb.StreamViewType.NEW_AND_OLD_IMAGES)

@@ -25,7 +25,8 @@ class ActionSpec:
 
     `reaches_vault` and `logins` put the function into the estate's network, where there is one; the second also gives
     it PostgreSQL's client programs, and the secrets with the logins to those servers that the estate names. So does
-    `reaches_services`, and gives it what stops and starts the services.
+    `reaches_services`, and gives it what stops and starts the services. `sends_notices` lets it mail tenants from the
+    address that the estate names.
     """
 
     memory: int
@@ -34,6 +35,7 @@ class ActionSpec:
     reaches_vault: bool = False
     logins: Sequence[LoginName] = ()
     reaches_services: bool = False
+    sends_notices: bool = False
 
     @property
     def reaches_database(self) -> bool:

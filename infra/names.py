@@ -8,12 +8,12 @@ from lambdas.domain.operation import machine_name
 
 PREFIX = "mailark"
 
-KEYS = ("backup", "seal", "escrow", "vault-backup", "vault-inventory", "vault-restore", "evidence")
+KEYS = ("backup", "seal", "escrow", "vault-backup", "vault-inventory", "vault-restore", "vault-rotate", "evidence")
 """One purpose each: backups; Vault's seal keys; what opens credentials; a login a duty; signatures on evidence."""
 
-SIGNING_KEYS = ("vault-backup", "vault-inventory", "vault-restore", "evidence")
+SIGNING_KEYS = ("vault-backup", "vault-inventory", "vault-restore", "vault-rotate", "evidence")
 
-TABLES = ("operations", "leases", "catalog", "audit-events", "audit-heads", "approvals")
+TABLES = ("operations", "leases", "catalog", "audit-events", "audit-heads", "approvals", "escrow", "notices")
 BUCKETS = ("backups", "audit", "work", "access-logs")
 
 

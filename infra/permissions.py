@@ -4,6 +4,7 @@ From it come both sides of each grant: the role of the function (`action.py`) an
 (`keys.py`). An action that is not in the table does not exist.
 """
 
+from infra.credential_permissions import CREDENTIAL_ACTIONS
 from infra.database_permissions import DATABASE_ACTIONS
 from infra.grants import (
     ARCHIVING,
@@ -301,4 +302,4 @@ _HOUSE: dict[str, ActionSpec] = {
     ),
 }
 
-ACTIONS: dict[str, ActionSpec] = _HOUSE | DATABASE_ACTIONS
+ACTIONS: dict[str, ActionSpec] = _HOUSE | DATABASE_ACTIONS | CREDENTIAL_ACTIONS

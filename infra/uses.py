@@ -8,6 +8,7 @@ from aws_cdk import aws_iam as iam
 
 from infra.names import Names
 from lambdas.adapters.metrics import NAMESPACE
+from lambdas.domain.mailu import domain_of
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,9 @@ class KeyUse:
         names = region.other if self.other else region.here
         crypto = [name for name in self.operations if name != "kms:DescribeKey"]
         condition = {"StringEquals": {"kms:EncryptionContext:purpose": self.purpose}} if self.purpose else {}
-        found = [iam.PolicyStatement(actions=crypto, resources=[names.key_arn(self.key)], conditions=condition)]
+        found: list[iam.PolicyStatement] = []
+        if crypto:
+            found.append(iam.PolicyStatement(actions=crypto, resources=[names.key_arn(self.key)], conditions=condition))
         if "kms:DescribeKey" in self.operations:
             found.append(iam.PolicyStatement(actions=["kms:DescribeKey"], resources=[names.key_arn(self.key)]))
         return found
@@ -292,6 +295,37 @@ class NetworkUse:
         return {}
 
 
+@dataclass(frozen=True)
+class MailUse:
+    """Sending mail from `sender`, in the function's own region.
+
+    What SES has verified is that address, its domain or one above it, and the right is asked for on the identity that
+    there is (SES guide, "Verified identities"): so all are allowed, and the condition holds the address.
+    """
+
+    sender: str
+
+    def statements(self, region: Region) -> list[iam.PolicyStatement]:
+        identities = f"arn:{Aws.PARTITION}:ses:{region.here.region}:{Aws.ACCOUNT_ID}:identity"
+        return [
+            iam.PolicyStatement(
+                actions=["ses:SendEmail"],
+                resources=[f"{identities}/{name}" for name in (self.sender, *_domains(self.sender))],
+                conditions={"StringEquals": {"ses:FromAddress": self.sender}},
+            )
+        ]
+
+    def environment(self, region: Region) -> dict[str, str]:
+        del region
+        return {}
+
+
+def _domains(sender: str) -> list[str]:
+    """The domain of an address and those above it, without the top-level one."""
+    labels = domain_of(sender).split(".")
+    return [".".join(labels[i:]) for i in range(len(labels) - 1)]
+
+
 _INTERFACES = [
     "ec2:AssignPrivateIpAddresses",
     "ec2:CreateNetworkInterface",
@@ -317,4 +351,5 @@ Use = (
     | StreamUse
     | QueueUse
     | NetworkUse
+    | MailUse
 )

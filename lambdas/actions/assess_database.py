@@ -14,7 +14,7 @@ from lambdas.adapters.spooled_trail import spooled_trail
 from lambdas.domain.audit import Event, event_id
 from lambdas.domain.damage import Assessment, refuse_without_need, unreadable_tables
 from lambdas.domain.operation import Operation
-from lambdas.domain.scenarios import SCENARIOS
+from lambdas.domain.scenarios import scope_of
 
 _MARGIN_SECONDS = 30
 
@@ -57,4 +57,4 @@ def _record(operation: Operation, run: Run, database: str, found: Assessment) ->
         operation_id=operation.id,
         details={"database": database, **msgspec.to_builtins(found)},
     )
-    spooled_trail(run.settings).append(SCENARIOS[operation.scenario].scope, event)
+    spooled_trail(run.settings).append(scope_of(operation), event)

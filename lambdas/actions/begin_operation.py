@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, timedelta
 from typing import Any
 
+from lambdas.adapters.credential_target import credentials_of
 from lambdas.adapters.database_target import Place, database_of, server_of, services_of
 from lambdas.adapters.estate_parameter import read_estate
 from lambdas.adapters.lambda_handler import Run, action
@@ -11,18 +12,13 @@ from lambdas.adapters.operation_record import OperationRecord
 from lambdas.domain.errors import InputInvalid
 from lambdas.domain.operation import SYSTEM, UNNAMED, Operation, execution_name
 from lambdas.domain.recovery_scope import Deletion
-from lambdas.domain.scenarios import (
-    SCENARIOS,
-    BackupInput,
+from lambdas.domain.scenario_inputs import (
+    CredentialCompromiseInput,
     DatabaseCorruptionInput,
     DataDeletionInput,
-    RestoreTestInput,
     ScheduledInput,
-    ServicesStartInput,
-    SwapUndoInput,
-    VaultRestoreInput,
-    parse_input,
 )
+from lambdas.domain.scenarios import SCENARIOS, parse_input, target_of
 
 _CLOCKS_DIFFER = timedelta(minutes=5)
 
@@ -39,7 +35,7 @@ class BeginOperation:
 
 @dataclass(frozen=True)
 class Begun:
-    """`duplicate_of` names the operation that already has this scheduled run; then nothing else is set.
+    """`duplicate_of` names the operation that already has this scheduled run, or this tenant; then nothing else is set.
 
     `accept_loss`, `without_saving` and `even_if_sound` are what a person may allow: see the inputs in
     `domain/scenarios.py`. `place` is where a database is restored, `kept_as` the database that is to be live again,
@@ -57,6 +53,7 @@ class Begun:
     deletion: Deletion | None = None
     kept_as: str | None = None
     stopped: str | None = None
+    tenant_id: str | None = None
 
 
 @action(BeginOperation)
@@ -64,11 +61,12 @@ def handler(request: BeginOperation, run: Run) -> Begun:
     scenario = SCENARIOS[request.scenario]
     given = parse_input(scenario, request.input)
     estate = read_estate(run.settings.region)
-    place: Place = "fresh" if isinstance(given, DatabaseCorruptionInput) and given.on_fresh else "live"
     if scenario.needs_database:  # what it lacks is told before anything has begun
-        server_of(database_of(estate), place)
+        server_of(database_of(estate), given.asked.get("place", "live"))
     if isinstance(given, DatabaseCorruptionInput):
         services_of(estate)
+    if scenario.of_tenant:
+        credentials_of(estate)
     if isinstance(given, DataDeletionInput) and given.deleted_at > run.now() + _CLOCKS_DIFFER:
         problem = "deleted_at: expected a time that has come (it ends with its zone: Z is UTC)"
         raise InputInvalid(scenario=scenario.name, problem=problem, example=scenario.example)
@@ -84,35 +82,20 @@ def handler(request: BeginOperation, run: Run) -> Begun:
         if owner != request.execution:
             return Begun(duplicate_of=execution_name(owner))
 
+    target = target_of(scenario, given)
+    alarmed = isinstance(given, CredentialCompromiseInput) and given.alarm is not None
+    if scenario.of_tenant and (in_hand := record.in_hand(scenario, target, request.execution, alarmed)) is not None:
+        return Begun(duplicate_of=execution_name(in_hand))
+
     operation = Operation(
         id=execution_name(request.execution),
         scenario=scenario.name,
         execution=request.execution,
         mode=scenario.mode,
         started_at=request.started_at,
-        lease=record.take_lease(scenario, request.execution),
+        lease=record.take_lease(target, request.execution),
         reason=given.reason,
-        user_id=SYSTEM if scheduled_for else given.requested_by or UNNAMED,
-        incident_id=given.incident_id,
+        user_id=SYSTEM if scheduled_for or alarmed else given.requested_by or UNNAMED,
+        incident_id=given.incident_id or (execution_name(request.execution) if scenario.of_tenant else None),
     )
-    operation = record.began(operation, scheduled_for)
-    if isinstance(given, VaultRestoreInput):
-        day = given.backup_date.isoformat() if given.backup_date else None
-        return Begun(operation, day, given.backup_id, without_saving=given.without_saving)
-    if isinstance(given, DatabaseCorruptionInput):
-        day = given.backup_date.isoformat() if given.backup_date else None
-        unsaved = not given.pre_restore_backup
-        return Begun(
-            operation, day, given.backup_id, without_saving=unsaved, even_if_sound=given.even_if_sound, place=place
-        )
-    if isinstance(given, SwapUndoInput):
-        return Begun(operation, kept_as=given.kept_as)
-    if isinstance(given, DataDeletionInput):
-        return Begun(operation, backup_id=given.backup_id, deletion=given.deletion)
-    if isinstance(given, RestoreTestInput):
-        return Begun(operation, backup_id=given.backup_id)
-    if isinstance(given, ServicesStartInput):
-        return Begun(operation, stopped=given.stopped)
-    if isinstance(given, BackupInput):
-        return Begun(operation, accept_loss=given.accept_loss)
-    return Begun(operation)
+    return Begun(record.began(operation, scheduled_for), **given.asked)

@@ -14,7 +14,7 @@ from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.spooled_trail import spooled_trail
 from lambdas.domain.approval import LONGEST_MINUTES, Approval, ApprovalTopic, approval_id, event, seconds_left
 from lambdas.domain.operation import Operation
-from lambdas.domain.scenarios import SCENARIOS
+from lambdas.domain.scenarios import scope_of
 
 
 @dataclass(frozen=True)
@@ -68,5 +68,5 @@ def handler(request: OpenApproval, run: Run) -> ApprovalOpened:
         )
     )
     told = event(opened, "pending", operation.user_id, opened.requested_at)
-    spooled_trail(settings).append(SCENARIOS[operation.scenario].scope, told)
+    spooled_trail(settings).append(scope_of(operation), told)
     return ApprovalOpened(opened.id, seconds_left(opened, now))

@@ -54,6 +54,6 @@ def handler(request: ReportFailedExecution, run: Run) -> FailedExecutionReported
         )
     )
     Topic(settings["OPERATIONS_TOPIC"]).publish(message)
-    if is_tampering(told.code):
+    if is_tampering(told.code) or SCENARIOS[scenario].severity == "critical":
         Topic(settings["SECURITY_TOPIC"]).publish(message)
     return FailedExecutionReported(message.subject)

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
 
+from lambdas.adapters.credential_target import credentials_of, vault_of_credentials
 from lambdas.adapters.estate_parameter import read_estate
 from lambdas.adapters.lambda_handler import Run, action
 from lambdas.adapters.mail_notices import MailNotices
-from lambdas.adapters.signing import SigningKey
-from lambdas.adapters.vault import VaultClient, find_leader
 from lambdas.adapters.vault_credentials import read_credential
 from lambdas.domain.credential import check_tenant_id
-from lambdas.domain.errors import EstateInvalid
 from lambdas.domain.notice import (
     CONTACTS,
     DAYS_BEFORE,
@@ -26,7 +24,6 @@ from lambdas.domain.notice import (
 )
 from lambdas.domain.operation import Operation
 from lambdas.domain.tenant import admin_path
-from lambdas.domain.vault_duties import Duty
 
 
 @dataclass(frozen=True)
@@ -56,13 +53,10 @@ class TenantTold:
 def handler(request: TellTenant, run: Run) -> TenantTold:
     operation, tenant_id = request.operation, check_tenant_id(request.tenant_id)
     estate = read_estate(run.settings.region)
-    if estate.credentials is None:
-        raise EstateInvalid(file="estate.yaml", key="credentials", problem="this key is required and missing")
-    key = SigningKey(run.settings["VAULT_ROTATE_KEY"])
-    vault = VaultClient(find_leader(estate.vault).address, estate.vault, Duty("rotate"), key)
-    secret = read_credential(vault, admin_path(tenant_id))
+    credentials = credentials_of(estate)
+    secret = read_credential(vault_of_credentials(run, estate), admin_path(tenant_id))
     values = secret.data or {}
-    email, sender = str(values.get("username", "")), estate.credentials.notices_from
+    email, sender = str(values.get("username", "")), credentials.notices_from
     if request.kind == "due":
         due_on = request.due_on or (datetime.fromisoformat(operation.started_at) + timedelta(days=DAYS_BEFORE)).date()
         notice = due_notice(email, due_on, sender)

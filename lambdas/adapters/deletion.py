@@ -11,7 +11,7 @@ from lambdas.domain.audit import Event, event_id
 from lambdas.domain.backup import CatalogRow
 from lambdas.domain.operation import Operation
 from lambdas.domain.orphans import Version, not_there
-from lambdas.domain.scenarios import SCENARIOS
+from lambdas.domain.scenarios import scope_of
 
 
 def delete_backup(
@@ -57,4 +57,4 @@ def _record(operation: Operation, run: Run, region: str, row: CatalogRow) -> Non
         operation_id=operation.id,
         details={"backup_id": row.id, "region": region, "proof": row.proof},
     )
-    spooled_trail(run.settings).append(SCENARIOS[operation.scenario].scope, event)
+    spooled_trail(run.settings).append(scope_of(operation), event)

@@ -112,6 +112,10 @@ class Leases:
         values = {":until": _text(datetime.now(UTC))}
         self._update_mine(operation.lease, operation.execution, "SET busy_until = :until", values)
 
+    def row(self, target: str) -> LeaseRow | None:
+        """Who has the lease on `target`, or had it last; None where nobody ever had."""
+        return self._read(target)
+
     def holder(self, target: str) -> str | None:
         """The execution that holds the lease on `target`, or None."""
         row = self._read(target)

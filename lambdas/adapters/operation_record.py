@@ -20,9 +20,11 @@ from lambdas.adapters.spooled_trail import spooled_trail
 from lambdas.domain.audit import Event, Severity, event_id
 from lambdas.domain.errors import OperationStopped, OperationUnknown
 from lambdas.domain.failure import with_way_out
+from lambdas.domain.lease import COOL_DOWN
 from lambdas.domain.mailark_error import Failure
-from lambdas.domain.operation import UNNAMED, Lease, Operation, execution_name
-from lambdas.domain.scenarios import SCENARIOS, Scenario
+from lambdas.domain.operation import UNNAMED, Lease, Operation, execution_name, scenario_of
+from lambdas.domain.scenarios import SCENARIOS, Scenario, scope_of
+from lambdas.domain.tenant import tenant_of
 
 
 class OperationRecord:
@@ -49,9 +51,23 @@ class OperationRecord:
         except OperationUnknown:
             return False
 
-    def take_lease(self, scenario: Scenario, execution: str) -> Lease:
-        """Take the lease on the scenario's target. Raises `TargetBusy` and `TargetSettling`."""
-        return self._leases.take(scenario.target, execution, self._executions.runs)
+    def take_lease(self, target: str, execution: str) -> Lease:
+        """Take the lease on a target. Raises `TargetBusy` and `TargetSettling`."""
+        return self._leases.take(target, execution, self._executions.runs)
+
+    def in_hand(self, scenario: Scenario, target: str, execution: str, alarmed: bool) -> str | None:
+        """The other execution of a scenario that has this target in hand, which a second one joins; None if there is
+        none.
+
+        An alarm also joins one that has just succeeded: what it tells of is most likely older than that.
+        """
+        row = self._leases.row(target)
+        if row is None or row.owner == execution or scenario_of(row.owner) != scenario.name:
+            return None
+        if row.held:
+            return row.owner if self._executions.runs(row.owner) else None
+        just_now = alarmed and self._now() - row.since < COOL_DOWN
+        return row.owner if just_now and self._has_succeeded(row.owner) else None
 
     def began(self, operation: Operation, scheduled_for: str | None = None) -> Operation:
         """Record that an operation has begun, and give it back under the id that it has got.
@@ -116,7 +132,7 @@ class OperationRecord:
         scenario = SCENARIOS[operation.scenario]
         details = outcome.get("details", {})
         if row.status == "succeeded":
-            self._append(operation, scenario.completed, "info", details)
+            self._append(operation, scenario.completed, scenario.severity, details)
         else:
             details |= {"code": outcome["code"], "sentence": outcome["sentence"], "state": outcome.get("state")}
             self._append(operation, scenario.failed, "critical", details)
@@ -147,7 +163,7 @@ class OperationRecord:
 
     def _append(self, operation: Operation, event: str, severity: Severity, details: dict[str, Any]) -> None:
         self._trail.append(
-            SCENARIOS[operation.scenario].scope,
+            scope_of(operation),
             Event(
                 id=event_id(operation.id, event),
                 event=event,
@@ -156,5 +172,6 @@ class OperationRecord:
                 severity=severity,
                 operation_id=operation.id,
                 details=details,
+                tenant_id=tenant_of(operation.lease.target),
             ),
         )

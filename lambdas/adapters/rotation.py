@@ -19,7 +19,7 @@ from lambdas.domain.credential_errors import CredentialChanged
 from lambdas.domain.escrow import EscrowItem
 from lambdas.domain.mail_login import LoginResult, MailServer, Way
 from lambdas.domain.mailu_errors import PasswordUndecryptable
-from lambdas.domain.rotation import Rotation, reset_marks
+from lambdas.domain.rotation import Proof, Rotation, reset_marks
 from lambdas.domain.tenant import mailu_token_path
 from lambdas.domain.vault_errors import VaultLeaderless, VaultSealed, VaultUnreachable
 
@@ -87,7 +87,7 @@ class Rotator:
                 time.sleep(_FORWARD_SECONDS * 2**attempt)
         return replace_credential(self.vault, rotation.path, values, seen)
 
-    def prove(self, rotation: Rotation) -> list[LoginResult]:
+    def prove(self, rotation: Rotation) -> Proof:
         """Prove that the new password lets its user in by every way, and that none before it does.
 
         Raises as `prove_password` does.
@@ -99,7 +99,8 @@ class Rotator:
         before: list[str | None] = [*self._before(rotation, item, new)]
         for old in before or [None]:
             results = prove_password(server, self.ways, values["username"], new, old)
-        return results
+        tried = tuple(each.way for each in results if each.is_right)
+        return Proof(tuple(results), refused_by=tried if before else ())
 
     def _before(self, rotation: Rotation, item: EscrowItem, new: str) -> Iterator[str]:
         """The passwords that may have worked before: Vault's last one, and those that the escrow has not closed."""
@@ -113,14 +114,20 @@ class Rotator:
                 if old != new:
                     yield old
 
-    def finish(self, rotation: Rotation, incident_id: str, reset_by: str, at: str) -> EscrowItem:
-        """Let the new value be the one that works in the escrow too; mark the old one in Vault after an emergency."""
-        item = self.escrow.make_current(rotation.path, rotation.id, at, rotation.old_state)
-        if rotation.kind == "emergency":
-            marks = reset_marks(incident_id, reset_by, at, item.vault_version - 1)
-            mark_credential(self.vault, rotation.path, marks)
-        return item
-
     def _token(self, rotation: Rotation) -> str:
         secret = read_credential(self.vault, mailu_token_path(rotation.tenant_id))
         return str((secret.data or {}).get("token", ""))
+
+
+def finish(
+    vault: VaultClient, escrow: Escrow, rotation: Rotation, incident_id: str, reset_by: str, at: str
+) -> EscrowItem:
+    """Let the new value be the one that works in the escrow too; mark the old one in Vault after an emergency.
+
+    The last step, and the one that opens no password. Raises `EscrowItemMissing`, `CredentialMissing`, and as Vault
+    does.
+    """
+    item = escrow.make_current(rotation.path, rotation.id, at, rotation.old_state)
+    if rotation.kind == "emergency":
+        mark_credential(vault, rotation.path, reset_marks(incident_id, reset_by, at, item.vault_version - 1))
+    return item

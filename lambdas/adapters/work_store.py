@@ -18,9 +18,14 @@ class WorkStore:
 
     def put(self, operation_id: str, name: str, value: object) -> str:
         """Keep a value for later actions of an operation; its key."""
-        key = f"{operation_id}/{name}.json"
+        key = self.key(operation_id, name)
         self._s3.put_object(Bucket=self._bucket, Key=key, Body=msgspec.json.encode(value))
         return key
+
+    @staticmethod
+    def key(operation_id: str, name: str) -> str:
+        """Where `put` keeps a value."""
+        return f"{operation_id}/{name}.json"
 
     def put_text(self, operation_id: str, name: str, text: str) -> str:
         """Keep a text for whoever follows an operation; its address, `s3://…`."""

@@ -3,6 +3,26 @@
 from lambdas.domain.mailark_error import MailarkError
 
 
+class CredentialsNotInEstate(MailarkError):
+    code = "credentials-not-in-estate"
+    sentence = "The estate has no section for tenants' credentials."
+    hint = (
+        "Nothing was changed. Add the key credentials to the estate (docs/operating.md), deploy it, and start this "
+        "again."
+    )
+
+
+class AppTokensRemain(MailarkError):
+    code = "app-tokens-remain"
+    sentence = (
+        "Mailu at {address} still lists app tokens of {email} ({count}) after all were deleted: somebody makes more."
+    )
+    hint = (
+        "The password is a new one already. Look who else is global admin of that server, or knows its API_TOKEN; put "
+        "a new API_TOKEN in place (docs/mailu.md), and start this again."
+    )
+
+
 class CredentialMissing(MailarkError):
     code = "credential-missing"
     sentence = "Vault has no credential at {path}, or its newest version is deleted."

@@ -136,6 +136,18 @@ _MAY_BE_IMPORTED = (
     "The rows may be in all the same: start this again with the same input, which finds what is still missing, and "
     "inserts nothing twice."
 )
+_STILL_WORKS = (
+    "Until a response succeeds the leaked password works. If that takes more than some minutes, disable the user in "
+    "Mailu by hand."
+)
+_MAY_BE_SET = (
+    "The mail server may have a new password that Vault has not, so that the tenant's programs are refused: start "
+    "credential_compromise again at once. It sets another one in both, and proves it."
+)
+_NOT_DONE = (
+    "The password is a new one, in Mailu and in Vault. What comes after this step was not done: start "
+    "credential_compromise again, which does all of it, with one more password."
+)
 _UNCERTAIN = {"step-failed", "step-timed-out", "database-unreachable", "lease-lost", "aws-unavailable", "unexpected"}
 """Failures that may come after the work was done."""
 _AFTER_SWAP = {
@@ -158,6 +170,11 @@ def with_way_out(failure: Failure, scenario: str, state: str | None, saved_as: s
             or_else = _EMPTY_STAGING
     elif failure.code == "services-belong-on-fresh":
         or_else = None
+    elif scenario == "credential_compromise":
+        if state in (None, "SetCredential"):
+            or_else = _MAY_BE_SET
+        else:
+            or_else = _STILL_WORKS if state in ("BeginOperation", "CreateCredential") else _NOT_DONE
     elif scenario in _CLEARS_UP:
         or_else = _CLEARS_UP[scenario]
     elif scenario == "database_corruption":

@@ -6,8 +6,12 @@ execution started may be at work until then (a stopped or timed-out execution do
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
+
+COOL_DOWN = timedelta(minutes=5)
+"""From the start of an operation on: so long an alarm may come after the line of a log that it is about, worst case
+(CloudWatch: delivery, ingestion and evaluation add up to some 3.5 minutes)."""
 
 Verdict = Literal["free", "mine", "held", "settling", "abandoned"]
 

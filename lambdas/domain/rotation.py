@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lambdas.domain.escrow import State
+from lambdas.domain.mail_login import LoginResult, Way
 from lambdas.domain.tenant import admin_path
 
 Kind = Literal["planned", "emergency"]
@@ -27,6 +28,17 @@ class Rotation:
     def old_state(self) -> State:
         """What the value before becomes."""
         return "compromised" if self.kind == "emergency" else "superseded"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was proved of a rotation: how the new password was let in, and which ways have refused the ones before it.
+
+    `refused_by` is empty where nobody knew one before it: then there was none to try.
+    """
+
+    results: tuple[LoginResult, ...]
+    refused_by: tuple[Way, ...]
 
 
 def reset_marks(incident_id: str, reset_by: str, reset_at: str, version: int) -> dict[str, str]:

@@ -4,112 +4,40 @@ A new scenario is one entry here, one state machine in `statemachines/`, and its
 """
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
-
+from lambdas.domain.audit import Severity
+from lambdas.domain.credential import check_tenant_id
 from lambdas.domain.errors import BackupChoiceAmbiguous, InputInvalid
 from lambdas.domain.objectives import PLANS, Plan
-from lambdas.domain.operation import Mode
+from lambdas.domain.operation import Mode, Operation
 from lambdas.domain.parsing import Problem, parse
-from lambdas.domain.recovery_plan import OnConflict
-from lambdas.domain.recovery_scope import Deletion, ScopeItem
-
-_NOT_BLANK = r"\S"
-Reason = Annotated[str, Meta(min_length=1, max_length=500, pattern=_NOT_BLANK)]
-ShortText = Annotated[str, Meta(min_length=1, max_length=120)]
-
-
-class ScheduledInput(Struct, frozen=True, forbid_unknown_fields=True):
-    """`scheduled_for` comes from the schedule or the event that starts it; a person gives a reason, or nothing."""
-
-    reason: Reason = "started by hand"
-    incident_id: ShortText | None = None
-    requested_by: ShortText | None = None
-    scheduled_for: Annotated[datetime, Meta(tz=True)] | None = None
-
-
-class ServicesStartInput(ScheduledInput, frozen=True, forbid_unknown_fields=True):
-    """`stopped` is the execution after which it starts by itself; left out, they run on the live server."""
-
-    stopped: Annotated[str, Meta(min_length=1, max_length=300)] | None = None
-
-
-class BackupInput(ScheduledInput, frozen=True, forbid_unknown_fields=True):
-    """`accept_loss` takes a backup for good though it looks as if something were lost, since that is meant."""
-
-    accept_loss: bool = False
-
-
-class RestoreTestInput(ScheduledInput, frozen=True, forbid_unknown_fields=True):
-    """`backup_id` tests this very backup; left out, it is the newest that is proved intact."""
-
-    backup_id: ShortText | None = None
-
-
-class ByHandInput(Struct, frozen=True, forbid_unknown_fields=True):
-    """What the on-call engineer types: a reason, at least."""
-
-    reason: Reason
-    incident_id: ShortText | None = None
-    requested_by: ShortText | None = None
-
-
-class VaultRestoreInput(ByHandInput, frozen=True, forbid_unknown_fields=True):
-    """`without_saving` overwrites what Vault holds without a backup of it, where such a backup cannot be made."""
-
-    backup_date: date | None = None
-    backup_id: ShortText | None = None
-    without_saving: bool = False
-
-
-class DatabaseCorruptionInput(ByHandInput, frozen=True, forbid_unknown_fields=True):
-    """`pre_restore_backup` saves a dump of what is still readable; the damaged database is kept in any case.
-
-    `even_if_sound` restores where nothing wrong was found. `on_fresh` restores onto the estate's fresh server.
-    """
-
-    backup_date: date | None = None
-    backup_id: ShortText | None = None
-    pre_restore_backup: bool = True
-    even_if_sound: bool = False
-    on_fresh: bool = False
-
-
-class SwapUndoInput(ByHandInput, frozen=True, forbid_unknown_fields=True):
-    """`kept_as` is the name of the database that is to be live again; left out, its swap has to be of the last day."""
-
-    kept_as: ShortText | None = None
-
-
-class DataDeletionInput(ByHandInput, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`deleted_at` is when the rows were deleted: the backup is the newest that was finished before.
-
-    `scope` names tables, or a table and a condition; left out, the tables that lost rows are found and shown. With
-    `on_conflict: skip` rows that cannot come back are left out; `mode: export` writes CSV and imports nothing.
-    """
-
-    deleted_at: Annotated[datetime, Meta(tz=True)]
-    scope: list[ScopeItem] = []
-    backup_id: ShortText | None = None
-    on_conflict: OnConflict = "stop"
-    mode: Literal["import", "export"] = "import"
-
-    @property
-    def deletion(self) -> Deletion:
-        return Deletion(self.deleted_at.astimezone(UTC), self.scope, self.on_conflict, self.mode == "export")
-
-
-ScenarioInput = ScheduledInput | ByHandInput
+from lambdas.domain.scenario_inputs import (
+    NOT_BLANK,
+    BackupInput,
+    ByHandInput,
+    CredentialCompromiseInput,
+    DatabaseCorruptionInput,
+    DataDeletionInput,
+    RestoreTestInput,
+    ScenarioInput,
+    ScheduledInput,
+    ServicesStartInput,
+    SwapUndoInput,
+    VaultRestoreInput,
+)
+from lambdas.domain.tenant import TENANT, tenant_target
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """`target` is what the lease is on; `scope` is the chain of the audit trail that its events belong to."""
+    """`target` is what the lease is on; `scope` is the chain of the audit trail that its events belong to.
+
+    One of a single tenant (`of_tenant`) has both for each tenant: see `target_of` and `scope_of`. `severity` is that of
+    its good end in the audit trail.
+    """
 
     name: str
-    input: type[ScheduledInput] | type[ByHandInput]
+    input: type[ScenarioInput]
     target: str
     scope: str
     completed: str
@@ -117,6 +45,8 @@ class Scenario:
     example: str
     mode: Mode = "recover"
     needs_database: bool = False
+    of_tenant: bool = False
+    severity: Severity = "info"
 
     @property
     def plan(self) -> Plan:
@@ -248,6 +178,17 @@ SCENARIOS: dict[str, Scenario] = {
             needs_database=True,
         ),
         Scenario(
+            name="credential_compromise",
+            input=CredentialCompromiseInput,
+            target="credentials",
+            scope="platform#credentials",
+            completed="credential_compromise_response",
+            failed="credential_compromise_response_failed",
+            example='{"tenant_id": "550e8400-e29b-41d4-a716-446655440000", "compromise_details": "seen in a paste"}',
+            of_tenant=True,
+            severity="critical",
+        ),
+        Scenario(
             name="catalog_rebuild",
             input=ByHandInput,
             target="catalog",
@@ -288,11 +229,27 @@ SCENARIOS: dict[str, Scenario] = {
 
 
 def parse_input(scenario: Scenario, data: object) -> ScenarioInput:
-    """Read what a person or a schedule gave. Raises `InputInvalid` or `BackupChoiceAmbiguous`."""
+    """Read what a person, a schedule or an alarm gave.
+
+    Raises `InputInvalid`, `BackupChoiceAmbiguous` and `TenantIdInvalid`.
+    """
     try:
-        given = parse(data, scenario.input, {_NOT_BLANK: "some words"})
+        given = parse(data, scenario.input, {NOT_BLANK: "some words"})
     except Problem as problem:
         raise InputInvalid(scenario=scenario.name, problem=str(problem), example=scenario.example) from None
     if isinstance(given, VaultRestoreInput | DatabaseCorruptionInput) and given.backup_date and given.backup_id:
         raise BackupChoiceAmbiguous()
+    if isinstance(given, CredentialCompromiseInput):
+        check_tenant_id(given.tenant_id)
     return given
+
+
+def target_of(scenario: Scenario, given: ScenarioInput) -> str:
+    """What an operation with this input needs the lease on."""
+    return tenant_target(given.tenant_id) if isinstance(given, CredentialCompromiseInput) else scenario.target
+
+
+def scope_of(operation: Operation) -> str:
+    """The chain of the audit trail that an operation's events belong to: its tenant's, if it is about one."""
+    target = operation.lease.target
+    return target if target.startswith(TENANT) else SCENARIOS[operation.scenario].scope

@@ -23,7 +23,8 @@ from lambdas.domain.alarms import expected_alarms
 from lambdas.domain.approval import Approval, can_be_decided
 from lambdas.domain.backup import CatalogRow
 from lambdas.domain.operation import machine_name
-from lambdas.domain.scenarios import SCENARIOS, ScheduledInput
+from lambdas.domain.scenario_inputs import ScheduledInput
+from lambdas.domain.scenarios import SCENARIOS
 from lambdas.domain.status_check import REFUSED, SILENT, Check, Verdict
 from lambdas.domain.status_facts import (
     Alarm,

@@ -1,7 +1,19 @@
-"""Where the credentials of a tenant lie in Vault (`platform-facts.md`, "The credential platform")."""
+"""What a tenant is called, and where its credentials lie in Vault (`platform-facts.md`, "The credential platform")."""
 
+TENANT = "tenant#"
+"""What the name of a tenant's lease, and of its chain of the audit trail, begins with."""
 SMTP_MOUNT = "smtp"
 _API_KEYS_MOUNT = "api_keys"
+
+
+def tenant_target(tenant_id: str) -> str:
+    """What a lease on one tenant is on, and the tenant's chain of the audit trail."""
+    return TENANT + tenant_id
+
+
+def tenant_of(target: str) -> str | None:
+    """The id of the tenant that a lease or a chain is about; None where it is about none."""
+    return target.removeprefix(TENANT) if target.startswith(TENANT) else None
 
 
 def admin_path(tenant_id: str, of: str = "") -> str:

@@ -12,8 +12,7 @@ from lambdas.domain.estate import Vault
 from lambdas.domain.tenant import SMTP_MOUNT, admin_path, mailu_token_path
 
 DutyName = Literal["backup", "inventory", "restore", "rotate"]
-DUTIES: tuple[DutyName, ...] = ("backup", "inventory", "restore")
-"""Those that Vault is configured for; `rotate` joins them with the first function that has it."""
+DUTIES: tuple[DutyName, ...] = ("backup", "inventory", "restore", "rotate")
 
 ISSUER = "mailark"
 AUDIENCE = "vault"

@@ -18,9 +18,11 @@ from lambdas.adapters.signing import SigningKey
 from lambdas.domain.tenant_password import encrypt_password
 from lambdas.domain.vault_duties import DUTIES
 from tests.actions.break_glass_night import Night, make_night, never
+from tests.actions.credential_house import TenantHouse
 from tests.actions.database_house import Databases, let_run, make_dump, put_logins, put_services
 from tests.actions.house import House, Keys, SavedBackup, make_backup
 from tests.servers.aws import forget, mocked_aws
+from tests.servers.mailu import Mailu, mailus
 from tests.servers.postgres import PostgresServers
 from tests.servers.postgres_clients import clients_on_path
 from tests.servers.vault import Vaults, VaultServer, empty, started, write
@@ -113,6 +115,21 @@ def night(
     for place, name in ((socket, "socket"), (boto3, "client"), (botocore.client.ClientCreator, "create_client")):
         monkeypatch.setattr(place, name, never)
     return night
+
+
+# --- a tenant ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="package")
+def mailu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mailu]:
+    with mailus(tmp_path_factory.mktemp("mailu")) as servers:
+        yield servers.start()
+
+
+@pytest.fixture
+def tenant(house: House, server: VaultServer, mailu: Mailu) -> TenantHouse:
+    """A tenant whose credential has leaked."""
+    return TenantHouse.make(house, server, mailu)
 
 
 # --- the database -----------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ from lambdas.adapters.work_store import WorkStore
 from lambdas.domain.audit import Event, faults
 from lambdas.domain.backup import CatalogRow, manifest_key
 from lambdas.domain.estate import Estate, Heartbeat, Vault, parse_estate
+from lambdas.domain.estate_credentials import Credentials
 from lambdas.domain.estate_database import Database
 from lambdas.domain.operation import Operation, machine_name
 from lambdas.domain.scenarios import SCENARIOS
@@ -89,6 +90,7 @@ class House:
     seal_key: bytes
     heartbeat: Heartbeat | None = None
     database: Database | None = None
+    credentials: Credentials | None = None
     secrets: set[str] = field(default_factory=set)
     log: str = ""
 
@@ -136,6 +138,7 @@ class House:
             "offline_public_key": self.keys.offline_public,
             "heartbeat": self.heartbeat,
             "database": self.database,
+            "credentials": self.credentials,
         }
         estate = msgspec.structs.replace(parse_estate(ESTATE), **own)
         return json.dumps(_without_blanks(msgspec.to_builtins(estate)))
@@ -193,9 +196,14 @@ class House:
     # --- looking around -----------------------------------------------------------------------------------
 
     def operation(
-        self, scenario: str, name: str = "op-1", started_at: str = STARTED, region: str = PRIMARY
+        self,
+        scenario: str,
+        name: str = "op-1",
+        started_at: str = STARTED,
+        region: str = PRIMARY,
+        target: str | None = None,
     ) -> Operation:
-        """An operation that has begun: it holds the lease on its target."""
+        """An operation that has begun: it holds the lease on its target, or on another one that is given."""
         execution = execution_arn(scenario, name)
         return Operation(
             id=name,
@@ -203,7 +211,7 @@ class House:
             execution=execution,
             mode=SCENARIOS[scenario].mode,
             started_at=started_at,
-            lease=self.leases(region).take(SCENARIOS[scenario].target, execution, lambda _: True),
+            lease=self.leases(region).take(target or SCENARIOS[scenario].target, execution, lambda _: True),
             reason="a test",
             user_id="jo",
             incident_id="INC-7",

@@ -4,9 +4,6 @@ from typing import Any
 
 import pytest
 
-from infra.grants import ActionSpec
-from infra.permissions import ACTIONS
-from infra.uses import TopicUse
 from lambdas.domain.errors import AwsUnavailable
 from lambdas.domain.mailu_errors import TenantIdInvalid
 from tests.actions.approvals import inbox, received
@@ -15,11 +12,6 @@ from tests.domain.test_security_alert import ADMIN, RESPONSE, TENANT
 from tests.servers.aws import refused
 
 SUBJECT = f"[example] credential leak, old password dead: {TENANT}"
-
-
-@pytest.fixture(autouse=True)
-def _granted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(ACTIONS, "alert_security", ActionSpec(512, 60, [TopicUse("security")]))
 
 
 def _alert(house: House, response: Any = RESPONSE, name: str = "op-1") -> Any:

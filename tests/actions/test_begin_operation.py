@@ -39,6 +39,7 @@ NOTHING = {
     "deletion": None,
     "kept_as": None,
     "stopped": None,
+    "tenant_id": None,
 }
 
 

@@ -180,3 +180,14 @@ def test_an_alert_that_cannot_be_sent_is_an_error_so_that_it_is_tried_again(hous
     with answering("DescribeExecution", _described("ABORTED")):
         house.run("report_failed_execution", {"execution": ARN})
     assert len(_alerts(inbox)) == 1
+
+
+def test_the_security_team_is_told_of_a_leak_that_nobody_has_answered(
+    house: House, inbox: str, security_inbox: str
+) -> None:
+    arn = execution_arn("credential_compromise")
+    described = _described("FAILED", "VaultSealed", SEALED) | {"executionArn": arn, "stateMachineArn": arn}
+    with answering("DescribeExecution", described):
+        house.run("report_failed_execution", {"execution": arn})
+    subject = "[example] credential_compromise failed: vault-sealed"
+    assert [each for each, _ in _alerts(inbox)] == [each for each, _ in _alerts(security_inbox)] == [subject]

@@ -7,17 +7,17 @@ from typing import Any
 import hvac
 import pytest
 
-from infra.permissions import ACTIONS
 from lab.tenants import Tenant
-from lambdas.domain.credential_errors import CredentialMissing
-from lambdas.domain.errors import AwsUnavailable, EstateInvalid
+from lambdas.domain.credential_errors import CredentialMissing, CredentialsNotInEstate
+from lambdas.domain.errors import AwsUnavailable
+from lambdas.domain.estate_credentials import Credentials
 from lambdas.domain.mailu_errors import TenantIdInvalid
 from lambdas.domain.operation import Operation
-from lambdas.domain.tenant import admin_path
+from lambdas.domain.tenant import admin_path, tenant_target
+from tests.actions.credential_house import SENDER, give_contacts
 from tests.actions.house import House
-from tests.actions.notices import SENDER, give_contacts, put_credentials, spec, trusted
-from tests.servers.aws import forget, make_signing_key
-from tests.servers.mail import TABLE, let_send, mails, make_notices_table, refused_mail
+from tests.servers.aws import forget
+from tests.servers.mail import let_send, mails, refused_mail
 from tests.servers.vault import VaultServer, write
 
 OPS = "ops@example.net"
@@ -42,17 +42,14 @@ class Told:
 
 
 @pytest.fixture
-def told(house: House, server: VaultServer, tenants: list[Tenant], monkeypatch: pytest.MonkeyPatch) -> Iterator[Told]:
-    key = make_signing_key()
-    settings = spec(VAULT_ROTATE_KEY=key.arn, NOTICES_TABLE=TABLE)
-    monkeypatch.setitem(ACTIONS, "tell_tenant", settings)
-    make_notices_table()
+def told(house: House, server: VaultServer, tenants: list[Tenant]) -> Iterator[Told]:
     let_send(SENDER)
-    put_credentials(house)
+    house.credentials = Credentials(SENDER)
+    house.put_estate()
     tenant, admin = tenants[0], server.admin()
     give_contacts(admin, tenant, OPS)
-    with trusted(server, house, key):
-        yield Told(house, house.operation("vault_backup"), tenant, admin)
+    operation = house.operation("credential_compromise", target=tenant_target(tenant.id))
+    yield Told(house, operation, tenant, admin)
     forget("ses")
 
 
@@ -163,6 +160,7 @@ def test_what_is_no_tenant_id_reaches_neither_vault_nor_ses(told: Told, tenant_i
 
 
 def test_an_estate_without_tenants_credentials_is_told_what_it_lacks(told: Told) -> None:
+    told.house.credentials = None
     told.house.put_estate()
-    with pytest.raises(EstateInvalid, match="credentials: this key is required and missing"):
+    with pytest.raises(CredentialsNotInEstate, match="credentials-not-in-estate"):
         told.tell()

@@ -11,7 +11,7 @@ from infra.postgres_wheels import MAJORS
 from lambdas.adapters import aws
 from lambdas.adapters.signing import SigningKey
 from lambdas.adapters.vault import VaultClient
-from lambdas.domain.vault_duties import DUTIES, ISSUER, Duty, DutyName, policy, role
+from lambdas.domain.vault_duties import DUTIES, Duty, DutyName
 from tests.servers.aws import PRIMARY, STANDBY, forget, make_signing_key, mocked_aws
 from tests.servers.aws import aws as aws_client
 from tests.servers.postgres import PostgresServers
@@ -82,16 +82,10 @@ def vault(vaults: Vaults, seal_key: str) -> VaultServer:
 
 
 @pytest.fixture(scope="package")
-def rotation_key(vaults: Vaults, vault: VaultServer) -> SigningKey:
-    """What signs logins for the duty `rotate`, which Vault's own configuration does not have yet."""
-    duty, key, admin = Duty("rotate"), make_signing_key(), vault.admin()
-    admin.sys.create_or_update_acl_policy(duty.title, policy(duty.name, vaults.estate(vault)))
-    admin.sys.enable_auth_method("jwt", path=duty.title)
-    trust = {"jwt_validation_pubkeys": [key.public_pem()], "bound_issuer": ISSUER}
-    admin.write_data(f"auth/{duty.title}/config", data=trust)
-    admin.write_data(f"auth/{duty.title}/role/{duty.title}", data=role(duty))
-    mount(admin, "api_keys")
-    return key
+def rotation_key(logins: dict[DutyName, SigningKey], vault: VaultServer) -> SigningKey:
+    """What signs logins for the duty `rotate`, to a Vault that keeps API tokens too."""
+    mount(vault.admin(), "api_keys")
+    return logins["rotate"]
 
 
 @pytest.fixture

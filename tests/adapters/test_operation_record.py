@@ -61,7 +61,7 @@ def _begin(record: OperationRecord) -> Operation:
         execution=EXECUTION,
         mode="recover",
         started_at="2026-11-22T02:00:00+00:00",
-        lease=record.take_lease(SCENARIO, EXECUTION),
+        lease=record.take_lease(SCENARIO.target, EXECUTION),
         reason="Vault is gone",
         user_id="jo",
         incident_id="INC-7",
@@ -209,7 +209,7 @@ def test_an_operation_that_died_before_the_trail_told_its_beginning_is_told_from
 
 
 def test_a_failure_does_not_free_a_target_that_another_operation_holds(record: OperationRecord) -> None:
-    record.take_lease(SCENARIO, EXECUTION.replace("op-1", "op-2"))
+    record.take_lease(SCENARIO.target, EXECUTION.replace("op-1", "op-2"))
     _fail_before_it_began(record)
     assert not _is_free()
 

@@ -1,6 +1,6 @@
 """Every call that an action makes to the outside, seen without a hook in the action: AWS's, Vault's, the services'.
 
-Those to PostgreSQL are in `postgres_calls`.
+Those to PostgreSQL are in `postgres_calls`, and those to a Mailu in `mailu_calls`.
 
 A call is known by its state, its name and how often that name was called before in that state. Names hold what is
 called and what it is called on, so threads that call side by side change the order of the calls, and not their names.
@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import requests
 from botocore.client import BaseClient
 
+from tests.crash.mailu_calls import watch_mailu
 from tests.crash.postgres_calls import watch_postgres
 
 Moment = Literal["before", "after"]
@@ -95,6 +96,7 @@ class Watch:
 
         clients._make_api_call, sessions.send, transports.request = aws, http, services
         watch_postgres(through)
+        watch_mailu(through)
 
     def _die_at(self, call: Call, moment: Moment) -> None:
         """Die at once. What it has started (a program, a stream) is left to see for itself that nobody is there."""

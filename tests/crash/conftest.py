@@ -18,6 +18,7 @@ from tests.crash.databases import CrashDatabase
 from tests.crash.deaths import Deaths, WorldMaker
 from tests.crash.functions import Functions
 from tests.crash.story import Contents
+from tests.crash.tenants import CrashTenant
 from tests.crash.world import World, served_aws
 from tests.servers.aws import forget, mocked_aws
 from tests.servers.monitor import Monitor
@@ -26,7 +27,7 @@ from tests.servers.vault import Vaults, VaultServer, contents, empty, started, w
 FIRST_AT = (datetime.now(UTC) - timedelta(hours=6)).replace(microsecond=0)
 _HELD = [*list(SECRETS)[:2], *(path for path in SECRETS if path.startswith("vps/"))]
 """Three secrets in two mounts: every kind of call is made, and none of them more often than it teaches something."""
-_FORGOTTEN = ("s3", "dynamodb", "ssm", "sns", "sqs", "stepfunctions", "secretsmanager")
+_FORGOTTEN = ("ses", "s3", "dynamodb", "ssm", "sns", "sqs", "stepfunctions", "secretsmanager")
 
 
 @pytest.fixture(scope="package")
@@ -76,6 +77,14 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CrashDatabase
 
 
 @pytest.fixture(scope="package")
+def tenant(server: VaultServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CrashTenant]:
+    """The tenant of the scenarios that need one."""
+    tenant = CrashTenant(tmp_path_factory.mktemp("mailu"), server)
+    yield tenant
+    tenant.stop()
+
+
+@pytest.fixture(scope="package")
 def saved(keys: Keys, vaults: Vaults, server: VaultServer) -> SavedBackup:
     """A backup of the Vault, made the day before."""
     house = House(keys, vaults.estate(server), MASTER_KEY, SEAL_KEY)
@@ -102,6 +111,7 @@ def new_world(
     staging: VaultServer,
     monitor: Monitor,
     database: CrashDatabase,
+    tenant: CrashTenant,
     saved: SavedBackup,
     backed_up: Contents,
     endpoint: str,
@@ -116,8 +126,9 @@ def new_world(
             saved.put(house, region)
         try:
             functions = Functions(endpoint)
-            yield World(house, server, staging, functions, FIRST_AT, database, backups_before={saved.id})
+            yield World(house, server, staging, functions, FIRST_AT, database, tenant, backups_before={saved.id})
         finally:
+            tenant.end()
             forget(*_FORGOTTEN)
 
     return make

@@ -16,7 +16,7 @@ from tests.servers.aws import PRIMARY, STANDBY
 patch("botocore.session.create_loader", cache(create_loader)).start()  # descriptions of services, in JSON
 ENDPOINT = os.environ.get("AWS_ENDPOINT_URL")
 for _region in (PRIMARY, STANDBY):
-    for _service in ("dynamodb", "kms", "s3", "secretsmanager", "sns", "ssm", "stepfunctions"):
+    for _service in ("dynamodb", "kms", "s3", "secretsmanager", "sesv2", "sns", "ssm", "stepfunctions"):
         client(_service, _region)
 for _path in Path(str(lambdas.actions.__file__)).parent.glob("[a-z]*.py"):
     importlib.import_module(f"lambdas.actions.{_path.stem}")

@@ -1,10 +1,12 @@
-"""The stories of Vault and of the backups; those of the database are in `database_stories`.
+"""The stories of Vault and of the backups; those of the database are in `database_stories`, that of a leak in
+`credential_stories`.
 
 A scenario that is not named here runs too, on an untouched house, and must end well: see `Story`.
 """
 
 from infra.grants import ESTATE_PARAMETER
 from tests.crash.calls import Call, Kill
+from tests.crash.credential_stories import CREDENTIAL_STORIES
 from tests.crash.database_stories import DATABASE_STORIES
 from tests.crash.story import Contents, Story
 from tests.crash.world import World
@@ -98,6 +100,7 @@ _TOLD = {
         Story("staging_emptying", _leaves_secrets, _is_emptied, again=_leaves_secrets_again),
         Story("catalog_rebuild", _loses_its_catalog, _is_rebuilt),
         *DATABASE_STORIES,
+        *CREDENTIAL_STORIES,
     )
 }
 

@@ -23,11 +23,13 @@ from lambdas.domain.lease import LeaseRow
 from lambdas.domain.operation import Lease, Operation, execution_name
 from lambdas.domain.orphans import SETTLED
 from lambdas.domain.scenarios import SCENARIOS
+from lambdas.domain.tenant import TENANT
 from tests.actions.house import OTHER, House, bucket_name, environment_of, start_execution
 from tests.crash.calls import Call, Kill
 from tests.crash.databases import CrashDatabase
 from tests.crash.functions import IDENTITY, FunctionFailed, Functions
 from tests.crash.machine import Ended, Interpreter
+from tests.crash.tenants import CrashTenant
 from tests.infra.asl import Machine, State
 from tests.servers.aws import ACCOUNT, PRIMARY, aws, lock_of
 from tests.servers.vault import VaultServer
@@ -100,6 +102,7 @@ class World:
     functions: Functions
     first_at: datetime
     database: CrashDatabase
+    tenant: CrashTenant
     executions: list[Execution] = field(default_factory=list)
     backups_before: set[str] = field(default_factory=set)
 
@@ -193,7 +196,8 @@ class World:
         """Every operation has ended, and the audit trail tells each of its deeds once, and as its row does."""
         rows = {row["id"]: row for row in self.operations()}
         told: dict[str, list[str]] = {}
-        scopes = sorted({scenario.scope for scenario in SCENARIOS.values()})
+        tenants = {row["target"] for row in rows.values() if row["target"].startswith(TENANT)}
+        scopes = sorted({scenario.scope for scenario in SCENARIOS.values()} | tenants)
         for event in (event for scope in scopes for event in self.house.events(scope=scope)):
             told.setdefault(str(event.operation_id), []).append(event.event)
         assert set(told) <= {*rows, *(f"make-{row.date}" for row in self.house.catalog().rows())}

@@ -11,7 +11,8 @@ from lambdas.domain.alarms import expected_alarms
 from lambdas.domain.backup import CatalogRow
 from lambdas.domain.estate import parse_estate
 from lambdas.domain.operation import machine_name
-from lambdas.domain.scenarios import SCENARIOS, ScheduledInput
+from lambdas.domain.scenario_inputs import ScheduledInput
+from lambdas.domain.scenarios import SCENARIOS
 from lambdas.domain.status import Report, report
 from lambdas.domain.status_check import Check
 from lambdas.domain.status_checks import FAILURE_RULE, IN_BOTH_REGIONS

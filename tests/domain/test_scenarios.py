@@ -8,15 +8,8 @@ import pytest
 
 from lambdas.domain.errors import BackupChoiceAmbiguous, InputInvalid
 from lambdas.domain.recovery_scope import Deletion, ScopeItem
-from lambdas.domain.scenarios import (
-    SCENARIOS,
-    BackupInput,
-    DatabaseCorruptionInput,
-    DataDeletionInput,
-    Scenario,
-    VaultRestoreInput,
-    parse_input,
-)
+from lambdas.domain.scenario_inputs import BackupInput, DatabaseCorruptionInput, DataDeletionInput, VaultRestoreInput
+from lambdas.domain.scenarios import SCENARIOS, Scenario, parse_input
 
 BACKUP, RESTORE = SCENARIOS["vault_backup"], SCENARIOS["vault_restore"]
 CORRUPTION, DELETION = SCENARIOS["database_corruption"], SCENARIOS["data_deletion"]
@@ -27,6 +20,7 @@ def test_the_scenarios_are_these() -> None:
         *("vault_backup", "vault_restore", "vault_restore_test", "staging_emptying"),
         *("database_backup", "database_restore_test", "database_corruption", "database_swap_undo"),
         *("services_start", "database_staging_emptying", "row_recovery_emptying", "data_deletion"),
+        *("credential_compromise",),
         *("catalog_rebuild", "backup_watch", "audit_signing", "audit_verification"),
     ]
     assert [scenario.name for scenario in SCENARIOS.values()] == list(SCENARIOS)
@@ -74,13 +68,13 @@ def test_deleted_rows_take_the_time_alone_or_tables_a_condition_and_what_becomes
     moment = datetime(2026, 11, 22, 9, 15, tzinfo=UTC)
     alone = parse_input(DELETION, DELETED)
     assert isinstance(alone, DataDeletionInput)
-    assert alone.deletion == Deletion(moment, [], "stop", export=False)
+    assert alone.asked["deletion"] == Deletion(moment, [], "stop", export=False)
     scope = [{"table": "users"}, {"table": "domains", "where": "id = 7"}]
     given = DELETED | {"deleted_at": "2026-11-22T10:15:00+01:00", "scope": scope, "on_conflict": "skip"}
     wanted = parse_input(DELETION, given | {"mode": "export"})
     assert isinstance(wanted, DataDeletionInput)
     items = [ScopeItem("users"), ScopeItem("domains", "id = 7")]
-    assert wanted.deletion == Deletion(moment, items, "skip", export=True)
+    assert wanted.asked["deletion"] == Deletion(moment, items, "skip", export=True)
 
 
 OF_DELETED_ROWS: dict[str, tuple[dict[str, Any], str]] = {

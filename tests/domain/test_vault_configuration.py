@@ -72,6 +72,10 @@ def test_a_new_vault_gets_its_mounts_its_logins_and_their_policies() -> None:
         "login-key-restore": "auth/mailark-restore/config",
         "policy-restore": "sys/policies/acl/mailark-restore",
         "role-restore": "auth/mailark-restore/role/mailark-restore",
+        "login-rotate": "sys/auth/mailark-rotate",
+        "login-key-rotate": "auth/mailark-rotate/config",
+        "policy-rotate": "sys/policies/acl/mailark-rotate",
+        "role-rotate": "auth/mailark-rotate/role/mailark-rotate",
     }
 
 

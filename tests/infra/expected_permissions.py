@@ -4,6 +4,7 @@ A line is an IAM action, what it is allowed on, and the condition it is bound to
 is write its own log. `in the other region` is the standby for the primary, and the primary for the standby.
 """
 
+from tests.infra.expected_credential_permissions import CREDENTIAL_ACTIONS
 from tests.infra.expected_database_permissions import DATABASE_ACTIONS
 
 _HOUSE: dict[str, list[str]] = {
@@ -409,4 +410,4 @@ _HOUSE: dict[str, list[str]] = {
         "s3:PutObject backups/vault/*.manifest.json",
     ],
 }
-ACTIONS = _HOUSE | DATABASE_ACTIONS
+ACTIONS = _HOUSE | DATABASE_ACTIONS | CREDENTIAL_ACTIONS

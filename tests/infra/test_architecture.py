@@ -86,7 +86,8 @@ def test_every_action_is_a_state_of_its_name_in_some_machine() -> None:
     for action, names in states.items():
         assert construct_name(action) in names
         assert all(
-            re.fullmatch(rf"{construct_name(action)}(Saved|Copies|OnFresh)?(AfterFailure)?", name) for name in names
+            re.fullmatch(rf"{construct_name(action)}(Saved|Copies|OnFresh|Again)?(AfterFailure)?", name)
+            for name in names
         ), names
 
 

@@ -10,6 +10,7 @@ import re
 import types
 from collections.abc import Iterator
 from datetime import date, datetime
+from enum import Enum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -36,7 +37,7 @@ def sample(kind: Any) -> Any:
         return arguments[0]
     if origin in (Union, types.UnionType):
         return sample(next(each for each in arguments if each is not type(None)))
-    if origin is list:
+    if origin in (list, tuple):
         return [sample(arguments[0])]
     if origin is dict:
         return {sample(arguments[0]): sample(arguments[1])}
@@ -44,6 +45,8 @@ def sample(kind: Any) -> Any:
         return kind(**{name: sample(each) for name, each in _fields(kind).items()})  # type: ignore[operator]  # a class, by the check above
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return kind(**{name: sample(each) for name, each in _fields(kind).items()})
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return next(iter(kind))
     simple = {str: "text", int: 1, float: 1.5, bool: True, Any: "anything", bytes: b"bytes", date: date(2026, 11, 22)}
     simple[datetime] = datetime.fromisoformat("2026-11-22T02:00:00Z")
     return simple[kind]

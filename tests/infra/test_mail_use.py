@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 from aws_cdk import App, Stack
 
-from infra.mail_use import MailUse
 from infra.names import Names
-from infra.uses import Region
+from infra.uses import MailUse, Region
 
 SENDER = "security@mailark.example.net"
 

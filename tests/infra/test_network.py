@@ -100,9 +100,13 @@ def _import(*names: str) -> set[str]:
     return found
 
 
+_VAULT = "vault_of_credentials"
+
+
 def _reach_vault() -> set[str]:
     """The actions whose code uses the client of Vault."""
-    return _import("lambdas.adapters.vault")
+    target = "lambdas.adapters.credential_target"
+    return _import("lambdas.adapters.vault", *(f"{target}.{each}" for each in ("rotator", "mailu_of", _VAULT)))
 
 
 def _reach_database() -> set[str]:

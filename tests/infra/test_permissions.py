@@ -53,6 +53,8 @@ def test_a_role_holds_what_the_table_of_permissions_grants_and_its_own_log(
         set(spec.logins) - {"fresh"} or spec.reaches_services
     ):  # the logins that the estate names: it has no fresh server
         granted.add("secretsmanager:GetSecretValue")
+    if spec.sends_notices:
+        granted.add("ses:SendEmail")
     assert {grant.action for grant in role.grants} == granted | {"logs:CreateLogStream", "logs:PutLogEvents"}
 
 

@@ -19,6 +19,9 @@ KINDS = ("vault", "database")
 ROW_READERS = {"find_lost_rows", "plan_row_recovery", "export_rows"}
 """Who reads the rows of a restored backup and of the live database side by side, and changes neither."""
 
+MAKE_PASSWORDS = {"create_credential", "set_credential", "prove_credential"}
+"""Who sees the passwords of tenants in the clear."""
+
 pytestmark = pytest.mark.parametrize("stack", APP_STACKS)
 
 
@@ -36,9 +39,23 @@ def test_no_function_may_log_in_to_vault_under_two_duties(house: House, stack: s
         assert len(duties) <= 1, f"{role.name}: {duties}"
 
 
-def test_only_wrap_keys_may_open_a_seal_key_or_the_platform_s_master_key(house: House, stack: str) -> None:
+def test_only_wrap_keys_may_open_a_seal_key(house: House, stack: str) -> None:
     assert _who_may(house, stack, "kms:Decrypt seal") == {"wrap_keys"}
-    assert _who_may(house, stack, "kms:Decrypt escrow") == {"wrap_keys"}
+
+
+def test_only_who_wraps_it_and_who_makes_sets_or_proves_a_password_may_open_the_platform_s_master_key(
+    house: House, stack: str
+) -> None:
+    assert _who_may(house, stack, "kms:Decrypt escrow for platform-master-key") == {"wrap_keys", *MAKE_PASSWORDS}
+    assert _who_may(house, stack, "kms:Decrypt escrow for escrow") == MAKE_PASSWORDS
+    assert _who_may(house, stack, "kms:GenerateDataKey escrow") == {"create_credential"}
+
+
+def test_who_opens_passwords_may_tell_nobody_and_take_no_backup(house: House, stack: str) -> None:
+    tellers = _who_may(house, stack, "ses:SendEmail") | _who_may(house, stack, "sns:Publish")
+    assert "tell_tenant" in tellers
+    assert tellers & MAKE_PASSWORDS == set()
+    assert _who_may(house, stack, "kms:GenerateDataKey backup") & MAKE_PASSWORDS == set()
 
 
 def test_who_reads_every_secret_may_open_no_backup_and_who_opens_backups_may_read_no_secret(

@@ -7,7 +7,8 @@ from lambdas.adapters.inspection import SEALING_KEYS, SIGNING_KEYS, TOPICS
 from lambdas.domain.alarms import expected_alarms
 from lambdas.domain.estate import parse_estate
 from lambdas.domain.operation import machine_name
-from lambdas.domain.scenarios import SCENARIOS, ScheduledInput
+from lambdas.domain.scenario_inputs import ScheduledInput
+from lambdas.domain.scenarios import SCENARIOS
 from lambdas.domain.status_checks import FAILURE_RULE, IN_BOTH_REGIONS
 from tests.infra.templates import APP_STACKS, ROOT, House
 

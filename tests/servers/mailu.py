@@ -44,11 +44,11 @@ class Mailu:
     def token(self) -> str:
         return self.server.api.token
 
-    def add_user(self, **fields: Any) -> tuple[User, str]:
-        """Somebody new in a domain of its own, and the password."""
+    def add_user(self, email: str | None = None, **fields: Any) -> tuple[User, str]:
+        """Somebody new, in a domain of its own unless an address is given; and the password."""
         password = secrets.token_urlsafe(24)
-        domain = f"tenant-{secrets.token_hex(4)}.example.org"
-        return self.server.state.add_user(f"admin@{domain}", password, **fields), password
+        email = email or f"admin@tenant-{secrets.token_hex(4)}.example.org"
+        return self.server.state.add_user(email, password, **fields), password
 
     def api(
         self, method: str, path: str, payload: object = None, token: str | None = "", address: str = ""

@@ -10,6 +10,8 @@ KEYS = {
     "mailark-leases": ["target"],
     "mailark-catalog": ["id"],
     "mailark-approvals": ["id"],
+    "mailark-escrow": ["path", "item"],
+    "mailark-notices": ["operation", "recipient"],
     "mailark-audit-heads": ["scope"],
     "mailark-audit-events": ["scope", "sequence"],
 }
