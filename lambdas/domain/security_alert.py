@@ -10,7 +10,7 @@ from typing import Literal
 
 from lambdas.domain.alert import Message, plain_subject
 from lambdas.domain.mail_login import Way
-from lambdas.domain.mailu import AppToken, Traces
+from lambdas.domain.mailu import AppToken, Traces, domain_of
 from lambdas.domain.notice import CONTACTS, Told, one_line, utc
 from lambdas.domain.operation import Operation, console_link
 from lambdas.domain.tenant import SMTP_MOUNT, admin_path
@@ -48,7 +48,7 @@ class Response:
 
     `found` is how the leak showed. `refused_by` are the ways by which the old password was refused; none where it was
     not known, so that nothing is proved. `revoked` are the app tokens that were deleted. `traces` is what is new since
-    the list of `known_good_at` (RFC 3339), or everything, where that is None.
+    the list of `known_good_at` (RFC 3339), or everything, where that is None. `told` is empty where telling failed.
     """
 
     tenant_id: str
@@ -85,7 +85,7 @@ def _each(traces: Traces) -> Iterator[Trace]:
     yield from (Trace("global_admin", user) for user in traces.global_admins)
     yield from (Trace("alternative", name) for name in traces.alternatives)
     if traces.signup_enabled:
-        yield Trace("signup", traces.email)
+        yield Trace("signup", domain_of(traces.email))
     yield from (Trace("relay", relay) for relay in traces.relays)
 
 
@@ -99,7 +99,7 @@ _WORDS: dict[TraceKind, str] = {
     "manager": "{who} manages the domain",
     "global_admin": "{who} is a global admin of the mail server",
     "alternative": "{who} is another name of the domain",
-    "signup": "anybody may make a mailbox in the domain of {who}",
+    "signup": "anybody may make a mailbox in {who}",
     "relay": "the mail server passes on {who}",
 }
 
@@ -157,6 +157,20 @@ def _eyes(response: Response) -> Iterator[tuple[str, Sequence[str]]]:
     """What a person has to look at, the most urgent first: a title, and its lines."""
     if not response.refused_by:
         yield "The old password is not proved dead: nobody knew it, so nobody could try it.", ()
+    yield from _untold(response)
+    traces = [_WORDS[each.kind].format(who=one_line(each.who), what=one_line(each.what)) for each in response.traces]
+    if response.known_good_at is None:
+        yield "No known good list to compare with. All of this is there:", traces or ["nothing"]
+    elif traces:
+        yield f"New since the known good list of {utc(response.known_good_at)}:", traces
+    commands = [f"{name}: {how}" for name, how in by_hand(response.email, response.imap_cut).items()]
+    yield "Mailu's API cannot tell these. On the tenant's mail server, beside docker-compose.yml:", commands
+
+
+def _untold(response: Response) -> Iterator[tuple[str, Sequence[str]]]:
+    if not response.told:
+        yield "The tenant was not told: that step failed. Call the tenant.", ()
+        return
     failed = [each for each in response.told if each.status != "sent"]
     if failed:
         yield "Not told:", [f"{one_line(each.recipient)}: {one_line(each.problem)}" for each in failed]
@@ -166,13 +180,6 @@ def _eyes(response: Response) -> Iterator[tuple[str, Sequence[str]]]:
         name = admin_path(response.tenant_id).removeprefix(f"{SMTP_MOUNT}/")
         command = f"vault kv metadata patch -mount={SMTP_MOUNT} -custom-metadata={CONTACTS}=ADDRESS,ADDRESS {name}"
         yield "No contact outside of the tenant's own domain is known. Once you have one:", [command]
-    traces = [_WORDS[each.kind].format(who=one_line(each.who), what=one_line(each.what)) for each in response.traces]
-    if response.known_good_at is None:
-        yield "No known good list to compare with. All of this is there:", traces or ["nothing"]
-    elif traces:
-        yield f"New since the known good list of {utc(response.known_good_at)}:", traces
-    commands = [f"{name}: {how}" for name, how in by_hand(response.email, response.imap_cut).items()]
-    yield "Mailu's API cannot tell these. On the tenant's mail server, beside docker-compose.yml:", commands
 
 
 def _sent(response: Response) -> list[Told]:

@@ -136,6 +136,12 @@ def test_a_notice_that_failed_and_a_tenant_without_another_contact_are_told() ->
     ) in body
 
 
+def test_where_telling_failed_altogether_nothing_is_said_of_contacts() -> None:
+    body = _body(told=())
+    assert "1. The tenant was not told: that step failed. Call the tenant.\n2. New since" in body
+    assert "contact" not in body
+
+
 def test_a_contact_that_is_known_and_was_refused_is_not_said_to_be_missing() -> None:
     told = (RESPONSE.told[0], Told("ops@example.net", "refused", out_of_band=True, problem="MessageRejected"))
     body = _body(told=told)
@@ -147,6 +153,29 @@ def test_without_a_list_to_compare_with_everything_is_told_as_such() -> None:
     assert "1. No known good list to compare with. All of this is there:\n   - bob@" in _body(known_good_at=None)
     nothing = _body(known_good_at=None, traces=())
     assert "1. No known good list to compare with. All of this is there:\n   - nothing\n2. " in nothing
+
+
+def test_every_kind_of_thing_is_told_in_words() -> None:
+    assert (
+        """\
+1. No known good list to compare with. All of this is there:
+   - admin@example.org has the app token 14
+   - bob@example.org forwards its mail to bob@home.example
+   - bob@example.org forwards its mail to eve@evil.example
+   - ann@example.org answers mail by itself
+   - bob@example.org may send as anybody
+   - mail to sales@example.org goes to bob@example.org
+   - mail to sales@example.org goes to eve@evil.example
+   - mail to old@example.org would go to bob@example.org, were that alias not disabled
+   - admin@example.org manages the domain
+   - admin@example.org is a global admin of the mail server
+   - example.com is another name of the domain
+   - anybody may make a mailbox in example.org
+   - the mail server passes on relayed.example to mx.evil.example
+2. Mailu's API
+"""[:-1]
+        in _body(known_good_at=None, traces=new_since(TRACES, None))
+    )
 
 
 def test_where_nothing_is_new_there_is_nothing_to_look_at_but_what_the_api_cannot_tell() -> None:
@@ -226,7 +255,7 @@ def test_without_a_known_good_list_every_single_thing_is_new() -> None:
         Trace("manager", ADMIN),
         Trace("global_admin", ADMIN),
         Trace("alternative", "example.com"),
-        Trace("signup", ADMIN),
+        Trace("signup", "example.org"),
         Trace("relay", "relayed.example to mx.evil.example"),
     )
 
@@ -252,7 +281,7 @@ def test_what_was_there_before_is_not_new() -> None:
         ({"managers": ()}, Trace("manager", ADMIN)),
         ({"global_admins": ()}, Trace("global_admin", ADMIN)),
         ({"alternatives": ()}, Trace("alternative", "example.com")),
-        ({"signup_enabled": False}, Trace("signup", ADMIN)),
+        ({"signup_enabled": False}, Trace("signup", "example.org")),
         ({"relays": ()}, Trace("relay", "relayed.example to mx.evil.example")),
     ],
 )
