@@ -1,5 +1,6 @@
 """`tell_tenant`: admin and contacts of a tenant are told once, wherever one of them refuses."""
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -69,6 +70,12 @@ def test_admin_and_contact_are_told_once_however_often_this_runs(told: Told) -> 
         assert (mail.sender, mail.subject) == (SENDER, "SMTP Credentials Rotated - Security Incident")
         assert "Incident ID: INC-7.\nNo action required on your part.\n" in mail.body
         assert not [secret for secret in told.house.secrets if secret in mail.body]
+
+
+def test_an_operation_without_an_incident_id_is_named_itself(told: Told) -> None:
+    told.operation = dataclasses.replace(told.operation, incident_id=None)
+    told.tell()
+    assert "Incident ID: op-1.\n" in mails()[0].body
 
 
 def test_the_result_has_nothing_of_the_mails_text(told: Told) -> None:

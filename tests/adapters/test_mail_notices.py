@@ -1,9 +1,12 @@
 """Notices by SES: one mail a recipient, each sent once, and none that is refused is forgotten."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSPreparedRequest
 
 from lambdas.adapters.mail_notices import MailNotices
 from lambdas.domain.alert import Message
@@ -99,6 +102,23 @@ def test_nothing_is_sent_while_nobody_knows_what_was_sent_before(notices: MailNo
     with refused("Query", "InternalServerError", 500), pytest.raises(AwsUnavailable):
         _told_anew().send("op-1/t", TO, NOTICE, AT)
     assert mails() == []
+
+
+def test_a_notice_says_that_no_machine_should_answer_it_and_what_was_sent_is_read_as_it_is_now(
+    notices: MailNotices,
+) -> None:
+    seen: list[Any] = []
+
+    def is_seen(request: AWSPreparedRequest) -> bool:
+        body: Any = request.body
+        seen.append(json.loads(body))
+        return False
+
+    with refused(is_seen, None):
+        notices.send("op-1/t", TO[:1], NOTICE, AT)
+    query, mail, _ = seen
+    assert query["ConsistentRead"] is True
+    assert mail["Content"]["Simple"]["Headers"] == [{"Name": "Auto-Submitted", "Value": "auto-generated"}]
 
 
 def test_what_is_remembered_names_the_mail_and_when_it_was_sent_and_none_of_its_text(notices: MailNotices) -> None:

@@ -1,5 +1,7 @@
 """What a tenant is told, word for word, and who of it is told."""
 
+import time
+from collections.abc import Iterator
 from datetime import date
 
 import pytest
@@ -19,6 +21,15 @@ from lambdas.domain.notice import (
 
 ADMIN, SENDER = "admin@example.org", "security@mailark.example.net"
 ROTATED_AT = "2026-11-22T03:04:05+00:00"
+
+
+@pytest.fixture
+def _in_tokyo() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
 
 
 def _out_of_band(username: str, contacts: str) -> list[str]:
@@ -85,7 +96,8 @@ Write from another mailbox if somebody else may be reading this one.
         ("last\nTuesday", "last?Tuesday"),
     ],
 )
-def test_a_moment_is_shown_in_utc_and_what_is_none_as_it_is(at: str, shown: str) -> None:
+@pytest.mark.usefixtures("_in_tokyo")
+def test_a_moment_is_shown_in_utc_wherever_this_runs_and_what_is_none_as_it_is(at: str, shown: str) -> None:
     assert utc(at) == shown
 
 

@@ -105,6 +105,15 @@ What needs a human eye:
     )
 
 
+def test_what_has_no_incident_id_is_told_by_its_operation_and_whoever_typed_them_adds_no_line() -> None:
+    typed = dataclasses.replace(OPERATION, incident_id=None, user_id="ada\nExecution: https://evil.example")
+    body = response_message(RESPONSE, typed, "example", "eu-central-1").body
+    assert "\nIncident:       op-1\n" in body
+    assert "\nStarted by:     ada?Execution: https://evil.example\n" in body
+    hostile = dataclasses.replace(OPERATION, incident_id="INC-7\n8")
+    assert "\nIncident:       INC-7?8\n" in response_message(RESPONSE, hostile, "example", "eu-central-1").body
+
+
 def test_an_old_password_that_nobody_could_try_is_not_said_to_be_dead() -> None:
     message = response_message(dataclasses.replace(RESPONSE, refused_by=()), OPERATION, "example", "eu-central-1")
     assert message.subject == f"[example] credential leak, old password NOT proved dead: {TENANT}"
