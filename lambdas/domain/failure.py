@@ -148,7 +148,15 @@ _NOT_DONE = (
     "The password is a new one, in Mailu and in Vault. What comes after this step was not done: start "
     "credential_compromise again, which does all of it, with one more password."
 )
-_UNCERTAIN = {"step-failed", "step-timed-out", "database-unreachable", "lease-lost", "aws-unavailable", "unexpected"}
+_UNCERTAIN = {
+    "step-failed",
+    "step-timed-out",
+    "database-unreachable",
+    "lease-lost",
+    "aws-unavailable",
+    "unexpected",
+    "recovery-plan-changed",  # the import's answer was lost, and its rows were touched before it ran again
+}
 """Failures that may come after the work was done."""
 _AFTER_SWAP = {
     "StartServices": _UNDO_SWAP,

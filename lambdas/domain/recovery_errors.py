@@ -60,7 +60,7 @@ class RecoveryConflicts(MailarkError):
 class RecoveryPlanChanged(MailarkError):
     code = "recovery-plan-changed"
     sentence = "What would be brought back now is not what was approved (then {approved}, now {found})."
-    hint = "Nothing was imported. Start this again, and look at the new preview."
+    hint = "This run imported nothing. Start this again, and look at the new preview."
 
 
 class RecoveryRefused(MailarkError):

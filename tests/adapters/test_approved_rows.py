@@ -61,7 +61,7 @@ def test_a_value_changed_in_the_backup_since_the_approval_is_refused_and_nothing
     assert str(raised.value) == (
         "recovery-plan-changed: What would be brought back now is not what was approved "
         f"(then {approved[:12]}, now {now[:12]}).\n"
-        "Next: Nothing was imported. Start this again, and look at the new preview."
+        "Next: This run imported nothing. Start this again, and look at the new preview."
     )
     assert pair.contents() == before
 

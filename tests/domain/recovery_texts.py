@@ -70,7 +70,7 @@ RECOVERY_TEXTS: list[tuple[MailarkError, str]] = [
         RecoveryPlanChanged(approved="0f1e2d3c4b5a", found="a1b2c3d4e5f6"),
         "recovery-plan-changed: What would be brought back now is not what was approved (then 0f1e2d3c4b5a, now "
         "a1b2c3d4e5f6).\n"
-        "Next: Nothing was imported. Start this again, and look at the new preview.",
+        "Next: This run imported nothing. Start this again, and look at the new preview.",
     ),
     (
         RecoveryRefused(tables="public.users", state="23514", problem="positive"),

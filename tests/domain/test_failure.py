@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from lambdas.domain.errors import all_errors
 from lambdas.domain.failure import as_failure, failure_of_execution, failure_of_step, with_second_failure, with_way_out
 from lambdas.domain.mailark_error import Failure, MailarkError
+from lambdas.domain.recovery_errors import RecoveryPlanChanged
 from lambdas.domain.service_errors import ServicesBelongOnFresh
 from lambdas.domain.vault_errors import VaultSealed
 
@@ -106,6 +107,15 @@ def test_an_import_that_died_may_have_been_made_all_the_same_and_can_be_started_
         "The rows may be in all the same: start this again with the same input, which finds what is still missing, and "
         "inserts nothing twice."
     )
+
+
+def test_an_import_that_finds_another_plan_when_it_runs_again_may_have_been_made_by_the_first_run() -> None:
+    changed = as_failure(RecoveryPlanChanged(approved="0" * 12, found="1" * 12))
+    assert with_way_out(changed, "data_deletion", "ImportRows", None).or_else == (
+        "The rows may be in all the same: start this again with the same input, which finds what is still missing, and "
+        "inserts nothing twice."
+    )
+    assert with_way_out(changed, "data_deletion", "AskForApproval", None).or_else is None
 
 
 def test_a_start_of_the_services_that_fails_twice_in_the_same_way_is_told_once() -> None:
