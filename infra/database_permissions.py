@@ -6,6 +6,7 @@ from infra.grants import (
     EACH_OPERATION,
     ESTATE,
     EXECUTION_DESCRIBED,
+    EXECUTION_HISTORY,
     LEASE,
     MANIFESTS_CHECKED,
     OBJECT_READING,
@@ -125,7 +126,7 @@ DATABASE_ACTIONS: dict[str, ActionSpec] = {
     "undo_database_swap": ActionSpec(512, 120, [ESTATE, LEASE], logins=["live"]),
     "stop_services": ActionSpec(512, 600, [ESTATE, LEASE], reaches_services=True),
     "start_services": ActionSpec(512, 600, [ESTATE, LEASE], reaches_services=True),
-    "check_services_start": ActionSpec(512, 60, [ESTATE, EXECUTION_DESCRIBED], logins=["fresh"]),
+    "check_services_start": ActionSpec(512, 60, [ESTATE, EXECUTION_DESCRIBED, EXECUTION_HISTORY], logins=["fresh"]),
     # Through the service's own role it is proved that the service works, and nothing else.
     "verify_services": ActionSpec(512, 600, [ESTATE], logins=["service"]),
 }

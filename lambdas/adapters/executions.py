@@ -1,6 +1,7 @@
 """Executions of state machines, as Step Functions knows them."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -9,6 +10,9 @@ from botocore.exceptions import ClientError
 
 from lambdas.adapters.aws import client, error_code
 from lambdas.domain.timeline import Passage
+
+_ENDS = {"ExecutionAborted", "ExecutionFailed", "ExecutionSucceeded", "ExecutionTimedOut"}
+"""The last event of a history that has nothing more to tell."""
 
 
 @dataclass(frozen=True)
@@ -79,16 +83,30 @@ class Executions:
 
     def passages(self, arn: str) -> list[Passage]:
         """Each state that the execution entered and left so far, in order."""
-        found: list[Passage] = []
+        return [
+            Passage(event[field]["name"], event["timestamp"], entered)
+            for event in self._events(arn)
+            for field, entered in (("stateEnteredEventDetails", True), ("stateExitedEventDetails", False))
+            if field in event
+        ]
+
+    def ended_before(self, arn: str, state: str) -> bool:
+        """Whether an execution has ended without having entered a state; False too where its history lacks its end."""
+        last = ""
+        for event in self._events(arn):
+            if event.get("stateEnteredEventDetails", {}).get("name") == state:
+                return False
+            last = event["type"]
+        return last in _ENDS
+
+    def _events(self, arn: str) -> Iterator[dict[str, Any]]:
+        """The history of an execution, event by event, without what went in and out."""
         arguments: dict[str, Any] = {"executionArn": arn, "maxResults": 1000, "includeExecutionData": False}
         while True:
             page = self._states.get_execution_history(**arguments)
-            for event in page["events"]:
-                for field, entered in (("stateEnteredEventDetails", True), ("stateExitedEventDetails", False)):
-                    if field in event:
-                        found.append(Passage(event[field]["name"], event["timestamp"], entered))
+            yield from page["events"]
             if not page.get("nextToken"):
-                return found
+                return
             arguments["nextToken"] = page["nextToken"]
 
 

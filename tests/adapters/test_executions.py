@@ -111,6 +111,27 @@ def test_a_history_of_several_pages_is_read_to_its_end_in_order() -> None:
     assert not any(each["includeExecutionData"] for each in asked)
 
 
+@pytest.mark.parametrize("end", ["ExecutionAborted", "ExecutionTimedOut", "ExecutionFailed", "ExecutionSucceeded"])
+def test_an_execution_has_ended_before_a_state_that_no_page_of_its_whole_history_has(end: str) -> None:
+    pages: list[dict[str, Any]] = [
+        {"events": [_history(1, "ExecutionStarted"), _history(2, "TaskStateEntered", "CheckVault")], "nextToken": "2"},
+        {"events": [_history(3, "TaskStateExited", "CheckVault"), _history(4, end)]},
+    ]
+    with answering("GetExecutionHistory", *pages) as asked:
+        assert Executions(PRIMARY).ended_before(ARN, "WriteManifest")
+    assert [each.get("nextToken") for each in asked] == [None, "2"]
+    with answering("GetExecutionHistory", *pages):
+        assert not Executions(PRIMARY).ended_before(ARN, "CheckVault")
+
+
+@pytest.mark.parametrize("last", [[], [_history(3, "TaskStateExited", "CheckVault")]])
+def test_a_history_that_does_not_tell_the_end_yet_proves_nothing(last: list[dict[str, Any]]) -> None:
+    """One that was taken up again after its end has gone on, too."""
+    events = [_history(1, "ExecutionStarted"), _history(2, "ExecutionAborted"), _history(3, "ExecutionRedriven")]
+    with answering("GetExecutionHistory", {"events": [*events, *last]}):
+        assert not Executions(PRIMARY).ended_before(ARN, "WriteManifest")
+
+
 def test_the_newest_executions_of_a_machine_are_listed_as_they_stand(executions: Executions) -> None:
     machine = ARN.replace(":execution:", ":stateMachine:").removesuffix(":op-1")
     (running,) = executions.newest(machine, 5)

@@ -35,6 +35,7 @@ DATABASE_ACTIONS: dict[str, list[str]] = {
     "check_services_start": [
         "ssm:GetParameter /mailark/estate",
         "states:DescribeExecution mailark-*:*",
+        "states:GetExecutionHistory mailark-*:*",
     ],
     "check_swap_undo": [
         "secretsmanager:GetSecretValue smtpy-db-AbCdEf",

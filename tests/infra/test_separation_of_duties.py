@@ -213,11 +213,14 @@ def test_who_brings_rows_back_can_give_no_approval_for_it(house: House, stack: s
     assert deciders & _who_touches(house, stack, "secretsmanager:") == set()
 
 
-def test_only_begin_operation_may_take_a_lease_and_only_complete_operation_may_read_an_execution_s_history(
+def test_only_begin_operation_may_take_a_lease(house: House, stack: str) -> None:
+    assert _who_may(house, stack, "dynamodb:PutItem leases") == {"begin_operation"}
+
+
+def test_an_execution_s_history_is_read_by_who_measures_it_and_by_who_starts_the_services_after_it(
     house: House, stack: str
 ) -> None:
-    assert _who_may(house, stack, "dynamodb:PutItem leases") == {"begin_operation"}
-    assert _who_may(house, stack, "states:GetExecutionHistory") == {"complete_operation"}
+    assert _who_may(house, stack, "states:GetExecutionHistory") == {"complete_operation", "check_services_start"}
 
 
 def test_only_retention_may_delete_a_backup_and_only_by_its_version(house: House, stack: str) -> None:
