@@ -16,7 +16,6 @@ from psycopg import sql
 from lambdas.adapters.recovery_condition import Condition
 from lambdas.adapters.recovery_session import (
     Session,
-    as_text,
     equal,
     hidden_columns,
     identifier,
@@ -29,7 +28,6 @@ from lambdas.adapters.row_identity import RowIdentity
 from lambdas.adapters.table_shapes import Shape, differences, key_differences
 from lambdas.domain.foreign_keys import ForeignKey, ForeignKeys, Table
 from lambdas.domain.recovery_errors import RecoveryKeyDiffers, RecoverySchemaDiffers, RecoveryTableMissing
-from lambdas.domain.recovery_plan import CONFLICTS_LISTED, PARENT_TAKEN, Conflict
 from lambdas.domain.recovery_scope import ScopeItem, check_condition, find_table
 
 
@@ -61,15 +59,13 @@ class MissingRows:
         self._numbered: set[tuple[Session, Table]] = set()
         for table in self.tables:
             self._make_tables(table)
-        self._identities = {
+        self.identities = {
             table: RowIdentity(backup, live, table, self.temp, contents)
             for table in self.tables
             if follow and live.shape(table).key
         }
         self.dated = False
         self._newest: list[tuple[int, str]] = []
-        self.taken: list[Conflict] = []
-        """Rows whose key another row has, and live rows that hang on such; the first ones."""
         self._conditions = {
             each: self._condition(number, *each) for number, each in enumerate(sorted(set(self._scope))) if each[1]
         }
@@ -80,7 +76,8 @@ class MissingRows:
         First down, from the rows in scope to those that refer to them; then up, from all of these to what they refer
         to. Rows that are live stop the search, as what hangs on them was not deleted with the scope; but a row that a
         condition names is asked for with what refers to it, though it be live itself. A live row that is another one
-        with the same key stops neither search, as what hung on the row of the backup cannot hang on it.
+        with the same key stops neither search, as what hung on the row of the backup cannot hang on it; which of these
+        are in the way of anything is for `TakenKeys`.
         """
         for table, where in self._scope:
             self._collect(table, where)
@@ -89,8 +86,6 @@ class MissingRows:
         fresh |= self._ask_all({key.child for key in keys if self._collect_children(key, 0, "scope")}, parents=False)
         self._follow(fresh, self._collect_children, parents=False)
         self._follow(set(self.found()), self._collect_parents, parents=True)
-        while any(self._spread(key) for key in self.keys.all if key.child in self._place):
-            pass
 
     def found(self) -> list[Table]:
         """The tables that miss rows."""
@@ -110,7 +105,7 @@ class MissingRows:
     @property
     def changed(self) -> dict[str, int]:
         """By table, how many live rows in scope or referred to hold something else than in the backup."""
-        return {str(table): one.changed for table, one in self._identities.items() if one.changed}
+        return {str(table): one.changed for table, one in self.identities.items() if one.changed}
 
     def hidden(self, table: Table) -> set[str]:
         """The columns of a table that nobody is to see."""
@@ -241,30 +236,6 @@ class MissingRows:
             for kind in ("found", "met")
         )
 
-    def _spread(self, key: ForeignKey) -> int:
-        """Take the rows met that refer to one whose key another row has for others too. How many these are.
-
-        They are live, and what they refer to is not what it was: what hung on them would hang there.
-        """
-        own, found = self.backup.key(key.child), self.temp("found", key.child)
-        rows = sql.SQL(
-            "from {} t join {} p on {} where p.mailark_left = 0 and not exists (select from {} g where {})"
-        ).format(
-            self.found_rows(key.child, key.columns, key.within, "met"),
-            self.found_rows(key.parent, key.parent_columns),
-            equal("t", key.columns, "p", key.parent_columns),
-            found,
-            equal("g", own, "t", own),
-        )
-        room = CONFLICTS_LISTED - len(self.taken)
-        for texts in self.backup.rows(
-            sql.SQL("select {} {} limit {}").format(as_text(own, "t", self.hidden(key.child)), rows, room)
-        ):
-            shown = dict(zip(own, map(str, texts), strict=True))
-            self.taken.append(Conflict(str(key.child), shown, PARENT_TAKEN, key.name, list(key.columns), shown))
-        insert = sql.SQL("insert into {} select {}, {}, true, 0 {}")
-        return self.backup.run(insert.format(found, names(own, "t"), self._step, rows))
-
     def found_rows(
         self, table: Table, columns: Sequence[str], within: Table | None = None, kind: str = "found"
     ) -> sql.Composed:
@@ -312,16 +283,13 @@ class MissingRows:
         return fresh
 
     def _ask_identity(self, table: Table, parents: bool, counted: bool) -> Iterator[bytes] | None:
-        """The keys in `asked` that other rows have on live, which are listed; None without any."""
-        identity = self._identities.get(table)
-        others = identity.compare(parents, counted) if identity else None
-        if identity and others:
-            self.taken += identity.listed(parents, CONFLICTS_LISTED - len(self.taken))
-        return others
+        """The keys in `asked` that other rows have on live; None without any."""
+        identity = self.identities.get(table)
+        return identity.compare(parents, counted) if identity else None
 
     def _date(self, table: Table) -> None:
         """Look for the newest of the rows in `asked` that live has with the same contents."""
-        if identity := self._identities.get(table):
+        if identity := self.identities.get(table):
             self._newest += identity.newest()
             return
         only = sql.SQL("" if self.live.shape(table).partitioned else "only ")

@@ -8,6 +8,7 @@ from psycopg import sql
 from lambdas.adapters.missing_rows import MissingRows
 from lambdas.adapters.recovery_session import Session, as_text, equal, identifier, names
 from lambdas.adapters.row_conflicts import RowConflicts
+from lambdas.adapters.taken_keys import TakenKeys
 from lambdas.domain.foreign_keys import Table
 from lambdas.domain.recovery_plan import (
     HIDDEN,
@@ -30,6 +31,7 @@ class Search:
         """With `contents`, live rows are held against the backup's by what they hold too: this takes its time."""
         self._backup, self._live = backup, live
         self.missing = MissingRows(backup, live, scope, contents=contents)
+        self._taken = TakenKeys(self.missing)
         self._conflicts = RowConflicts(self.missing)
 
     def lock_unnumbered(self) -> None:
@@ -38,15 +40,20 @@ class Search:
             if not self._live.shape(table).key:
                 self._live.run(sql.SQL("lock table {} in share row exclusive mode").format(identifier(table)))
 
+    def find(self) -> None:
+        """Search. Both sides are in a transaction whose snapshot stays."""
+        self.missing.find()
+        self._taken.settle()
+
     def order(self) -> list[Table]:
         """The tables that miss rows, in the order of the import."""
         return [table for group in self.missing.keys.import_order(self.missing.found()) for table in group]
 
     def plan(self, on_conflict: OnConflict, samples: bool) -> RecoveryPlan:
         """Search, and say what was found."""
-        self.missing.find()
+        self.find()
         self.missing.refuse_differences()
-        conflicts = self._conflicts.find()
+        conflicts = self._conflicts.find(self._taken.listed)
         digest = PlanDigest(on_conflict)
         tables = []
         for table in self.order():

@@ -4,7 +4,7 @@ They are marked in `found_i` by the round that left them out: 0 where the search
 another conflict of their own, more for dependants.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from psycopg import sql
 
@@ -27,10 +27,10 @@ class RowConflicts:
         for table in missing.tables:
             self._make_tables(table)
 
-    def find(self) -> int:
-        """Mark every row that cannot come back, list the first ones; how many rows these are."""
+    def find(self, taken: Sequence[Conflict]) -> int:
+        """Mark every row that cannot come back, list the first ones after those `taken`; how many rows these are."""
         tables = self._missing.found()
-        self.listed = [*self._missing.taken]
+        self.listed = [*taken]
         for table in tables:
             used = self._used(table)
             if used and self._stage(table, used):

@@ -1,9 +1,10 @@
 """Whether a live row with a row's primary key is that row, or another one that has come to have its key since.
 
 A key alone does not say it: a domain is registered anew by somebody else, and numbers are issued once more after
-sequences were set back. A row stays the same as long as it refers to the same rows, has the same unique keys and was
-made at the same time; whatever else it holds may change. A table that has none of these is compared whole, but only for
-rows that were asked for: those that others merely refer to would stop everything as soon as a counter in them moves.
+sequences were set back. A row is the same if it was made at the same time, to the fraction of a second; where no column
+tells, as long as it refers to the same rows and has the same unique keys. Whatever else it holds may change. A table
+that has none of these is compared whole, but only for rows that were asked for: those that others merely refer to would
+stop everything as soon as a counter in them moves. What hangs on rows that differ is for `TakenKeys`.
 """
 
 import re
@@ -25,13 +26,15 @@ _TIMES = ("timestamp", "date")
 class Trait:
     """What a row keeps: SQL over its columns, and a condition on the rows that it holds for.
 
-    `differs` compares the value of the backup, `t`, with the live one, `l`.
+    `differs` compares the value of the backup, `t`, with the live one, `l`. One that `decides` is a time that no other
+    row has, so that the same value makes the row the same.
     """
 
     columns: tuple[str, ...]
     expression: str
     predicate: str | None
     differs: str
+    decides: bool = False
 
 
 _EMPTIED = "{l} is not null and {t} is distinct from {l}"
@@ -72,32 +75,30 @@ class RowIdentity:
 
         With `parents` the rows are there because others refer to them; with `counted`, what has changed is counted.
         """
-        known, asked = self._temp("known", self._table), self._temp("asked", self._table)
-        back, content = self._temp("back", self._table), self._content("t")
-        self._live.empty(known)
-        source = self._backup.source(self._table, self._temp("content", self._table))
-        rows = sql.SQL(
-            "copy (select {}, {} from (select distinct {} from {}) a join {} t on {}"
-            " where not exists (select from {} b where {})) to stdout"
-        ).format(
-            names(self._columns, "t"), content, names(self._key), asked, source, equal("a", self._key, "t", self._key),
-            back, equal("b", self._key, "t", self._key),
+        there = sql.SQL("(select distinct {} from {} a where not exists (select from {} b where {}))").format(
+            names(self._key), self._temp("asked", self._table),
+            self._temp("back", self._table), equal("b", self._key, "a", self._key),
         )  # fmt: skip
-        if not self._live.fill(taken(known, [*self._columns, "mailark_content"]), self._backup.blocks(rows)):
+        if not self._send(there):
             return None
-        self._live.analyze(known)
         if self._contents and counted:
             self._count_changed(parents)
         others = self._pairs(self._another(parents))
         return self._live.blocks(sent(self._key, others)) if self._exists(others) else None
 
-    def listed(self, parents: bool, most: int) -> list[Conflict]:
-        """What `compare` gave, in words; at most so many."""
-        key, differing = self._key, self._differing(parents)
+    def edited(self, count: int) -> None:
+        """Count rows that `compare` gave, and that are taken for the same all the same."""
+        if self._contents:
+            self.changed += count
+
+    def listed(self, others: sql.Composed, most: int) -> list[Conflict]:
+        """Keys that `compare` gave (a relation of the backup's side), in words; at most so many."""
+        self._send(others)
+        key, differing = self._key, self._differing(parents=False)
         query = sql.SQL("select {}, {} {} limit {}").format(
             as_text(key, "t", hidden_columns(self._table, self._backup, self._live)),
             sql.SQL(", ").join([differs for _, differs in differing]),
-            self._pairs(self._another(parents)),
+            self._pairs(self._another(parents=False)),
             min(most, CONFLICTS_LISTED),
         )
         found = []
@@ -127,6 +128,18 @@ class RowIdentity:
 
     # --- SQL ----------------------------------------------------------------------------------------------
 
+    def _send(self, keys: sql.Composed) -> int:
+        """Fill `known` with the backup's rows that have keys of a relation; how many these are."""
+        known = self._temp("known", self._table)
+        self._live.empty(known)
+        rows = sql.SQL("copy (select {}, {} from {} a join {} t on {}) to stdout").format(
+            names(self._columns, "t"), self._content("t"), keys,
+            self._backup.source(self._table, self._temp("content", self._table)), equal("a", self._key, "t", self._key),
+        )  # fmt: skip
+        count = self._live.fill(taken(known, [*self._columns, "mailark_content"]), self._backup.blocks(rows))
+        self._live.analyze(known)
+        return count
+
     def _find_traits(self) -> Iterator[Trait]:
         there, here = self._backup.schema.keys, self._live.schema.keys
         common = self._common | set(self._key)
@@ -138,10 +151,11 @@ class RowIdentity:
                     yield Trait(unique.columns, text, unique.predicate, _GIVEN)
         for column in self._live.shape(self._table).columns:
             if column.name in common and column.type.startswith(_TIMES) and _MADE.fullmatch(column.name.casefold()):
-                yield self._column(column.name, _GIVEN)
+                # Two rows with one key may well be made on the same day.
+                yield self._column(column.name, _GIVEN, decides=column.type.startswith("timestamp"))
 
-    def _column(self, name: str, differs: str) -> Trait:
-        return Trait((name,), sql.Identifier(name).as_string(self._live.connection), None, differs)
+    def _column(self, name: str, differs: str, decides: bool = False) -> Trait:
+        return Trait((name,), sql.Identifier(name).as_string(self._live.connection), None, differs, decides)
 
     def _hash(self, relation: str) -> sql.Composed:
         columns = names(sorted(self._common), relation)
@@ -186,7 +200,12 @@ class RowIdentity:
 
     def _another(self, parents: bool) -> sql.Composed:
         parts = [sql.SQL("coalesce({}, false)").format(differs) for _, differs in self._differing(parents)]
-        return sql.SQL("({})").format(sql.SQL(" or ").join(parts))
+        same = [
+            sql.SQL(" and ({} = {}) is not true").format(*(sql.Identifier(side, f"mailark_{place}") for side in "tl"))
+            for place, trait in enumerate(self._traits)
+            if trait.decides
+        ]
+        return sql.SQL("(({}){})").format(sql.SQL(" or ").join(parts), sql.SQL("").join(same))
 
     def _exists(self, rest: sql.Composed) -> bool:
         return bool(self._live.rows(sql.SQL("select exists (select {})").format(rest))[0][0])

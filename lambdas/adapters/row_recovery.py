@@ -109,7 +109,7 @@ def export_rows(
     with recovery_sessions(backup, live, statement_seconds) as (there, here):
         search = Search(there, here, scope)
         with reading(there), reading(here):
-            search.missing.find()
+            search.find()
             for table in search.order():
                 with closing(search.csv(table)) as blocks:
                     yield table, blocks

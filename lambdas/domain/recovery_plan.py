@@ -103,7 +103,8 @@ class RecoveryPlan:
     `conflicts` lists at most `CONFLICTS_LISTED` of `conflict_count` rows. `unlinked` counts, by table and columns, the
     live rows that referred to a row of this plan and no longer do (ON DELETE SET NULL): they are not touched.
     `only_in_backup` names tables that refer to rows of this plan, and that the live database no longer has. `changed`
-    counts, by table, live rows of the scope, or that rows of this plan hang on, that hold something else since.
+    counts, by table, live rows of the scope, or that rows of this plan hang on, that hold something else since, and
+    those that hung on such and refer to others now.
     """
 
     tables: list[TablePlan]

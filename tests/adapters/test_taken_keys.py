@@ -172,6 +172,7 @@ insert into users values (1, 'a', null, null, 1), (2, 'b', 'x', 1, 1), (3, 'c', 
 create table visits (id int primary key, user_id int not null references users on delete cascade);
 insert into visits values (1, 1), (2, 2), (3, 3);
 """
+UNDATED = CHANGED.replace(", created_at timestamptz default now()", "")
 
 
 @pytest.mark.parametrize(
@@ -184,7 +185,7 @@ insert into visits values (1, 1), (2, 2), (3, 3);
     ],
 )
 def test_a_row_is_the_same_whatever_else_it_holds_now(server: PostgresServer, change: str) -> None:
-    pair = Pair(server, CHANGED)
+    pair = Pair(server, UNDATED)
     pair.change(change)
     pair.change("delete from visits")
     for scope in ("users where id > 1", "users", "visits"):
@@ -194,19 +195,19 @@ def test_a_row_is_the_same_whatever_else_it_holds_now(server: PostgresServer, ch
 
 
 @pytest.mark.parametrize(
-    ("change", "columns"),
+    ("schema", "change", "columns"),
     [
-        ("mail = 'other'", ["mail", "seen"]),
-        ("token = 'other'", ["token"]),
-        ("token = null", ["token"]),
-        ("boss = 3", ["boss"]),
-        ("created_at = now() + '1 day'", ["created_at"]),
+        (UNDATED, "mail = 'other'", ["mail", "seen"]),
+        (UNDATED, "token = 'other'", ["token"]),
+        (UNDATED, "token = null", ["token"]),
+        (UNDATED, "boss = 3", ["boss"]),
+        (CHANGED, "created_at = now() + '1 day'", ["created_at"]),
     ],
 )
 def test_a_row_is_another_as_soon_as_one_of_the_things_that_it_keeps_is_another(
-    server: PostgresServer, change: str, columns: list[str]
+    server: PostgresServer, schema: str, change: str, columns: list[str]
 ) -> None:
-    pair = Pair(server, CHANGED)
+    pair = Pair(server, schema)
     pair.change(f"update users set {change} where id = 2; delete from visits")  # noqa: S608  # ours
     first, *_ = pair.plan("visits").conflicts
     assert (first.problem, first.key, first.columns) == (KEY_TAKEN, {"id": "2"}, columns)
