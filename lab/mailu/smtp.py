@@ -1,6 +1,7 @@
 """Mailu's submission: SMTP AUTH on 465 (TLS from the start) and 587 (STARTTLS), by aiosmtpd."""
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,8 @@ _ANSWERS = {
     **dict.fromkeys(LIMITED, "451 4.3.2 Temporary authentication failure (rate-limit)"),
 }
 """internal/nginx.py, STATUSES."""
+logging.getLogger("mail.log").addFilter(lambda record: "login_data is deprecated" not in record.getMessage())
+"""aiosmtpd says so at each login, of what it does itself."""
 
 
 class Submission:

@@ -135,9 +135,9 @@ class State:
         for domain in self.domains.values():
             domain.managers = [each for each in domain.managers if each != user.email]
 
-    def add_token(self, email: str, comment: str | None, networks: list[str]) -> tuple[AppToken, str]:
-        """An app token and its secret, 32 hexadecimal digits."""
-        secret = secrets.token_hex(APP_TOKEN_DIGITS // 2)
+    def add_token(self, email: str, comment: str | None, networks: list[str], secret: str = "") -> tuple[AppToken, str]:
+        """An app token and its secret, 32 hexadecimal digits; a fresh one unless it is given."""
+        secret = secret or secrets.token_hex(APP_TOKEN_DIGITS // 2)
         token = AppToken(next(self._ids), email.lower(), hashlib.sha256(secret.encode()).digest(), comment, networks)
         self.tokens[token.id] = token
         return token, secret

@@ -13,6 +13,7 @@ from lab.mailu.faults import Faults
 from lab.mailu.log import Source
 from lab.mailu.logins import LIMITED, Logins, Outcome
 from lab.mailu.state import State
+from lab.mailu.web_user import UserPages
 
 COOKIE = "session"
 _WRONG = "Wrong e-mail or password"
@@ -27,6 +28,7 @@ class Web:
     def __init__(self, state: State, faults: Faults, api: Api, logins: Logins, seen_as: Mapping[str, str]) -> None:
         self._state, self._faults, self._logins, self._seen_as = state, faults, logins, seen_as
         self._api = api
+        self._user_pages = UserPages(state, lambda request: state.session_of(request.cookies.get(COOKIE, "")))
         api.address_of = self._address
 
     def application(self) -> web.Application:
@@ -39,6 +41,8 @@ class Web:
         application.router.add_get("/sso/pw_change", self._inside)
         application.router.add_get("/admin", self._inside)
         application.router.add_get("/webmail", self._inside)
+        application.router.add_post("/admin/token/create", self._user_pages.create_token)
+        application.router.add_post("/admin/user/settings", self._user_pages.change_settings)
         return application
 
     @web.middleware
