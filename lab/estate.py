@@ -23,6 +23,11 @@ class OfflineKey:
     public_pem: str
 
 
+def primary_region() -> str:
+    """Of the example estate, and so of the lab's."""
+    return str(yaml.safe_load((ROOT / "estate.yaml").read_text())["regions"]["primary"])
+
+
 def make_offline_key(folder: Path) -> OfflineKey:
     """A fresh RSA pair, as docs/operating.md has the operator make one."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=3072)
@@ -61,4 +66,11 @@ def add_database(file: Path, section: Callable[[Aws, str, str], dict[str, Any]],
     """Put the lab's own database into an estate: `section` is given AWS and the two regions."""
     estate: dict[str, Any] = yaml.safe_load(file.read_text())
     estate["database"] = section(aws, estate["regions"]["primary"], estate["regions"]["standby"])
+    file.write_text(yaml.safe_dump(estate, sort_keys=False))
+
+
+def add_mail_servers(file: Path, section: dict[str, Any]) -> None:
+    """Put the lab's own mail servers into an estate."""
+    estate: dict[str, Any] = yaml.safe_load(file.read_text())
+    estate["credentials"]["mailu"] = section
     file.write_text(yaml.safe_dump(estate, sort_keys=False))
