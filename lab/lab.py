@@ -7,7 +7,6 @@ Everything is on loopback and in one temporary folder, and gone when the block e
 """
 
 import contextlib
-import json
 import os
 import secrets
 import shutil
@@ -27,16 +26,31 @@ from lab.aws import ROOT, Aws
 from lab.certificates import CertificateAuthority
 from lab.database import LabDatabase
 from lab.deployment import bootstrap, deploy, synthesize
-from lab.estate import HOST_USER, OfflineKey, add_database, make_offline_key, write_estate
+from lab.estate import (
+    HOST_USER,
+    OfflineKey,
+    add_database,
+    add_mail_servers,
+    make_offline_key,
+    primary_region,
+    write_estate,
+)
 from lab.gate import Gate
+from lab.log_shipper import LogShipper
+from lab.mail_client import MailClient
+from lab.mail_servers import MailServers
+from lab.platform_login import platform_login
 from lab.processes import LabError, free_port, require_free
-from lab.tenants import Platform
-from lab.vault import VaultNode
+from lab.tenants import Platform, Tenant
+from lab.vault import AUDIT, VaultNode
 from lambdas.adapters.aws import forget_clients
 from lambdas.domain.estate import Estate, parse_estate
+from lambdas.domain.mail_login import Way
 
 Progress = Callable[[str], None]
 
+MAILU_LOGS, VAULT_LOGS = "/mailark/mailu", "/mailark/vault"
+"""The log groups that hosts ship to; the stack makes them."""
 _STAGING = "vault-staging"
 _MEGABYTES = 8.0
 """Of mail in the database, for tests: enough for several pieces of a stream."""
@@ -55,6 +69,8 @@ class Lab:
     vault: VaultNode
     staging_vault: VaultNode
     database: LabDatabase
+    mail: MailServers
+    shippers: dict[str, LogShipper]
     offline: OfflineKey
     estate_file: Path
     estate: Estate
@@ -89,6 +105,11 @@ class Lab:
         client = hvac.Client(url=address or self.vault.address, session=session, timeout=10)
         client.auth.userpass.login("platform", self.platform_password)
         return client
+
+    def mail_client(self, tenant: Tenant, way: Way = Way.IMAP, per_second: float = 10.0) -> MailClient:
+        """A client of a tenant's mail server, not yet at work; it reads Vault as the platform."""
+        platform = self.platform()
+        return MailClient(self.mail.reached, tenant.email, lambda: platform.password(tenant), way, per_second)
 
     def canary(self) -> object:
         """What the canary in Vault holds, or None."""
@@ -136,7 +157,7 @@ class Lab:
         shutil.copytree(self.configuration, joining, dirs_exist_ok=True)
         alone, _, _ = (joining / "mailark.hcl").read_text().partition("# Runs once")
         (joining / "mailark.hcl").write_text(alone)  # a node that sets itself up does not join another
-        node = VaultNode(name, free_port(), self.folder, self.authority, join=[self.vault.address])
+        node = VaultNode(name, free_port(), self.folder, self.authority, [self.vault.address], AUDIT)
         with contextlib.ExitStack() as stack:
             node.start(joining, self.aws, self.host_key, free_port(), self.aws.endpoint)
             stack.callback(node.lose_disk)
@@ -182,7 +203,13 @@ class Lab:
             database = LabDatabase(folder, authority)
             stack.callback(database.stop)
             stack.enter_context(database.services.started())
-            lab = _prepare(folder, aws, gate, authority, database)
+            shippers = {
+                group: stack.enter_context(LogShipper(aws.client("logs", primary_region()), group).running())
+                for group in (MAILU_LOGS, VAULT_LOGS)
+            }
+            mail = stack.enter_context(MailServers.started(folder, authority, shippers[MAILU_LOGS].take))
+            lab = _prepare(folder, aws, gate, authority, database, mail, shippers)
+            shippers[VAULT_LOGS].follow(lab.vault.audit_file, "vault")
             stack.callback(lambda: lab.vault.stop())
             stack.callback(lambda: lab.staging_vault.stop())
             progress("Writing the templates of four stacks")
@@ -209,20 +236,30 @@ def _port(variable: str, purpose: str) -> int:
     return require_free(int(chosen), purpose, variable)
 
 
-def _prepare(folder: Path, aws: Aws, gate: Gate, authority: CertificateAuthority, database: LabDatabase) -> Lab:
+def _prepare(
+    folder: Path,
+    aws: Aws,
+    gate: Gate,
+    authority: CertificateAuthority,
+    database: LabDatabase,
+    mail: MailServers,
+    shippers: dict[str, LogShipper],
+) -> Lab:
     password = secrets.token_urlsafe(24)
+    own = AUDIT + platform_login(password)
     node = VaultNode(
         "vault",
         _port("MAILARK_VAULT_PORT", "Vault"),
         folder,
         authority,
-        own_configuration=_platform_login(password),
+        own_configuration=own,
     )
-    staging = VaultNode(_STAGING, free_port(), folder, authority, own_configuration=_platform_login(password))
+    staging = VaultNode(_STAGING, free_port(), folder, authority, own_configuration=own)
     offline = make_offline_key(folder)
     seal = {"type": "static", "key_id": "k1"}
     estate_file = write_estate(folder, authority, offline, [node.address], staging.address, seal)
     add_database(estate_file, database.estate, aws)
+    add_mail_servers(estate_file, mail.estate())
     iam = aws.client("iam", "us-east-1")
     iam.create_user(UserName=HOST_USER)
     iam.put_user_policy(UserName=HOST_USER, PolicyName="open-the-seal-key", PolicyDocument=_HOST_POLICY)
@@ -235,6 +272,8 @@ def _prepare(folder: Path, aws: Aws, gate: Gate, authority: CertificateAuthority
         vault=node,
         staging_vault=staging,
         database=database,
+        mail=mail,
+        shippers=shippers,
         offline=offline,
         estate_file=estate_file,
         estate=parse_estate(estate_file.read_text()),
@@ -260,39 +299,3 @@ def _write_vault_configuration(lab: Lab) -> None:
     key_file.unlink()
     if done.returncode != 0:
         raise LabError(f"`python -m lambdas.vault_configuration` failed:\n{done.stderr}")
-
-
-def _platform_login(password: str) -> str:
-    """The platform's own login and policy, which are none of Mailark's business, set up with the lab's Vault."""
-    rules = {
-        mount: ["create", "read", "update", "delete", "list"] for mount in ("smtp/*", "vps/*", "dkim/*", "api_keys/*")
-    }
-    rules["sys/seal"] = ["update", "sudo"]
-    rules["sys/storage/raft/remove-peer"] = ["update", "sudo"]
-    policy = json.dumps(
-        "\n".join(f'path "{path}" {{ capabilities = {json.dumps(able)} }}' for path, able in rules.items())
-    )
-    return f"""
-audit "file" "main" {{
-  options {{
-    file_path = "/dev/null"
-  }}
-}}
-initialize "platform" {{
-  request "login" {{
-    operation = "update"
-    path      = "sys/auth/userpass"
-    data      = {{ type = "userpass" }}
-  }}
-  request "policy" {{
-    operation = "update"
-    path      = "sys/policies/acl/platform"
-    data      = {{ policy = {policy} }}
-  }}
-  request "user" {{
-    operation = "update"
-    path      = "auth/userpass/users/platform"
-    data      = {{ password = "{password}", token_policies = ["platform"], token_ttl = "2h" }}
-  }}
-}}
-"""

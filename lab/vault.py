@@ -17,6 +17,22 @@ _SERVING = (200, 429, 473)
 """Vault's API, /sys/health: active, standby, performance standby."""
 
 
+AUDIT_FILE = "audit.log"
+AUDIT = f"""
+audit "file" "main" {{
+  options {{
+    file_path            = "{AUDIT_FILE}"
+    elide_list_responses = "true"
+  }}
+}}
+"""
+"""For the configuration of every node of a cluster, and of whatever takes its snapshots.
+
+OpenBao compares it with the snapshot as text, and a node without it that comes to lead takes the device away. So the
+path is relative: the same text, and another file in the folder of each node.
+"""
+
+
 class VaultNode:
     """One node. Its disk outlives its process; `lose_disk` does not care."""
 
@@ -108,6 +124,11 @@ cluster_addr = "https://{LOOPBACK}:{cluster_port}"
             return error.code
         except OSError:
             return None
+
+    @property
+    def audit_file(self) -> Path:
+        """What a node that declares `AUDIT` writes; it outlives `lose_disk`."""
+        return self._folder / AUDIT_FILE
 
     @property
     def log(self) -> str:

@@ -1,11 +1,14 @@
-"""The emulator with all of its mends, for every test that needs AWS to answer."""
+"""The emulator with all of its mends, and a Vault of the platform, for every test that needs them to answer."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from lab.certificates import CertificateAuthority
+from lab.tenants import Platform
 from tests.lab.emulator import Emulator
+from tests.lab.platform_vault import PlatformVaults, platform_of
+from tests.servers.vault import VaultServer
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +23,25 @@ def emulator(authority: CertificateAuthority) -> Iterator[Emulator]:
     aws = Emulator(authority.file.parent, authority)
     yield aws
     aws.stop()
+
+
+@pytest.fixture(scope="session")
+def platform_vaults(
+    authority: CertificateAuthority, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[PlatformVaults]:
+    """Vaults as the lab has them for the platform."""
+    vaults = PlatformVaults(tmp_path_factory.mktemp("platform-vaults"), authority)
+    yield vaults
+    vaults.stop()
+
+
+@pytest.fixture(scope="session")
+def platform_vault(platform_vaults: PlatformVaults) -> VaultServer:
+    """One that many tests use, with tenants of their own."""
+    return platform_vaults.start()
+
+
+@pytest.fixture(scope="session")
+def platform(platform_vault: VaultServer) -> Platform:
+    """The platform, logged in to that Vault."""
+    return platform_of(platform_vault)
