@@ -3,16 +3,15 @@
 import dataclasses
 import itertools
 import secrets
-import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import hvac
 import pytest
 
+from lab.mail_client import MailClient
 from lab.mailu.running import broken
 from lab.tenants import make_tenants
 from lambdas.adapters.envelope import Envelope
@@ -344,46 +343,12 @@ def test_a_client_gets_in_through_two_hundred_rotations(tenant: Tenant) -> None:
     _rotate_under_a_client(tenant, rotations=200)
 
 
-_PATIENCE = 1.0
-"""Seconds within which a client that was refused reads another password in Vault, and tries once more."""
-
-
 def _rotate_under_a_client(tenant: Tenant, rotations: int) -> None:
     """Each rotation begins while the client uses what the one before has set: between two of them lie months."""
-    over, failed, used = threading.Event(), list[str](), list[str]()
-
-    def client(password: str) -> None:
-        while not over.is_set():
-            began = time.monotonic()
-            if not _gets_in(tenant, password):
-                password = _changed(tenant, password, began + _PATIENCE)
-                if not _gets_in(tenant, password) or time.monotonic() - began > _PATIENCE:
-                    failed.append(f"login {len(used)}, after {time.monotonic() - began:.2f} s")
-            used.append(password)
-            over.wait(max(0.0, 0.1 - (time.monotonic() - began)))
-
-    thread = threading.Thread(target=client, args=(tenant.first,))
-    thread.start()
-    try:
+    with MailClient(tenant.server, tenant.email, tenant.in_vault).running() as client:
         for number in range(rotations):
-            until(lambda: used and used[-1] == tenant.in_vault(), "the client has the newest password")
+            until(lambda: client.used and client.used[-1] == tenant.in_vault(), "the client has the newest password")
             tenant.rotate(tenant.rotation(f"op-{number}"))
             tenant.mailu.server.limits.forget()
-    finally:
-        over.set()
-        thread.join()
-    assert failed == []
-    assert len(set(used)) >= rotations
-
-
-def _changed(tenant: Tenant, refused: str, until: float) -> str:
-    """What Vault says, as soon as it is not what was refused."""
-    while (found := tenant.in_vault()) == refused and time.monotonic() < until:
-        time.sleep(0.01)
-    return found
-
-
-def _gets_in(tenant: Tenant, password: str) -> bool:
-    with suppress(OSError):
-        return log_in(tenant.server, Way.IMAP, tenant.email, password).is_right
-    return False
+    assert client.failures == []
+    assert len(set(client.used)) >= rotations
