@@ -14,12 +14,12 @@ from constructs import Construct
 from infra.code import Platform
 from infra.grants import ActionSpec
 from infra.nag import acknowledge, wildcard_finding
-from infra.uses import BucketUse, KeyUse, NetworkUse, QueueUse, Region, SecretUse, TableUse, TopicUse, WakingUse
+from infra.uses import BucketUse, KeyUse, MailUse, NetworkUse, QueueUse, Region, SecretUse, TableUse, TopicUse, WakingUse
 
 _RUNTIME_REASON = (
     "Every library of the layer is tested on this version, which AWS supports until 2029 (Lambda runtimes page)."
 )
-_EXACT = BucketUse | KeyUse | QueueUse | SecretUse | TableUse | TopicUse | WakingUse
+_EXACT = BucketUse | KeyUse | MailUse | QueueUse | SecretUse | TableUse | TopicUse | WakingUse
 """Uses whose resources have no wildcard of their own: a token in their ARN may look like one."""
 _LOG_RETENTION = logs.RetentionDays.THREE_MONTHS
 

@@ -13,7 +13,7 @@ from tests.crash.deaths import Death, Deaths, WorldMaker, states_of
 from tests.crash.stories import story_of
 from tests.crash.story import Contents
 
-pytestmark = [pytest.mark.crash, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(10_800)]
 
 
 @pytest.mark.parametrize(
