@@ -14,7 +14,18 @@ from constructs import Construct
 from infra.code import Platform
 from infra.grants import ActionSpec
 from infra.nag import acknowledge, wildcard_finding
-from infra.uses import BucketUse, KeyUse, MailUse, NetworkUse, QueueUse, Region, SecretUse, TableUse, TopicUse, WakingUse
+from infra.uses import (
+    BucketUse,
+    KeyUse,
+    MailUse,
+    NetworkUse,
+    QueueUse,
+    Region,
+    SecretUse,
+    TableUse,
+    TopicUse,
+    WakingUse,
+)
 
 _RUNTIME_REASON = (
     "Every library of the layer is tested on this version, which AWS supports until 2029 (Lambda runtimes page)."
