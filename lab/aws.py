@@ -1,5 +1,6 @@
 """The embedded AWS: MiniStack in an environment of its own, with IAM enforced, on loopback with TLS."""
 
+import json
 import os
 import ssl
 import sys
@@ -67,11 +68,16 @@ class Aws:
             return False
         return True
 
-    def _open(self, path: str, method: str = "GET") -> None:
+    def mails(self) -> list[dict[str, Any]]:
+        """What Amazon SES has sent, oldest first: `Source`, `To`, `Subject` and `BodyText` of each."""
+        by_account: dict[str, list[dict[str, Any]]] = json.loads(self._open("/_ministack/ses/messages"))["messages"]
+        return by_account.get(ACCOUNT, [])
+
+    def _open(self, path: str, method: str = "GET") -> bytes:
         context = ssl.create_default_context(cafile=str(self.ca))
         request = urllib.request.Request(self.endpoint + path, method=method)  # noqa: S310  # our own endpoint
         with urllib.request.urlopen(request, timeout=10, context=context) as answer:  # noqa: S310  # likewise
-            answer.read()
+            return bytes(answer.read())
 
     def let_schedule_come(self, region: str, rule: str) -> None:
         """Let the time of a scheduled rule come: it fires within a second, as deployed."""

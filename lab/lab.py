@@ -133,6 +133,13 @@ class Lab:
             os.environ.update(before)
             forget_clients()
 
+    def let_send_notices(self) -> None:
+        """Let SES send from the estate's address, as its owner does before the first notice (docs/operating.md)."""
+        assert self.estate.credentials is not None
+        for region in (self.primary, self.standby):
+            ses = self.client("sesv2", region)
+            ses.create_email_identity(EmailIdentity=self.estate.credentials.notices_from)
+
     def start_vault(self, endpoint: str | None = None) -> None:
         """Start Vault as its host does: KMS opens the seal key, in either region."""
         endpoint = endpoint or self.aws.endpoint
@@ -218,6 +225,7 @@ class Lab:
             bootstrap(aws, folder, lab.primary)
             progress("Deploying four stacks with `cdk deploy --all`")
             deploy(aws, folder, lab.primary)
+            lab.let_send_notices()
             progress("Starting PostgreSQL, and filling the forwarding service's database")
             database.start(megabytes)
             progress("Starting Vault, whose seal key KMS opens")

@@ -12,6 +12,7 @@ from lab.lab import Lab
 from lab.tenants import Tenant, make_tenants
 from tests.scenarios.commands import check_out
 from tests.scenarios.house import House, backup_of
+from tests.scenarios.leaks import Leak, leak
 
 TENANTS = 40
 
@@ -43,6 +44,13 @@ def backup_id(house: House, tenants: list[Tenant]) -> str:
 def dump_id(house: House) -> str:
     """A dump of the database as it is."""
     return backup_of(house, house.run_well("database_backup", {"reason": "a dump for the tests"}))
+
+
+@pytest.fixture
+def leaked(house: House) -> Iterator[Leak]:
+    """A tenant whose credential has leaked."""
+    with leak(house) as found:
+        yield found
 
 
 @pytest.fixture

@@ -10,15 +10,17 @@ from lab.tenants import Tenant
 from lambdas.domain.backup import reaches
 from lambdas.domain.scenarios import SCENARIOS
 from tests.scenarios.house import House, broken, failure
+from tests.scenarios.leaks import Leak
 
 AFTER_A_FAILURE = ("FailOperation", "Failed")
 LEGS = {
     "vault_backup": {"send_heartbeat"},
     "database_backup": {"send_heartbeat"},
     "database_corruption": {"dump_database", "write_database_manifest", "lock_backup"},
+    "credential_compromise": {"tell_tenant"},
 }
-"""What may fail without failing the operation: a heartbeat (`test_dead_man.py` lets it), and the dump of a damaged
-database, which is kept itself."""
+"""What may fail without failing the operation: a heartbeat (`test_dead_man.py` lets it), the dump of a damaged
+database, which is kept itself, and a notice (`test_credential_compromise.py` lets it)."""
 ELSEWHERE = {
     # Only where it finds something to do: `tests/crash` brings that about, and lets it die there.
     "staging_emptying": {"verify_backup", "restore_vault_snapshot", "verify_vault"},
@@ -30,14 +32,23 @@ ELSEWHERE = {
     },
     # Proved where a stopped recovery has left something: `test_stopped.py`.
     "services_start": {"start_services", "verify_services"},
+    # Once the password is replaced the world is not as it was: `test_credential_compromise.py` breaks these.
+    "credential_compromise": {
+        *("revoke_app_tokens", "prove_credential", "finish_rotation", "review_traces", "alert_security"),
+        "complete_operation",
+    },
     # A person has to approve before: `test_data_deletion.py` breaks it.
     "data_deletion": {"import_rows"},
 }
 SCOPE = [{"table": "organizations"}]
 
 
-def _input(scenario: str, action: str) -> dict[str, object]:
+def _input(scenario: str, action: str, reason: str, leaked: Leak) -> dict[str, object]:
     """What starts a scenario so that it comes to an action."""
+    return leaked.given if SCENARIOS[scenario].of_tenant else {"reason": reason, **_more(scenario, action)}
+
+
+def _more(scenario: str, action: str) -> dict[str, object]:
     if scenario == "database_corruption":
         return {"even_if_sound": True}
     if scenario != "data_deletion":
@@ -74,13 +85,20 @@ def _cases() -> list[Any]:
 
 @pytest.mark.parametrize(("scenario", "action", "state"), _cases(), ids=lambda part: part)
 def test_a_broken_action_ends_red_and_harms_nothing(
-    house: House, tenants: list[Tenant], backup_id: str, dump_id: str, scenario: str, action: str, state: str
+    house: House,
+    tenants: list[Tenant],
+    backup_id: str,
+    dump_id: str,
+    leaked: Leak,
+    scenario: str,
+    action: str,
+    state: str,
 ) -> None:
     before, rows = house.fingerprint(), house.database_fingerprint()
     good = {row.id: row.proof for row in house.catalog().values() if row.proof != "stored"}
 
     with broken(house, action):
-        finished = house.run(scenario, {"reason": f"{state} is broken", **_input(scenario, action)})
+        finished = house.run(scenario, _input(scenario, action, f"{state} is broken", leaked))
     found = failure(finished)
 
     assert found.code == "step-failed"
@@ -90,7 +108,7 @@ def test_a_broken_action_ends_red_and_harms_nothing(
     assert f"in the step {state}" in house.alert_of(finished.arn).body
     assert house.operation(finished.arn)["status"] == "failed"
     assert house.audit_events(finished.arn)[-1] == SCENARIOS[scenario].failed
-    assert house.lease_is_free(SCENARIOS[scenario].target)
+    assert house.lease_is_free(leaked.target if SCENARIOS[scenario].of_tenant else SCENARIOS[scenario].target)
     assert house.open_uploads() == []
     now = house.catalog()
     assert all(backup in now and reaches(now[backup].proof, level) for backup, level in good.items())
@@ -103,16 +121,16 @@ def test_a_broken_action_ends_red_and_harms_nothing(
 
 @pytest.mark.parametrize("scenario", sorted(SCENARIOS))
 def test_when_even_recording_the_failure_fails_the_alert_closes_the_operation(
-    house: House, backup_id: str, dump_id: str, scenario: str
+    house: House, backup_id: str, dump_id: str, leaked: Leak, scenario: str
 ) -> None:
     assert backup_id
     assert dump_id
     second = next(action for action in reversed(_tasks(scenario)) if action != "begin_operation")
     with broken(house, "fail_operation"), broken(house, second):
-        finished = house.run(scenario, {"reason": "two things are broken", **_input(scenario, second)})
+        finished = house.run(scenario, _input(scenario, second, "two things are broken", leaked))
 
     assert finished.status == "FAILED"
     alert = house.alert_of(finished.arn)
     assert alert.subject == f"[example] {scenario} failed: step-failed"
     assert house.operation(finished.arn)["status"] == "failed"
-    assert house.lease_is_free(SCENARIOS[scenario].target)
+    assert house.lease_is_free(leaked.target if SCENARIOS[scenario].of_tenant else SCENARIOS[scenario].target)
