@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from lambdas.domain.estate_detection import Detection, check_detection
 from lambdas.domain.pem import check_certificates
 
 _EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+\Z"
@@ -27,9 +28,11 @@ class Credentials(Struct, frozen=True, forbid_unknown_fields=True):
 
     notices_from: Annotated[str, Meta(pattern=_EMAIL)]
     mailu: MailuServers = MailuServers()
+    detection: Detection = Detection()
 
 
 def check_credentials(credentials: Credentials) -> None:
     """What the shape alone does not show. Raises `Problem`."""
     if credentials.mailu.ca:
         check_certificates("credentials.mailu.ca", credentials.mailu.ca)
+    check_detection(credentials.detection, "credentials.detection")
