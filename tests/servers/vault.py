@@ -147,9 +147,9 @@ class Vaults:
         self._servers.append(server)
         return server
 
-    def begin(self, seal_key: str) -> VaultServer:
-        """An empty Vault of one node, as the generated configuration sets it up; it may not serve yet."""
-        own = server_configuration(self.estate(), self.public_keys) + _ADMIN
+    def begin(self, seal_key: str, more: str = "") -> VaultServer:
+        """An empty Vault of one node, as the generated configuration and `more` set it up; it may not serve yet."""
+        own = server_configuration(self.estate(), self.public_keys) + _ADMIN + more
         server = self.prepare(seal_key, own=own)
         server.start()
         return server
