@@ -17,6 +17,8 @@ from lambdas.domain.vault_lines import CredentialRead, read_vault_line
 Signal = Literal[
     "failed_logins", "login_networks", "sending", "credential_reads", "night_reads", "reset_without_incident"
 ]
+MAILU_LOGS, VAULT_LOGS = "/mailark/mailu", "/mailark/vault"
+"""Log groups. A stream of the first is named after a tenant's id, up to the first `/`."""
 HOUR = 3600
 NIGHT_FROM, NIGHT_TO = 22, 6
 """Hours in UTC (`platform-facts.md`: access between 22:00 and 06:00)."""
@@ -129,6 +131,19 @@ def slot_of(sighting: Sighting, detection: Detection) -> Slot:
     span = detection.failed_logins.minutes * 60 if sighting.signal == "failed_logins" else HOUR
     owner = "" if sighting.signal == "credential_reads" else sighting.tenant_id
     return Slot(sighting.signal, owner, sighting.subject, sighting.at // span * span, span)
+
+
+def by_slot(sightings: Iterable[Sighting], detection: Detection) -> dict[Slot, list[Sighting]]:
+    """What was seen, by where it is counted."""
+    found: dict[Slot, list[Sighting]] = {}
+    for each in sightings:
+        found.setdefault(slot_of(each, detection), []).append(each)
+    return found
+
+
+def day_of(slot: Slot) -> str:
+    """The day in UTC that a slot begins on: `2026-11-22`."""
+    return datetime.fromtimestamp(slot.start, UTC).date().isoformat()
 
 
 def limit_of(signal: Signal, detection: Detection, usual: int = 0) -> int:
