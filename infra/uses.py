@@ -8,6 +8,7 @@ from aws_cdk import aws_iam as iam
 
 from infra.names import Names
 from lambdas.adapters.metrics import NAMESPACE
+from lambdas.adapters.suspicion_alarms import ALARM_PREFIX
 from lambdas.domain.mailu import domain_of
 
 
@@ -246,6 +247,23 @@ class MetricUse:
 
 
 @dataclass(frozen=True)
+class AlarmUse:
+    """Making and removing the alarms on tenants that are suspected."""
+
+    reason: str = "An alarm is named after its tenant, whom nobody knows before; only those of a suspicion match."
+
+    def statements(self, region: Region) -> list[iam.PolicyStatement]:
+        place = f"{region.here.region}:{Aws.ACCOUNT_ID}"
+        alarms = f"arn:{Aws.PARTITION}:cloudwatch:{place}:alarm:{ALARM_PREFIX}*"
+        operations = ["cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm"]
+        return [iam.PolicyStatement(actions=operations, resources=[alarms])]
+
+    def environment(self, region: Region) -> dict[str, str]:
+        del region
+        return {}
+
+
+@dataclass(frozen=True)
 class StreamUse:
     """Reading of a table's stream, which Lambda does with the function's role."""
 
@@ -348,6 +366,7 @@ Use = (
     | CommandUse
     | TopicUse
     | MetricUse
+    | AlarmUse
     | StreamUse
     | QueueUse
     | NetworkUse

@@ -16,6 +16,7 @@ from lambdas.adapters.tables import condition_failed, from_item, to_item
 from lambdas.adapters.transactions import transact
 from lambdas.domain.detection import (
     HOUR,
+    OF_MAILU,
     USUAL_DAYS,
     Sighting,
     Slot,
@@ -62,7 +63,7 @@ class DetectionWindows:
 
         What was counted before is judged once more: its function may have died before anybody was told.
         """
-        row = self.tenant(slot.owner) if slot.owner else TenantRow()
+        row = self.tenant(slot.owner) if slot.signal in OF_MAILU else TenantRow()
         new = self.count(slot, sightings, now, row.generation)
         windows, day = self.read(slot, row.generation), day_of(slot)
         usual = usual_hour(row.busiest, day)
@@ -83,8 +84,9 @@ class DetectionWindows:
 
     def count(self, slot: Slot, sightings: Iterable[Sighting], now: datetime, generation: int = 0) -> int:
         """Count what was seen in a slot; how much of it was new. An event that was counted before changes nothing."""
-        full = {start for start, window in self.read(slot, generation).items() if len(window.members) >= _MEMBERS}
         waiting = list({each.event: each for each in sightings}.values())
+        before = self.read(slot, generation) if any(each.member for each in waiting) else {}
+        full = {start for start, window in before.items() if len(window.members) >= _MEMBERS}
         new = 0
         while waiting:
             chunk = waiting[:_AT_ONCE]

@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 _ATTEMPTS, _FIRST_WAIT, _LONGEST_WAIT = 12, 0.02, 1.0
-"""Who does not come through has waited for 4 s on average (8 s at most); a function that detects has 120."""
+"""Who does not come through has waited for 4 s on average (8 s at most); a function that detects has 300."""
 _CONDITION = "ConditionalCheckFailed"
 
 

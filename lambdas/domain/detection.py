@@ -17,6 +17,8 @@ from lambdas.domain.vault_lines import CredentialRead, read_vault_line
 Signal = Literal[
     "failed_logins", "login_networks", "sending", "credential_reads", "night_reads", "reset_without_incident"
 ]
+OF_MAILU: tuple[Signal, ...] = ("failed_logins", "login_networks", "sending")
+"""A tenant's rotation is the end of what was counted of these; a person in Vault stays who that is."""
 MAILU_LOGS, VAULT_LOGS = "/mailark/mailu", "/mailark/vault"
 """Log groups. A stream of the first is named after a tenant's id, up to the first `/`."""
 HOUR = 3600

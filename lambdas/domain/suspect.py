@@ -54,7 +54,7 @@ def next_step(suspect: Suspect, lease: LeaseRow | None, now: datetime) -> Step:
     `lease` is the row of the tenant's lease, if it was ever taken. Another operation may hold it, which is no answer.
     """
     if suspect.state != "raised" or suspect.raised_at is None:
-        return "raise" if suspect.busy_until <= now else "leave"
+        return "raise" if suspect.state == "waiting" or suspect.busy_until <= now else "leave"
     own = lease if lease is not None and scenario_of(lease.owner) == RESPONSE_SCENARIO else None
     if own is not None and own.held:
         return "leave" if suspect.answered else "note"

@@ -38,7 +38,7 @@ LATE = NOW + START_WITHIN
 @pytest.mark.parametrize(
     ("suspect", "lease", "now", "step"),
     [
-        (replace(RAISED, state="waiting", busy_until=NOW), None, NOW, "raise"),
+        (replace(RAISED, state="waiting"), None, NOW, "raise"),
         (replace(RAISED, state="raising"), None, NOW, "leave"),
         (replace(RAISED, state="raising"), None, NOW + MINUTE, "raise"),
         (RAISED, None, LATE - MINUTE, "leave"),
@@ -55,7 +55,7 @@ LATE = NOW + START_WITHIN
         (replace(RAISED, attempts=ATTEMPTS), OVER, LATE, "end"),
     ],
     ids=[
-        "a claim that waits is taken up",
+        "a claim that waits is taken up at once",
         "a claim that somebody works on is left alone",
         "a claim whose function has died is taken up",
         "an alarm has time to be answered",
