@@ -101,7 +101,7 @@ def see_mailu(tenant_id: str, events: Iterable[LogEvent]) -> list[Sighting]:
         if isinstance(said, LoginFailed):
             found.append(Sighting(event.id, event.at, "failed_logins", tenant_id))
         elif isinstance(said, LoginSucceeded):
-            seen = Sighting(event.id, event.at, "login_networks", tenant_id, said.user, said.network, _plain(said.user))
+            seen = Sighting(event.id, event.at, "login_networks", tenant_id, said.user, said.network, said.user)
             found.append(seen)
         elif isinstance(said, MessageSent):
             found.append(Sighting(event.id, event.at, "sending", tenant_id))
@@ -187,8 +187,7 @@ def judge(
     tenants = {each.tenant_id for each in sightings}
     if slot.signal == "credential_reads":
         tenants |= windows.get(start, Window()).members
-    name = sightings[0].name or sightings[0].subject
-    said = _said(slot.signal, most, limit, name, datetime.fromtimestamp(start, UTC))
+    said = _said(slot.signal, most, limit, _plain(sightings[0].name), datetime.fromtimestamp(start, UTC))
     response = _response(slot, detection)
     return [Suspicion(tenant, slot.signal, response, said) for tenant in sorted(tenants)]
 
@@ -217,5 +216,5 @@ def _said(signal: Signal, count: int, limit: int, name: str, since: datetime) ->
 
 
 def _plain(name: str) -> str:
-    """A name as it may stand in an alarm: some mail addresses hold what no message should."""
-    return "".join(each if each.isascii() and (each.isalnum() or each in "@.-_+") else "?" for each in name)[:100]
+    """A name as it may stand in an alarm: EventBridge puts it into JSON and escapes nothing."""
+    return "".join(each if each.isascii() and (each.isalnum() or each in "@.-_+/") else "?" for each in name)[:100]

@@ -10,11 +10,13 @@ from typing import Literal
 
 from lambdas.domain.detection import Signal, Suspicion
 from lambdas.domain.lease import LeaseRow
-from lambdas.domain.operation import scenario_of
+from lambdas.domain.operation import MACHINE_PREFIX, scenario_of
 
 State = Literal["waiting", "raising", "raised"]
 Step = Literal["leave", "raise", "note", "end", "give up"]
 
+MANY_SUSPECTS_ALARM = f"{MACHINE_PREFIX}many-suspects"
+"""Not under the prefix of tenants' alarms: nothing starts by itself for it."""
 RESPONSE_SCENARIO = "credential_compromise"
 START_WITHIN = timedelta(minutes=6)
 """From the alarm to the response's lease: on AWS 1 to 2 minutes, 3.5 at worst (`facts-detection.md`, "Time")."""

@@ -90,7 +90,8 @@ def read_vault_line(text: str) -> VaultLine | None:
     match = _PATH.fullmatch(line.request.path)
     if match is None or line.error or line.request.namespace.id != _ROOT or _is_mailark(line.auth):
         return None
-    person = Person((line.auth.entity_id or line.auth.display_name)[:_LONGEST_NAME], _plain(line.auth.display_name))
+    name = line.auth.display_name[:_LONGEST_NAME]
+    person = Person(line.auth.entity_id[:_LONGEST_NAME] or name, name)
     if match["of"] == "data":
         return CredentialRead(match["tenant"], person) if _was_read(line) else None
     return ResetWithoutIncident(match["tenant"], person) if _was_marked(line.request) else None
@@ -118,8 +119,3 @@ def _is_mailark(auth: _Auth) -> bool:
         and auth.token_policies == [title]
         for title in (Duty(name).title for name in get_args(DutyName))
     )
-
-
-def _plain(name: str) -> str:
-    """A name as it may stand in a message to people."""
-    return "".join(each if each.isascii() and each.isprintable() else "?" for each in name)[:_LONGEST_NAME]

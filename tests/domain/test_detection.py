@@ -170,6 +170,13 @@ def test_one_read_at_night_and_one_unnamed_reset_are_enough() -> None:
     }
 
 
+def test_a_name_in_a_reason_can_be_put_into_json_as_it_is() -> None:
+    """EventBridge escapes nothing of what it puts into the input of an execution."""
+    seen = [Sighting("1", NOON, "night_reads", TENANT, "e1", name='jo", "tenant_id": "\\é\n')]
+    (found,) = _judged(seen)
+    assert found.said.startswith("jo????tenant_id??????? read the credential in Vault at night")
+
+
 def test_nothing_seen_now_is_nothing_suspicious_now() -> None:
     slot = Slot("sending", TENANT, "", NOON, HOUR)
     assert judge(slot, [], {NOON: Window(9999)}, USUAL) == []

