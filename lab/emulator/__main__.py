@@ -16,6 +16,7 @@ MENDS = (
     "mail_permissions",
     "schedule_now",
     "alarms",
+    "input_paths",
     "versioned_ranges",
     "one_port",
     "object_lock",

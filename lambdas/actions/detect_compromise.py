@@ -18,6 +18,8 @@ from lambdas.domain.mailu_errors import TenantIdInvalid
 
 
 class Payload(Struct, frozen=True):
+    """A batch of lines of one stream, packed."""
+
     data: str
 
 

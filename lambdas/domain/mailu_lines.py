@@ -1,8 +1,8 @@
 """What a line of a Mailu server's logs says: somebody logged in, was refused, or handed over a mail.
 
-The formats are those of Mailu's `admin` (Flask) and `smtp` (Postfix) containers; `lab/mailu/log.py` names their
-sources. Every part of a line that a stranger can choose is held to a form that cannot pass for the rest of it: a name
-holds no space, and an expression fits the whole line or nothing.
+The formats are those of Mailu's `admin` (Flask: internal/nginx.py, sso/views/base.py, limiter.py) and `smtp` (Postfix)
+containers. Every part of a line that a stranger can choose is held to a form that cannot pass for the rest of it: a
+name holds no space, and an expression fits the whole line or nothing.
 """
 
 import ipaddress

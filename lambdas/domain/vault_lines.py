@@ -66,6 +66,8 @@ class Person:
 
 @dataclass(frozen=True)
 class CredentialRead:
+    """A tenant's credential left Vault, whichever version of it."""
+
     tenant_id: str
     person: Person
 

@@ -32,6 +32,7 @@ from tests.lab.alarm_looks import (
 )
 from tests.lab.caller_looks import ADA, ROOT_USER, starter_of_an_execution, writer_of_a_parameter
 from tests.lab.emulator import Emulator
+from tests.lab.event_looks import input_made_of_an_entry_of_a_list
 from tests.lab.execution_looks import (
     make_queue,
     running_past_the_time_limit,
@@ -323,6 +324,12 @@ BEHAVIOURS = [
         "a change of an alarm is an event that names the metric and its dimensions",
         event_of_an_alarm,
         ("CloudWatch Alarm State Change", "ALARM", {"kind": "vault"}),
+    ),
+    Behaviour(
+        "input_paths",
+        "a rule makes its input of an entry of a list",
+        input_made_of_an_entry_of_a_list,
+        {"first": "a", "all": [{"name": "a"}, {"name": "b"}], "plain": "text"},
     ),
     Behaviour(
         "schedule_now",
