@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from lambdas.adapters.aws import AWS_ERRORS
 from lambdas.adapters.detection_windows import DetectionWindows
-from lambdas.adapters.lambda_handler import Run, action
+from lambdas.adapters.lambda_handler import Run, action, logger
 from lambdas.adapters.log_delivery import LogDelivery, read_delivery
 from lambdas.adapters.recent_estate import recent_estate
 from lambdas.adapters.suspicion_response import Outcome, SuspicionResponse
@@ -45,6 +45,7 @@ def handler(request: DetectCompromise, run: Run) -> CompromiseDetected:
     detection = estate.credentials.detection if estate.credentials else None
     seen = _seen(delivery, detection, estate.vault.canary) if detection else None
     if detection is None or seen is None:
+        logger.warning("lines of no tenant", lines=lines, group=delivery.group, stream=ascii(delivery.stream)[:60])
         return CompromiseDetected(lines, ignored=lines)
     windows = DetectionWindows(run.settings.region, run.settings["DETECTION_TABLE"])
     response = SuspicionResponse(run.settings, detection)
@@ -66,6 +67,8 @@ def handler(request: DetectCompromise, run: Run) -> CompromiseDetected:
         except AWS_ERRORS as problem:
             problems.append(problem)
     raised, asked, held_back = (outcomes.count(each) for each in ("raised", "asked", "held back"))
+    if suspicions:
+        logger.warning("suspicions", raised=raised, asked=asked, held_back=held_back, known=outcomes.count("known"))
     if held_back:
         response.alarms.tell_held_back(held_back)
     if problems:

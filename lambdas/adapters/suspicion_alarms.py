@@ -28,6 +28,8 @@ HELD_BACK = "SuspectsHeldBack"
 TENANT = "tenant_id"
 _SUSPECT = "suspect"
 _BUSY = timedelta(seconds=60)
+_A_TENANT = 3
+"""Automatic rotations of one tenant within an hour."""
 _PERIOD, _PERIODS = 60, 5
 """Seconds, and how many of them: a late evaluation still sees the one point (`facts-detection.md`)."""
 
@@ -45,7 +47,8 @@ class SuspicionAlarms:
     def claim(self, suspicion: Suspicion, now: datetime, an_hour: int) -> Claim:
         """Claim a tenant's alarm for this function: `new`, or `again` where another one has let it go or has died.
 
-        It is `known` while somebody sees to it, and `too many` when `an_hour` were claimed within an hour.
+        It is `known` while somebody sees to it, and `too many` when `an_hour` were claimed within an hour, or this
+        tenant's three times: whoever writes a tenant's log must not use up what there is for all.
         """
         item = {
             KEY: _key(suspicion.tenant_id),
@@ -66,7 +69,9 @@ class SuspicionAlarms:
         }
         if an_hour == 0:
             return "too many"
-        refused = transact(self._dynamo, [{"Put": put}, *within_the_hour(self._table, "automatic", now, an_hour)])
+        of_all = within_the_hour(self._table, "automatic", now, an_hour)
+        of_one = within_the_hour(self._table, f"automatic#{suspicion.tenant_id}", now, _A_TENANT)
+        refused = transact(self._dynamo, [{"Put": put}, *of_all, *of_one])
         if not refused:
             return "new"
         if 0 not in refused:

@@ -40,6 +40,13 @@ def test_an_alarm_says_whom_it_is_about_and_why(detecting: DetectionHouse) -> No
     assert said.startswith("login_networks: admin@example.org logged in from 6 networks since ")
 
 
+def test_what_was_found_stands_in_the_log_without_what_the_lines_said(detecting: DetectionHouse) -> None:
+    detecting.mailu(TENANT, *from_networks(6))
+    assert '"message":"suspicions"' in detecting.house.log
+    assert '"raised":1' in detecting.house.log
+    assert "admin@example.org" not in detecting.house.log
+
+
 def test_what_comes_line_by_line_adds_up(detecting: DetectionHouse) -> None:
     answers = [detecting.mailu(TENANT, line) for line in from_networks(8)]
     assert [each["raised"] for each in answers] == [0, 0, 0, 0, 0, 1, 0, 0]
@@ -100,6 +107,8 @@ def test_a_stream_that_is_named_after_no_tenant_is_ignored_and_counted(stream: s
     answer = detecting.deliver(delivery(MAILU_LOGS, stream, *from_networks(6)))
     assert answer == NOTHING | {"lines": 6, "ignored": 6}
     assert detecting.alarmed() == []
+    assert '"message":"lines of no tenant"' in detecting.house.log
+    assert '"lines":6' in detecting.house.log
 
 
 def test_another_log_group_is_none_of_its_business(detecting: DetectionHouse) -> None:

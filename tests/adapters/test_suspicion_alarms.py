@@ -93,6 +93,18 @@ def test_the_breaker_lets_so_many_through_within_an_hour(alarms: SuspicionAlarms
     assert alarms.claim(tenants[2], NOW + timedelta(hours=2), 2) == "new"
 
 
+def test_one_tenant_does_not_use_up_what_there_is_for_all(alarms: SuspicionAlarms) -> None:
+    found = []
+    for _ in range(4):
+        found.append(alarms.claim(SUSPICION, NOW, 5))
+        if found[-1] == "new":
+            alarms.trip(SUSPICION, NOW, anew=False)
+            alarms.end(next(alarms.suspects()), NOW)
+    assert found == ["new", "new", "new", "too many"]
+    assert alarms.claim(replace(SUSPICION, tenant_id=OTHER), NOW, 5) == "new"
+    assert alarms.claim(SUSPICION, NOW + timedelta(hours=2), 5) == "new"
+
+
 def test_a_breaker_of_none_lets_none_through(alarms: SuspicionAlarms) -> None:
     assert alarms.claim(SUSPICION, NOW, 0) == "too many"
     assert list(alarms.suspects()) == []
