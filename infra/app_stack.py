@@ -15,6 +15,7 @@ from infra.audit import AuditStream
 from infra.code import Platform, own_code, third_party_layer
 from infra.data_stack import DataStack
 from infra.dead_man import DeadMan
+from infra.detection import Detection
 from infra.grants import ESTATE_PARAMETER, ActionSpec
 from infra.names import Names
 from infra.permissions import ACTIONS
@@ -85,6 +86,9 @@ class AppStack(Stack):
             Schedule(self, name, scenarios[name], undelivered.queue, active=active, wanted=wanted[name])
         for name in FOLLOWS:
             Follower(self, name, scenarios, undelivered.queue, wanted=wanted[name])
+        if estate.credentials is not None:
+            watching = (actions["detect_compromise"], actions["sweep_suspects"])
+            Detection(self, *watching, scenarios["credential_compromise"], topics, undelivered.queue)
         AuditStream(self, actions["archive_audit_events"], data.audit_stream, undelivered.queue)
         FailureReports(self, actions["report_failed_execution"], scenarios.values(), topics, undelivered.queue)
 

@@ -8,9 +8,12 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from infra.detection import WatchedLogs
 from infra.keys import PurposeKey
 from infra.names import KEYS, Names
 from lambdas.adapters.audit_trail import BY_EVENT, BY_OPERATION, BY_PERSON
+from lambdas.adapters.detection_windows import EXPIRES, KEY
+from lambdas.adapters.suspicion_alarms import BY_KIND
 
 _WORK_DAYS = 7
 _AUDIT_DAYS = 7 * 365
@@ -54,6 +57,7 @@ class DataStack(Stack):
         self._bucket(here, "audit", logs=access_logs, locked=True, locked_days=_AUDIT_DAYS)
         self._bucket(here, "work", logs=access_logs, days=_WORK_DAYS)
         self.audit_stream = self._tables(here)
+        WatchedLogs(self)
 
     @property
     def key_ids(self) -> dict[str, str]:
@@ -104,6 +108,10 @@ class DataStack(Stack):
         self._table(names, "notices", "operation", dynamodb.Attribute(name="recipient", type=text))
         self._table(names, "escrow", "path", dynamodb.Attribute(name="item", type=text))
         self._table(names, "audit-heads", "scope")
+        detection = self._table(names, "detection", KEY, forgets_at=EXPIRES)
+        since = dynamodb.Attribute(name="since", type=text)
+        kind = dynamodb.Attribute(name="kind", type=text)
+        detection.add_global_secondary_index(index_name=BY_KIND, partition_key=kind, sort_key=since)
         sequence = dynamodb.Attribute(name="sequence", type=number)
         events = self._table(names, "audit-events", "scope", sequence, dynamodb.StreamViewType.NEW_AND_OLD_IMAGES)
         at = dynamodb.Attribute(name="timestamp", type=text)
@@ -121,7 +129,9 @@ class DataStack(Stack):
         key: str,
         sort_key: dynamodb.Attribute | None = None,
         stream: dynamodb.StreamViewType | None = None,
+        forgets_at: str | None = None,
     ) -> dynamodb.Table:
+        """`forgets_at` is the attribute with the time after which an item may go: never what anything counts on."""
         return dynamodb.Table(
             self,
             "".join(word.title() for word in table.split("-")),
@@ -129,6 +139,7 @@ class DataStack(Stack):
             partition_key=dynamodb.Attribute(name=key, type=dynamodb.AttributeType.STRING),
             sort_key=sort_key,
             stream=stream,
+            time_to_live_attribute=forgets_at,
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True

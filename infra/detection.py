@@ -18,7 +18,7 @@ from infra.scenario import Machine
 from lambdas.adapters.metrics import NAMESPACE
 from lambdas.adapters.suspicion_alarms import ALARM_PREFIX, HELD_BACK, TENANT
 from lambdas.domain.detection import MAILU_LOGS, VAULT_LOGS
-from lambdas.domain.suspect import MANY_SUSPECTS_ALARM
+from lambdas.domain.suspect import MANY_SUSPECTS_ALARM, RESPONSE_RULE, SWEEP_RULE
 
 _RETRY_FOR = Duration.hours(2)
 _METRIC = "$.detail.configuration.metrics[0].metricStat.metric"
@@ -75,7 +75,7 @@ class Detection(Construct):
         rule = events.Rule(
             self,
             "Response",
-            rule_name="mailark-suspected-tenants",
+            rule_name=RESPONSE_RULE,
             description="Starts the response for a tenant whose alarm went off",
             event_pattern=events.EventPattern(
                 source=["aws.cloudwatch"],
@@ -104,7 +104,7 @@ class Detection(Construct):
         rule = events.Rule(
             self,
             "Sweep",
-            rule_name="mailark-suspect-sweep",
+            rule_name=SWEEP_RULE,
             description="Sees to the tenants that are suspected",
             schedule=events.Schedule.rate(Duration.minutes(1)),
         )

@@ -13,7 +13,17 @@ KEYS = ("backup", "seal", "escrow", "vault-backup", "vault-inventory", "vault-re
 
 SIGNING_KEYS = ("vault-backup", "vault-inventory", "vault-restore", "vault-rotate", "evidence")
 
-TABLES = ("operations", "leases", "catalog", "audit-events", "audit-heads", "approvals", "escrow", "notices")
+TABLES = (
+    "operations",
+    "leases",
+    "catalog",
+    "audit-events",
+    "audit-heads",
+    "approvals",
+    "escrow",
+    "notices",
+    "detection",
+)
 BUCKETS = ("backups", "audit", "work", "access-logs")
 
 

@@ -6,6 +6,7 @@ From it come both sides of each grant: the role of the function (`action.py`) an
 
 from infra.credential_permissions import CREDENTIAL_ACTIONS
 from infra.database_permissions import DATABASE_ACTIONS
+from infra.detection_permissions import DETECTION_ACTIONS
 from infra.grants import (
     ARCHIVING,
     AUDIT,
@@ -302,4 +303,4 @@ _HOUSE: dict[str, ActionSpec] = {
     ),
 }
 
-ACTIONS: dict[str, ActionSpec] = _HOUSE | DATABASE_ACTIONS | CREDENTIAL_ACTIONS
+ACTIONS: dict[str, ActionSpec] = _HOUSE | DATABASE_ACTIONS | CREDENTIAL_ACTIONS | DETECTION_ACTIONS

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from lambdas.domain.operation import MACHINE_PREFIX, machine_name
+from lambdas.domain.suspect import MANY_SUSPECTS_ALARM
 
 UNDELIVERED_ALARM = f"{MACHINE_PREFIX}undelivered-events"
 
@@ -17,10 +18,11 @@ def restore_test_alarm(kind: str) -> str:
     return f"{MACHINE_PREFIX}{kind}-restore-test-too-old"
 
 
-def expected_alarms(kinds: Collection[str], *, tested_here: bool) -> dict[str, str]:
+def expected_alarms(kinds: Collection[str], *, tested_here: bool, watched: bool = False) -> dict[str, str]:
     """The alarms that a region has, by name, each with what to do when it rings; `kinds` are those of the estate.
 
-    `tested_here` is whether restores are tested there: elsewhere no alarm is on their age.
+    `tested_here` is whether restores are tested there: elsewhere no alarm is on their age. `watched` is whether the
+    estate has tenants' credentials, for whose leaks logs are watched.
     """
     found = {backup_alarm(kind): _of_age("backup-age") for kind in kinds}
     if tested_here:
@@ -29,6 +31,11 @@ def expected_alarms(kinds: Collection[str], *, tested_here: bool) -> dict[str, s
         f"Look into the queue {UNDELIVERED_ALARM}, start by hand what was missed, and empty it; "
         "the alarm's description in CloudWatch says more."
     )
+    if watched:
+        found[MANY_SUSPECTS_ALARM] = (
+            "More tenants are suspected at once than could be told one by one: the alarm's description in CloudWatch "
+            "says where they are, and docs/detection.md what to think of it."
+        )
     return found
 
 

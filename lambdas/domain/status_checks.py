@@ -22,6 +22,7 @@ from lambdas.domain.ages import (
 from lambdas.domain.alarms import expected_alarms
 from lambdas.domain.approval import Approval, can_be_decided
 from lambdas.domain.backup import CatalogRow
+from lambdas.domain.estate import Estate
 from lambdas.domain.operation import machine_name
 from lambdas.domain.scenario_inputs import ScheduledInput
 from lambdas.domain.scenarios import SCENARIOS
@@ -38,11 +39,13 @@ from lambdas.domain.status_facts import (
     known,
 )
 from lambdas.domain.status_servers import server_checks
+from lambdas.domain.suspect import RESPONSE_RULE, SWEEP_RULE
 from lambdas.domain.timeline import in_words
 
 T = TypeVar("T")
 
 FAILURE_RULE = "mailark-failed-executions"
+DETECTION_RULES = (RESPONSE_RULE, SWEEP_RULE)
 IN_BOTH_REGIONS = {
     *("staging_emptying", "services_start", "database_staging_emptying", "row_recovery_emptying"),
     *("backup_watch", "audit_signing", "audit_verification"),
@@ -83,9 +86,9 @@ def checks(facts: Facts, now: datetime) -> Iterator[Check]:
         mine = _by_itself(kinds, primary)
         yield from _of(each, "last-run", each.ran, partial(_last_runs, mine=mine))
         yield from _of(each, "approvals", each.waiting, partial(_approvals, now=now))
-        yield from _of(each, "schedules", each.rules, partial(_rules, region=each.region, mine=mine, kinds=kinds))
+        yield from _of(each, "schedules", each.rules, partial(_rules, region=each.region, mine=mine, estate=estate))
         yield from _of(each, "functions", each.functions, _functions)
-        yield from _of(each, "alarms", each.alarms, partial(_alarms, kinds=kinds, primary=primary))
+        yield from _of(each, "alarms", each.alarms, partial(_alarms, estate=estate, primary=primary))
         yield from _of(each, "contacts", each.contacts, _contacts)
         yield from _of(each, "keys", each.keys, _keys)
     yield from server_checks(facts)
@@ -200,9 +203,10 @@ def _approvals(waiting: Sequence[Approval], now: datetime) -> Iterator[Found]:
         yield _good("No operation waits for a person.")
 
 
-def _rules(rules: Mapping[str, bool], region: str, mine: Collection[str], kinds: Collection[str]) -> Iterator[Found]:
-    wanted = [machine_name(name) for name in mine] + [FAILURE_RULE]
-    wrong = [rule for rule in map(machine_name, sorted(_of_no_use(kinds))) if rules.get(rule)]
+def _rules(rules: Mapping[str, bool], region: str, mine: Collection[str], estate: Estate) -> Iterator[Found]:
+    watching = DETECTION_RULES if estate.credentials else ()
+    wanted = [*(machine_name(name) for name in mine), *watching, FAILURE_RULE]
+    wrong = [rule for rule in map(machine_name, sorted(_of_no_use(estate.kinds))) if rules.get(rule)]
     for name in wrong:
         hint = f"Turn it off: aws events disable-rule --region {region} --name {name}"
         yield "not good", f"The rule {name} is on, and the estate has no database.", hint
@@ -229,13 +233,13 @@ def _functions(states: Mapping[str, str]) -> Iterator[Found]:
         yield _good(f"All {len(states)} functions can run.")
 
 
-def _alarms(alarms: Mapping[str, Alarm], kinds: Collection[str], primary: bool) -> Iterator[Found]:
+def _alarms(alarms: Mapping[str, Alarm], estate: Estate, primary: bool) -> Iterator[Found]:
     """Those that the region must have, and no others.
 
     One that has judged nothing yet is unknown: it is so for some minutes after a deployment, and since every one of
     them takes missing data for good or for bad, none stays so.
     """
-    expected = expected_alarms(kinds, tested_here=primary)
+    expected = expected_alarms(estate.kinds, tested_here=primary, watched=estate.credentials is not None)
     for name, cure in expected.items():
         alarm = alarms.get(name)
         if alarm is None:

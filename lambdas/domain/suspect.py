@@ -16,6 +16,8 @@ State = Literal["waiting", "raising", "raised"]
 Step = Literal["leave", "raise", "note", "end", "give up"]
 
 MANY_SUSPECTS_ALARM = f"{MACHINE_PREFIX}many-suspects"
+RESPONSE_RULE, SWEEP_RULE = f"{MACHINE_PREFIX}suspected-tenants", f"{MACHINE_PREFIX}suspect-sweep"
+"""The rules that start the response for a tenant whose alarm went off, and the sweep over suspects each minute."""
 """Not under the prefix of tenants' alarms: nothing starts by itself for it."""
 RESPONSE_SCENARIO = "credential_compromise"
 START_WITHIN = timedelta(minutes=6)

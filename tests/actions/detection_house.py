@@ -9,10 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from unittest.mock import patch
 
-from infra.detection_permissions import DETECTION_ACTIONS
-from infra.permissions import ACTIONS
 from lambdas.adapters.recent_estate import forget_estates
 from lambdas.adapters.suspicion_alarms import ALARM_PREFIX, HELD_BACK, SuspicionAlarms
 from lambdas.domain.detection import MAILU_LOGS, VAULT_LOGS
@@ -20,7 +17,7 @@ from lambdas.domain.suspect import Suspect
 from tests.actions.house import House
 from tests.domain.log_lines import logged_in
 from tests.servers.aws import ACCOUNT, PRIMARY, aws, forget
-from tests.servers.detection import TABLE, make_detection_table
+from tests.servers.detection import TABLE
 
 TENANT = "550e8400-e29b-41d4-a716-446655440000"
 
@@ -98,14 +95,12 @@ class DetectionHouse:
 @contextmanager
 def detection_house(house: House) -> Iterator[DetectionHouse]:
     """A house with the table and the functions of the detection, and with an inbox of security."""
-    make_detection_table()
     aws("sqs").create_queue(QueueName="security")
     topic = f"arn:aws:sns:{PRIMARY}:{ACCOUNT}:mailark-security"
     aws("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=f"arn:aws:sqs:{PRIMARY}:{ACCOUNT}:security")
     detecting = DetectionHouse(house)
     detecting.set()
-    with patch.dict(ACTIONS, DETECTION_ACTIONS):
-        yield detecting
+    yield detecting
     forget_estates()
     forget("cloudwatch")
 

@@ -16,6 +16,7 @@ from tests.servers.aws import PRIMARY, STANDBY, forget, make_signing_key, mocked
 from tests.servers.aws import aws as aws_client
 from tests.servers.postgres import PostgresServers
 from tests.servers.postgres_clients import clients_on_path
+from tests.servers.tables import table
 from tests.servers.vault import Vaults, VaultServer, make_seal_key, mount, started
 
 
@@ -97,14 +98,8 @@ def rotating(vaults: Vaults, vault: VaultServer, rotation_key: SigningKey) -> Va
 @pytest.fixture
 def escrow_table() -> str:
     """The name of an empty escrow, in both regions."""
-    keys = {"path": "HASH", "item": "RANGE"}
     for region in (PRIMARY, STANDBY):
-        aws_client("dynamodb", region).create_table(
-            TableName="mailark-escrow",
-            BillingMode="PAY_PER_REQUEST",
-            KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys.items()],
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in keys],
-        )
+        aws_client("dynamodb", region).create_table(**table("mailark-escrow"))
     return "mailark-escrow"
 
 

@@ -130,6 +130,11 @@ WILDCARDS = [
         "Each operation has a folder of its own, named after its execution; rows are exported in parts.",
     ),
     Wildcard(
+        "alarms mailark-compromise/*",
+        frozenset({"cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm"}),
+        "An alarm is made for each tenant that is suspected, and named after it.",
+    ),
+    Wildcard(
         "*",
         frozenset(
             {

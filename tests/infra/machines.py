@@ -9,6 +9,13 @@ every_machine = pytest.mark.parametrize("scenario", [*scenario_names(), *child_n
 every_scenario = pytest.mark.parametrize("scenario", scenario_names())
 """What starts by itself or by a person, and has an operation of its own; `test_children.py` holds the others."""
 
+NOT_A_STEP = {
+    *("report_failed_execution", "archive_audit_events", "decide_approval"),
+    *("detect_compromise", "sweep_suspects"),
+}
+"""Started by EventBridge, since a stopped execution runs no state any more; by the stream of a table; by a person; and
+by new lines of a log, and each minute."""
+
 
 def machine_of(scenario: str) -> Machine:
     """The graph of a machine."""

@@ -237,6 +237,7 @@ def line(grant: Grant, stack: Stack) -> str:
         rf"arn:aws:s3:::mailark-([a-z-]+)-{ACCOUNT}-(?:{'|'.join(own)})(/.*)?": r"\1\2",
         rf"arn:aws:(?:ssm|states):[^:]+:{ACCOUNT}:(?:parameter|execution:|stateMachine:)(.+)": r"\1",
         rf"arn:aws:(?:sns|sqs|lambda):[^:]+:{ACCOUNT}:(?:function:)?mailark-(.+)": r"\1",
+        rf"arn:aws:cloudwatch:[^:]+:{ACCOUNT}:alarm:(.+)": r"alarms \1",
         rf"arn:aws:ses:[^:]+:{ACCOUNT}:(.+)": r"\1",
         rf"arn:aws:secretsmanager:[^:]+:{ACCOUNT}:secret:(.+)": r"\1",
         rf"arn:aws:logs:[^:]+:{ACCOUNT}:log-group:/aws/lambda/mailark-(.+)": r"log of \1",

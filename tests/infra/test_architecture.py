@@ -17,10 +17,9 @@ from infra.permissions import ACTIONS
 from infra.scenario import child_names, definition, scenario_names
 from lambdas.domain.scenarios import SCENARIOS
 from tests.infra.asl import Machine
+from tests.infra.machines import NOT_A_STEP
 from tests.infra.templates import APP_STACKS, ROOT, House
 
-NOT_A_STEP = {"report_failed_execution", "archive_audit_events", "decide_approval"}
-"""Started by EventBridge, since a stopped execution runs no state any more; by the stream of a table; by a person."""
 LINES = 400
 
 

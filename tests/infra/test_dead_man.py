@@ -17,6 +17,7 @@ from tests.domain.builders import DATABASE, ESTATE
 from tests.infra.templates import ACCOUNT, APP_STACKS, ROOT, House, Stack
 
 HOUR = 3600
+AGES = (BACKUP_AGE, TEST_AGE)
 DESCRIPTION_LIMIT = 1024
 """Amazon CloudWatch API reference, PutMetricAlarm."""
 
@@ -25,7 +26,7 @@ both = pytest.mark.parametrize("stack", APP_STACKS)
 
 def _of_ages(stack: Stack) -> dict[str, dict[str, Any]]:
     alarms = stack.properties("AWS::CloudWatch::Alarm").values()
-    return {alarm["AlarmName"]: alarm for alarm in alarms if alarm["Namespace"] == "Mailark"}
+    return {alarm["AlarmName"]: alarm for alarm in alarms if alarm["MetricName"] in AGES}
 
 
 def _alone(text: str, *, tested_here: bool) -> dict[str, dict[str, Any]]:

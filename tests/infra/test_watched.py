@@ -9,7 +9,7 @@ from lambdas.domain.estate import parse_estate
 from lambdas.domain.operation import machine_name
 from lambdas.domain.scenario_inputs import ScheduledInput
 from lambdas.domain.scenarios import SCENARIOS
-from lambdas.domain.status_checks import FAILURE_RULE, IN_BOTH_REGIONS
+from lambdas.domain.status_checks import DETECTION_RULES, FAILURE_RULE, IN_BOTH_REGIONS
 from tests.infra.templates import APP_STACKS, ROOT, House
 
 
@@ -31,10 +31,15 @@ def test_it_expects_on_what_is_deployed_on() -> None:
 
 
 def test_the_alarms_that_it_expects_in_a_region_are_those_that_are_deployed_there(house: House) -> None:
-    kinds = parse_estate((ROOT / "estate.yaml").read_text()).kinds
+    estate = parse_estate((ROOT / "estate.yaml").read_text())
     for stack in APP_STACKS:
         deployed = {each["AlarmName"] for each in house.stacks[stack].properties("AWS::CloudWatch::Alarm").values()}
-        assert deployed == expected_alarms(kinds, tested_here=stack == "MailarkPrimary").keys()
+        assert (
+            deployed
+            == expected_alarms(
+                estate.kinds, tested_here=stack == "MailarkPrimary", watched=estate.credentials is not None
+            ).keys()
+        )
 
 
 def test_no_alarm_stays_without_a_judgement_for_want_of_data(house: House) -> None:
@@ -48,6 +53,6 @@ def test_the_rules_and_topics_that_it_asks_for_have_the_names_that_are_deployed(
     for stack in APP_STACKS:
         template = house.stacks[stack]
         rules = {rule["Name"] for rule in template.properties("AWS::Events::Rule").values()}
-        assert rules == {FAILURE_RULE, *(machine_name(name) for name in (*SCHEDULES, *FOLLOWS))}
+        assert rules == {FAILURE_RULE, *DETECTION_RULES, *(machine_name(name) for name in (*SCHEDULES, *FOLLOWS))}
         topics = {topic["TopicName"] for topic in template.properties("AWS::SNS::Topic").values()}
         assert topics == {f"mailark-{topic}" for topic in TOPICS}

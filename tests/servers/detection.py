@@ -1,12 +1,9 @@
-"""The table of the detection, as `infra` is to make it: counters, suspects, and what is remembered of tenants."""
-
-from typing import Any
+"""The table of the detection: counters, suspects, and what is remembered of tenants."""
 
 from botocore.awsrequest import AWSPreparedRequest
 
-from lambdas.adapters.detection_windows import KEY
-from lambdas.adapters.suspicion_alarms import BY_KIND
 from tests.servers.aws import PRIMARY, aws
+from tests.servers.tables import table
 
 TABLE = "mailark-detection"
 
@@ -26,17 +23,4 @@ class Full:
 
 
 def make_detection_table(region: str = PRIMARY) -> None:
-    keys = ("kind", "since")
-    aws("dynamodb", region).create_table(
-        TableName=TABLE,
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=_schema(KEY),
-        AttributeDefinitions=[{"AttributeName": each, "AttributeType": "S"} for each in (KEY, *keys)],
-        GlobalSecondaryIndexes=[
-            {"IndexName": BY_KIND, "KeySchema": _schema(*keys), "Projection": {"ProjectionType": "ALL"}}
-        ],
-    )
-
-
-def _schema(*keys: str) -> list[dict[str, Any]]:
-    return [{"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)]
+    aws("dynamodb", region).create_table(**table(TABLE))

@@ -9,6 +9,7 @@ from botocore.awsrequest import AWSPreparedRequest
 from moto.backends import get_backend
 
 from tests.servers.aws import ACCOUNT, PRIMARY, Matches, Refusal, aws, refused
+from tests.servers.tables import table
 
 TABLE = "mailark-notices"
 
@@ -30,13 +31,7 @@ def let_send(sender: str) -> None:
 
 def make_notices_table() -> None:
     """The table that remembers what was sent."""
-    keys = {"operation": "HASH", "recipient": "RANGE"}
-    aws("dynamodb").create_table(
-        TableName=TABLE,
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys.items()],
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in keys],
-    )
+    aws("dynamodb").create_table(**table(TABLE))
 
 
 def mails() -> list[Mail]:

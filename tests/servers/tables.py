@@ -3,6 +3,7 @@
 from typing import Any
 
 from lambdas.adapters.audit_trail import BY_EVENT, BY_OPERATION, BY_PERSON
+from lambdas.adapters.suspicion_alarms import BY_KIND
 from tests.servers.aws import PRIMARY, aws
 
 KEYS = {
@@ -11,16 +12,18 @@ KEYS = {
     "mailark-catalog": ["id"],
     "mailark-approvals": ["id"],
     "mailark-escrow": ["path", "item"],
+    "mailark-detection": ["window"],
     "mailark-notices": ["operation", "recipient"],
     "mailark-audit-heads": ["scope"],
     "mailark-audit-events": ["scope", "sequence"],
 }
 INDEXES = {
+    "mailark-detection": {BY_KIND: ["kind", "since"]},
     "mailark-audit-events": {
         BY_EVENT: ["event", "timestamp"],
         BY_OPERATION: ["operation_id", "timestamp"],
         BY_PERSON: ["user_id", "timestamp"],
-    }
+    },
 }
 
 
