@@ -13,9 +13,7 @@ DETECTION_ACTIONS: dict[str, ActionSpec] = {
         300,
         [
             *_ANSWERING,
-            TableUse(
-                "detection", ("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
-            ),
+            TableUse("detection", ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")),
         ],
     ),
     # It ends before the next one begins.
@@ -24,7 +22,7 @@ DETECTION_ACTIONS: dict[str, ActionSpec] = {
         55,
         [
             *_ANSWERING,
-            TableUse("detection", ("dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem")),
+            TableUse("detection", ("dynamodb:PutItem", "dynamodb:UpdateItem")),
             TableUse("detection", ("dynamodb:Query",), index=BY_KIND),
             TableUse("leases", ("dynamodb:Scan",)),
         ],

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from botocore.exceptions import ClientError
 
 from lambdas.adapters.aws import AWS_ERRORS, client, error_code
-from lambdas.adapters.detection_windows import KEY, new_generation, within_the_hour
+from lambdas.adapters.detection_windows import EXPIRES, KEY, new_generation, within_the_hour
 from lambdas.adapters.metrics import NAMESPACE
 from lambdas.adapters.tables import all_items, condition_failed, to_item
 from lambdas.adapters.transactions import transact
@@ -26,7 +26,7 @@ SUSPECTED = "CompromiseSuspected"
 HELD_BACK = "SuspectsHeldBack"
 """Without a dimension: suspects for whom no alarm could be made yet, and questions above the number an hour."""
 TENANT = "tenant_id"
-_SUSPECT = "suspect"
+_SUSPECT, _ENDED = "suspect", "ended"
 _BUSY = timedelta(seconds=60)
 _A_TENANT = 3
 """Automatic rotations of one tenant within an hour."""
@@ -64,8 +64,9 @@ class SuspicionAlarms:
         put = {
             "TableName": self._table,
             "Item": to_item(item),
-            "ConditionExpression": "attribute_not_exists(#key)",
-            "ExpressionAttributeNames": {"#key": KEY},
+            "ConditionExpression": "attribute_not_exists(#key) OR #state = :ended",
+            "ExpressionAttributeNames": {"#key": KEY, "#state": "state"},
+            "ExpressionAttributeValues": to_item({":ended": _ENDED}),
         }
         if an_hour == 0:
             return "too many"
@@ -165,20 +166,22 @@ class SuspicionAlarms:
         self._update(tenant_id, "SET answered = :yes", "#state = :raised", {":yes": True, ":raised": "raised"})
 
     def end(self, suspect: Suspect, now: datetime) -> None:
-        """Remove a tenant's alarm and its claim, and let its windows begin anew: what was before is answered.
+        """Remove a tenant's alarm, end its claim, and let its windows begin anew: what was before is answered.
 
-        Where the claim has changed meanwhile it stays, and the next sweep sees to it.
+        The claim is in no list then, and free to be taken; TTL removes it. Where the claim has changed meanwhile it stays, and the next sweep sees to it.
         """
         assert suspect.raised_at is not None
         self._delete_alarm(suspect.tenant_id)
-        delete = {
+        values = {":raised": "raised", ":at": _text(suspect.raised_at), ":ended": _ENDED, ":now": int(now.timestamp())}
+        ending = {
             "TableName": self._table,
             "Key": to_item({KEY: _key(suspect.tenant_id)}),
+            "UpdateExpression": "SET #state = :ended, #expires = :now REMOVE #kind",
             "ConditionExpression": "#state = :raised AND raised_at = :at",
-            "ExpressionAttributeNames": {"#state": "state"},
-            "ExpressionAttributeValues": to_item({":raised": "raised", ":at": _text(suspect.raised_at)}),
+            "ExpressionAttributeNames": {"#state": "state", "#kind": "kind", "#expires": EXPIRES},
+            "ExpressionAttributeValues": to_item(values),
         }
-        transact(self._dynamo, [{"Delete": delete}, new_generation(self._table, suspect.tenant_id, now)])
+        transact(self._dynamo, [{"Update": ending}, new_generation(self._table, suspect.tenant_id, now)])
 
     def tell_held_back(self, count: int) -> None:
         """Count suspects of whom nobody could be told one by one; an alarm without a dimension is on that."""

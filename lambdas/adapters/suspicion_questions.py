@@ -42,6 +42,6 @@ class SuspicionQuestions:
         try:
             Topic(self._topic).publish(question_message(self._estate, self._region, suspicion, why))
         except AWS_ERRORS:
-            self._dynamo.delete_item(TableName=self._table, Key=to_item({KEY: key}))
+            self._dynamo.put_item(TableName=self._table, Item=to_item({KEY: key, "until": 0, EXPIRES: at}))
             raise
         return "asked"
