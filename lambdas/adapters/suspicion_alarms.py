@@ -168,7 +168,8 @@ class SuspicionAlarms:
     def end(self, suspect: Suspect, now: datetime) -> None:
         """Remove a tenant's alarm, end its claim, and let its windows begin anew: what was before is answered.
 
-        The claim is in no list then, and free to be taken; TTL removes it. Where the claim has changed meanwhile it stays, and the next sweep sees to it.
+        The claim is in no list then, and free to be taken; TTL removes it. Where it has changed meanwhile it stays, and
+        the next sweep sees to it.
         """
         assert suspect.raised_at is not None
         self._delete_alarm(suspect.tenant_id)
