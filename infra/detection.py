@@ -113,7 +113,7 @@ class Detection(Construct):
                 sweeper.function,
                 event=events.RuleTargetInput.from_object({}),
                 dead_letter_queue=undelivered,
-                retry_attempts=0,
+                retry_attempts=2,
                 max_event_age=Duration.minutes(1),
             )
         )

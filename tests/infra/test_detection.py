@@ -113,7 +113,7 @@ def test_suspects_are_seen_to_every_minute(template: Template) -> None:
     rule = _rule(template, "mailark-suspect-sweep")
     assert (rule["ScheduleExpression"], rule["State"]) == ("rate(1 minute)", "ENABLED")
     (target,) = rule["Targets"]
-    assert (target["Input"], target["RetryPolicy"]["MaximumRetryAttempts"]) == ("{}", 0)
+    assert (target["Input"], target["RetryPolicy"]["MaximumEventAgeInSeconds"]) == ("{}", 60)
 
 
 def test_a_sweep_has_ended_when_the_next_one_begins() -> None:
