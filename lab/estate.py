@@ -13,6 +13,8 @@ from lab.aws import ACCOUNT, ROOT, Aws
 from lab.certificates import CertificateAuthority
 
 HOST_USER = "vault-host"
+PLATFORM = "userpass-platform"
+"""The platform's login, as Vault's audit log shows it."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def add_database(file: Path, section: Callable[[Aws, str, str], dict[str, Any]],
 
 
 def add_mail_servers(file: Path, section: dict[str, Any]) -> None:
-    """Put the lab's own mail servers into an estate."""
+    """Put the lab's own mail servers into an estate, and the platform, which reads credentials and is no person."""
     estate: dict[str, Any] = yaml.safe_load(file.read_text())
-    estate["credentials"]["mailu"] = section
+    estate["credentials"] |= {"mailu": section, "detection": {"services": [PLATFORM]}}
     file.write_text(yaml.safe_dump(estate, sort_keys=False))

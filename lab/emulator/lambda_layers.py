@@ -7,12 +7,14 @@ test could see is that programs in it can be run, as on AWS: the emulator's own 
 import hashlib
 import io
 import tempfile
+import threading
 import zipfile
 from pathlib import Path
 from typing import Any
 
 from ministack.services import lambda_svc
 
+_ONE_AT_A_TIME = threading.Lock()
 _POINTER = "import sys; sys.path.insert(0, {path!r})\n"
 
 
@@ -34,11 +36,12 @@ def apply() -> None:
 
 def _unpacked(content: bytes) -> Path:
     target = Path(tempfile.gettempdir()) / f"layer-{hashlib.sha256(content).hexdigest()[:16]}"
-    if not target.exists():
-        unfinished = Path(tempfile.mkdtemp(dir=target.parent))
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            lambda_svc._extract_zip_preserving_mode(archive, str(unfinished))
-        unfinished.rename(target)
+    with _ONE_AT_A_TIME:  # a burst of events starts many workers at once
+        if not target.exists():
+            unfinished = Path(tempfile.mkdtemp(dir=target.parent))
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                lambda_svc._extract_zip_preserving_mode(archive, str(unfinished))
+            unfinished.rename(target)
     return target
 
 

@@ -13,14 +13,18 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
+from lab.intruder import Intruder
 from lab.tenants import Tenant
 from lambdas.adapters.sealed_keys import MASTER_KEY, seal_key_name
 from lambdas.domain.operation import machine_name
 from lambdas.domain.scenarios import SCENARIOS
-from tests.scenarios.house import Alert, House
+from tests.scenarios.house import Alert, House, broken
+from tests.scenarios.leaks import SCENARIO, leak
 from tests.scenarios.marked_mail import plant_marks
 
 pytestmark = pytest.mark.last
+OF_CREDENTIALS = ("escrow", "notices", "detection")
+"""Tables that hold something of tenants' credentials, and none of it in the clear."""
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +51,23 @@ def marks(house: House, tenants: list[Tenant]) -> dict[str, bytes]:
     found |= {f"stored password of {each.id}": platform.read(each)["password"].encode() for each in tenants[:10]}
     found[MASTER_KEY] = house.lab.master_key
     found[seal_key_name("k1")] = _seal_key(house)
-    return found | plant_marks(house, mark)
+    return found | plant_marks(house, mark) | _of_a_leak(house)
+
+
+def _of_a_leak(house: House) -> dict[str, bytes]:
+    """The passwords of a tenant before and after a good and a failed response, an app token, and Mailu's API token."""
+    with leak(house) as leaked:
+        tenant, mail = leaked.tenant, house.lab.mail
+        with Intruder.at_work(mail, tenant.email, tenant.password) as intruder:
+            intruder.dig_in("eve@elsewhere.example")
+            app_token = intruder.app_token
+        house.run_well(SCENARIO, leaked.given)
+        first, stored = leaked.password(), house.lab.platform().read(tenant)["password"]
+        with broken(house, "prove_credential"):
+            house.alert_of(house.run(SCENARIO, leaked.given).arn)
+        found = {"leaked": tenant.password, "first": first, "stored": stored, "second": leaked.password()}
+        found |= {"app token": app_token, "API token": mail.server.api.token}
+    return {f"{name} of a leak": value.encode() for name, value in found.items()}
 
 
 def _seal_key(house: House) -> bytes:
@@ -99,7 +119,7 @@ def test_no_log_metric_or_emulator_output_holds_a_secret(house: House, marks: di
 def test_no_table_manifest_list_or_parameter_holds_a_secret(house: House, marks: dict[str, bytes]) -> None:
     kept: dict[str, bytes] = {}
     for region in (house.lab.primary, house.lab.standby):
-        for table in ("operations", "leases", "catalog", "audit-events", "audit-heads", "approvals"):
+        for table in ("operations", "leases", "catalog", "audit-events", "audit-heads", "approvals", *OF_CREDENTIALS):
             kept[f"{region} {table}"] = json.dumps(house.items(table, region), default=str).encode()
         for bucket in ("backups", "audit", "work"):
             kept |= dict(_objects(house, region, bucket))
