@@ -1,7 +1,8 @@
 """`make demo`: the night and the morning after, on real servers on this machine.
 
 A Vault with the credentials of a thousand tenants and a database full of mail are backed up by their schedules. Then
-Vault loses its disk, and pages of the database are overwritten; both come back, proved.
+Vault loses its disk, and pages of the database are overwritten; both come back, proved. At last a tenant's password
+leaks: by the time that a person looks it is dead, proved, and told.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from rich.text import Text
 
 from lab.aws import ROOT, ROOT_KEY
 from lab.damage import damage_pages
+from lab.demo_leak import Leaked, leak, notices
 from lab.forwarding_service import DATABASE
 from lab.lab import Lab
 from lab.processes import LabError
@@ -101,14 +103,31 @@ def _night_and_morning(lab: Lab, tenants: list[Tenant], show: Show) -> bool:
     lost = held - _messages(lab)
     _verdict(show, f"{held - lost:,} of {held:,} messages are back, row by row and byte by byte", lost)
     show.step(f"The damaged database is kept as {database.output['details']['kept_as']}; the services run again")
+    leaked = _leak(lab, show)
 
     show.console.print()
     for title, run in (("The backup of Vault", backups[0]), ("The backup of the database", backups[1])):
         show.console.print(timeline(title, run.output))
-    for title, run in (("The recovery of Vault", vault), ("The recovery of the database", database)):
+    recovered = {"The recovery of Vault": vault, "The recovery of the database": database}
+    for title, run in (recovered | {"The response to the leak": leaked.response}).items():
         show.console.print(timeline(title, run.output))
         show.console.print(promises(run.output))
-    return not wrong and not lost
+    return not wrong and not lost and leaked.is_dead and not leaked.failed
+
+
+def _leak(lab: Lab, show: Show) -> Leaked:
+    """The third disaster, and what a person finds who looks in the morning."""
+    leaked = leak(lab, TENANTS, show.step, show.state)
+    _verdict(
+        show,
+        f"{leaked.seconds:.0f} s after the first line in the log, the leaked password and the app token open nothing",
+        not leaked.is_dead,
+    )
+    show.step(f"Left for a person, as the alert says: {', '.join(leaked.still_works) or 'nothing'}")
+    _verdict(show, f"Of {leaked.logins} logins of the tenant's own program {leaked.failed} failed", leaked.failed)
+    for notice in notices(lab):
+        show.step(f"Told: {notice}")
+    return leaked
 
 
 def _night(lab: Lab, hour: str, scenario: str, show: Show) -> Finished:

@@ -71,7 +71,7 @@ def _demo(output: Path, *arguments: str) -> Iterator[Demo]:
             os.killpg(demo.process.pid, signal.SIGKILL)
 
 
-def test_the_demo_recovers_both_disasters_stays_up_when_asked_and_leaves_nothing(tmp_path: Path) -> None:
+def test_the_demo_recovers_both_disasters_answers_a_leak_stays_up_when_asked_and_leaves_nothing(tmp_path: Path) -> None:
     with _demo(tmp_path / "output", "KEEP=1") as demo:
         demo.wait_for("The lab stays up until Ctrl-C.", 420)
         text = demo.text
@@ -81,6 +81,11 @@ def test_the_demo_recovers_both_disasters_stays_up_when_asked_and_leaves_nothing
         assert "PostgreSQL says: invalid page in block" in text
         assert re.search(r"(\d+,\d+) of \1 messages are back, row by row and byte by byte", text)
         assert re.search(r"The damaged database is kept as smtpy_corrupt_\d{8}_\d{6}; the services run again", text)
+        assert re.search(r"\d+ s after the first line in the log, the leaked password and the app token open nothing", text)
+        assert "Left for a person, as the alert says: the open connection\n" in text
+        assert re.search(r"Of \d\d+ logins of the tenant's own program 0 failed", text)
+        assert "Told: owner@elsewhere.example: SMTP Credentials Rotated - Security Incident" in text
+        assert re.search(r"RTO: time until recovered.*5 min.*met", text)
         assert re.search(r"RTO: time until recovered.*1 h.*met", text)
         assert re.search(r"RTO: time until recovered.*30 min.*met", text)
         assert re.search(r"RPO: age of the data.*24 h.*met", text)
