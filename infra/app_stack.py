@@ -11,7 +11,6 @@ from constructs import Construct
 
 from infra.action import Action, Network, Workplace
 from infra.alerts import FailureReports, Topics, UndeliveredEvents
-from infra.audit import AuditStream
 from infra.code import Platform, own_code, third_party_layer
 from infra.data_stack import DataStack
 from infra.dead_man import DeadMan
@@ -22,6 +21,7 @@ from infra.permissions import ACTIONS
 from infra.postgres_client import postgres_client_layer
 from infra.scenario import Machine, child_names, scenario_names
 from infra.schedule import FOLLOWS, SCHEDULES, Follower, Schedule
+from infra.table_stream import TableStream
 from infra.uses import CommandUse, MailUse, Region, SecretUse
 from lambdas.domain.estate import Estate, Subnetwork
 from lambdas.domain.estate_database import secret_in
@@ -89,7 +89,11 @@ class AppStack(Stack):
         if estate.credentials is not None:
             watching = (actions["detect_compromise"], actions["sweep_suspects"])
             Detection(self, *watching, scenarios["credential_compromise"], topics, undelivered.queue)
-        AuditStream(self, actions["archive_audit_events"], data.audit_stream, undelivered.queue)
+        for name, reader, table in (
+            ("AuditStream", "archive_audit_events", "audit-events"),
+            ("EscrowStream", "copy_escrow", "escrow"),
+        ):
+            TableStream(self, name, actions[reader], data.streams[table], undelivered.queue)
         FailureReports(self, actions["report_failed_execution"], scenarios.values(), topics, undelivered.queue)
 
     def _estate_parameter(self, text: str) -> None:

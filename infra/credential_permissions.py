@@ -10,7 +10,7 @@ from infra.grants import (
     WORK_WRITE,
     ActionSpec,
 )
-from infra.uses import KeyUse, ObjectUse, ParameterUse, TableUse, TopicUse, Use
+from infra.uses import KeyUse, ObjectUse, ParameterUse, QueueUse, StreamUse, TableUse, TopicUse, Use
 
 ROTATE_LOGIN = KeyUse("vault-rotate", ("kms:Sign",))
 _ESCROW_READ = ("dynamodb:GetItem", "dynamodb:Query")
@@ -53,6 +53,17 @@ CREDENTIAL_ACTIONS: dict[str, ActionSpec] = {
             LEASE,
         ],
         reaches_vault=True,
+    ),
+    # Outside of the estate's network: what it copies is sealed, and stays so.
+    "copy_escrow": ActionSpec(
+        512,
+        60,
+        [
+            ESTATE,
+            StreamUse("escrow"),
+            QueueUse("undelivered-events"),
+            TableUse("escrow", ("dynamodb:PutItem",), other=True),
+        ],
     ),
     "tell_tenant": ActionSpec(
         512,

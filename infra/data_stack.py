@@ -56,7 +56,7 @@ class DataStack(Stack):
         self._bucket(here, "backups", logs=access_logs, locked=True)
         self._bucket(here, "audit", logs=access_logs, locked=True, locked_days=_AUDIT_DAYS)
         self._bucket(here, "work", logs=access_logs, days=_WORK_DAYS)
-        self.audit_stream = self._tables(here)
+        self.streams = self._tables(here)
         WatchedLogs(self)
 
     @property
@@ -98,29 +98,29 @@ class DataStack(Stack):
             removal_policy=RemovalPolicy.RETAIN,
         )
 
-    def _tables(self, names: Names) -> str:
-        """All tables; the ARN of the stream of what happens to the events of the audit trail."""
+    def _tables(self, names: Names) -> dict[str, str]:
+        """All tables; the ARNs of the streams of what happens to audit events and to the escrow, by table."""
         text, number = dynamodb.AttributeType.STRING, dynamodb.AttributeType.NUMBER
         self._table(names, "operations", "id")
         self._table(names, "leases", "target")
         self._table(names, "catalog", "id")
         self._table(names, "approvals", "id")
         self._table(names, "notices", "operation", dynamodb.Attribute(name="recipient", type=text))
-        self._table(names, "escrow", "path", dynamodb.Attribute(name="item", type=text))
+        both = dynamodb.StreamViewType.NEW_AND_OLD_IMAGES
+        escrow = self._table(names, "escrow", "path", dynamodb.Attribute(name="item", type=text), both)
         self._table(names, "audit-heads", "scope")
         detection = self._table(names, "detection", KEY, forgets_at=EXPIRES)
         since = dynamodb.Attribute(name="since", type=text)
         kind = dynamodb.Attribute(name="kind", type=text)
         detection.add_global_secondary_index(index_name=BY_KIND, partition_key=kind, sort_key=since)
         sequence = dynamodb.Attribute(name="sequence", type=number)
-        events = self._table(names, "audit-events", "scope", sequence, dynamodb.StreamViewType.NEW_AND_OLD_IMAGES)
+        events = self._table(names, "audit-events", "scope", sequence, both)
         at = dynamodb.Attribute(name="timestamp", type=text)
         for index, key in ((BY_EVENT, "event"), (BY_OPERATION, "operation_id"), (BY_PERSON, "user_id")):
             partition = dynamodb.Attribute(name=key, type=text)
             events.add_global_secondary_index(index_name=index, partition_key=partition, sort_key=at)
-        stream = events.table_stream_arn
-        assert stream is not None
-        return stream
+        streams = {"audit-events": events.table_stream_arn, "escrow": escrow.table_stream_arn}
+        return {table: str(arn) for table, arn in streams.items()}
 
     def _table(
         self,

@@ -11,6 +11,14 @@ State = Literal["pending", "current", "superseded", "compromised"]
 most; `superseded` was replaced as planned; `compromised` was replaced since somebody else knew it."""
 
 PURPOSE = "escrow"
+_COURSE: tuple[tuple[State, ...], ...] = (("pending",), ("current",), ("superseded", "compromised"))
+"""How far a value has come; one that has ended never works again."""
+
+
+def states_before(state: State) -> list[State]:
+    """The states that a value may have had before this one."""
+    reached = next(i for i, states in enumerate(_COURSE) if state in states)
+    return [each for states in _COURSE[:reached] for each in states]
 
 
 @dataclass(frozen=True)

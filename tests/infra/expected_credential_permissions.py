@@ -4,6 +4,15 @@ CREDENTIAL_ACTIONS: dict[str, list[str]] = {
     "alert_security": [
         "sns:Publish security",
     ],
+    "copy_escrow": [
+        "dynamodb:DescribeStream escrow/stream/*",
+        "dynamodb:GetRecords escrow/stream/*",
+        "dynamodb:GetShardIterator escrow/stream/*",
+        "dynamodb:ListStreams escrow/stream/*",
+        "dynamodb:PutItem escrow in the other region",
+        "sqs:SendMessage undelivered-events",
+        "ssm:GetParameter /mailark/estate",
+    ],
     "create_credential": [
         "dynamodb:GetItem escrow",
         "dynamodb:PutItem escrow",

@@ -125,6 +125,13 @@ WILDCARDS = [
         "The ARN of a stream ends with the time at which it was turned on; a table has one stream.",
     ),
     Wildcard(
+        "escrow/stream/*",
+        frozenset(
+            {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"}
+        ),
+        "The ARN of a stream ends with the time at which it was turned on; a table has one stream.",
+    ),
+    Wildcard(
         "work/*",
         frozenset({"s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"}),
         "Each operation has a folder of its own, named after its execution; rows are exported in parts.",

@@ -143,13 +143,15 @@ def test_the_audit_trail_answers_by_event_by_operation_and_by_person(house: Hous
 
 
 @both
-def test_every_change_of_the_audit_trail_is_streamed_with_what_was_there_before(house: House, stack: str) -> None:
+def test_every_change_of_the_audit_trail_and_the_escrow_is_streamed_with_what_was_there_before(
+    house: House, stack: str
+) -> None:
     streamed = {
         name: each["StreamSpecification"]
         for name, each in _tables(house.stacks[stack]).items()
         if "StreamSpecification" in each
     }
-    assert streamed == {"audit-events": {"StreamViewType": "NEW_AND_OLD_IMAGES"}}
+    assert streamed == {name: {"StreamViewType": "NEW_AND_OLD_IMAGES"} for name in ("audit-events", "escrow")}
 
 
 def test_the_stacks_with_the_data_cannot_be_deleted_by_mistake(house: House) -> None:

@@ -116,6 +116,10 @@ class House:
         """Wait until an execution has entered a state."""
         _until(lambda: state in self.states_entered(arn), f"{state} to be entered", seconds)
 
+    def wait_until(self, condition: Any, what: str, seconds: float = 60) -> None:
+        """Wait for a condition, with a limit."""
+        _until(condition, what, seconds)
+
     # --- what a failure leaves ----------------------------------------------------------------------------
 
     def alert_of(self, arn: str, seconds: float = 30, saying: str = "") -> Alert:

@@ -14,6 +14,12 @@ from tests.scenarios.leaks import CONTACT, SCENARIO, Leak
 _STEPS = ["CreateCredential", "SetCredential", "RevokeAppTokens", "ProveCredential", "FinishRotation", "TellTenant"]
 
 
+def _escrow(leaked: Leak, region: str) -> list[tuple[str, str]]:
+    """The tenant's values in the escrow of a region, and what became of each."""
+    items = leaked.house.items("escrow", region)
+    return sorted((each["item"], each["state"]) for each in items if leaked.tenant.id in each["path"])
+
+
 def _logs_in(leaked: Leak, password: str) -> set[bool]:
     """Whether a password is let in, by each way; one answer is to come."""
     intruder = Intruder(leaked.house.lab.mail, leaked.tenant.email, password)
@@ -46,6 +52,8 @@ def test_the_intruder_is_out_the_tenants_programs_notice_nothing_and_everybody_i
     assert lab.platform().marks(tenant)["incident_id"] == "INC-7"
     assert house.audit_events(finished.arn) == ["operation_started", "credential_compromise_response"]
     assert house.audit_faults(leaked.target) == []
+    house.wait_until(lambda: _escrow(leaked, lab.standby) == _escrow(leaked, lab.primary), "the escrow's copy")
+    assert [state for _, state in _escrow(leaked, lab.standby)] == ["current"]
 
     assert sorted(address for mail in leaked.mails() for address in mail["To"]) == sorted([tenant.email, CONTACT])
     alert = house.alert_of(finished.arn)
