@@ -12,7 +12,9 @@ from lambdas.domain.recovery_plan import OnConflict
 from lambdas.domain.recovery_scope import Deletion, ScopeItem
 
 NOT_BLANK = r"\S"
-Reason = Annotated[str, Meta(min_length=1, max_length=500, pattern=NOT_BLANK)]
+REASON_LIMIT = 500
+"""Characters of a reason."""
+Reason = Annotated[str, Meta(min_length=1, max_length=REASON_LIMIT, pattern=NOT_BLANK)]
 ShortText = Annotated[str, Meta(min_length=1, max_length=120)]
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 from lambdas.domain.alert import Message, plain_subject
 from lambdas.domain.detection import Suspicion
 from lambdas.domain.operation import machine_name
+from lambdas.domain.scenario_inputs import REASON_LIMIT
 
 Why = Literal["estate", "breaker", "unanswered"]
 """Why nobody rotates by itself: the estate says ask, too many were rotated in this hour, or no response has begun."""
@@ -19,13 +20,14 @@ _WHY = {
     ),
     "unanswered": f"It should have been answered by itself, but no execution of {RESPONSE} has begun for it.",
 }
-_DESCRIPTION_LIMIT = 1024
-"""Amazon CloudWatch API reference, PutMetricAlarm."""
 
 
 def alarm_description(suspicion: Suspicion) -> str:
-    """The reason of an alarm, which becomes the reason of the response."""
-    return f"{suspicion.signal}: {suspicion.said}"[:_DESCRIPTION_LIMIT]
+    """The reason of an alarm, which becomes the reason of the response: no longer than one may be.
+
+    CloudWatch would take 1,024 characters (API reference, PutMetricAlarm).
+    """
+    return f"{suspicion.signal}: {suspicion.said}"[:REASON_LIMIT]
 
 
 def question_message(estate: str, region: str, suspicion: Suspicion, why: Why) -> Message:

@@ -6,16 +6,21 @@ import re
 import pytest
 
 from lambdas.domain.detection import Suspicion
+from lambdas.domain.scenarios import SCENARIOS, parse_input
 from lambdas.domain.suspicion_text import Why, alarm_description, question_message
 
 TENANT = "550e8400-e29b-41d4-a716-446655440000"
 SUSPICION = Suspicion(TENANT, "night_reads", "ask", "userpass-bob read the credential in Vault at night")
 
 
-def test_an_alarm_says_the_signal_and_the_reason_within_what_cloudwatch_takes() -> None:
-    said = "night_reads: userpass-bob read the credential in Vault at night"
-    assert alarm_description(SUSPICION) == said
-    assert len(alarm_description(Suspicion(TENANT, "night_reads", "ask", "x" * 2000))) == 1024
+def test_an_alarm_says_the_signal_and_the_reason() -> None:
+    assert alarm_description(SUSPICION) == "night_reads: userpass-bob read the credential in Vault at night"
+
+
+def test_however_long_a_name_in_a_log_is_the_response_takes_the_reason() -> None:
+    reason = alarm_description(Suspicion(TENANT, "night_reads", "ask", "x" * 2000))
+    given = {"tenant_id": TENANT, "compromise_details": reason, "alarm": f"mailark-compromise/{TENANT}"}
+    assert parse_input(SCENARIOS["credential_compromise"], given).reason == reason
 
 
 def test_a_question_says_what_happened_and_what_to_do() -> None:
