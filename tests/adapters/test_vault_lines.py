@@ -17,9 +17,8 @@ from lambdas.adapters.vault import VaultClient
 from lambdas.adapters.vault_credentials import mark_credential, read_credential
 from lambdas.domain.rotation import reset_marks
 from lambdas.domain.tenant import admin_path
-from lambdas.domain.vault_duties import ISSUER, Duty, DutyName, policy, role
+from lambdas.domain.vault_duties import Duty, DutyName
 from lambdas.domain.vault_lines import CredentialRead, ResetWithoutIncident, VaultLine, read_vault_line
-from tests.servers.aws import make_signing_key
 from tests.servers.vault import Vaults, VaultServer, started, write
 
 TENANT = "550e8400-e29b-41d4-a716-446655440000"
@@ -35,7 +34,6 @@ class Audited:
     server: VaultServer
     file: Path
     vaults: Vaults
-    rotate_key: SigningKey
     seen: int = 0
 
     def new_lines(self) -> list[str]:
@@ -66,16 +64,11 @@ def audited(vaults: Vaults, seal_key: str, tmp_path_factory: pytest.TempPathFact
     file = tmp_path_factory.mktemp("audit") / "audit.log"
     device = f'audit "file" "to-file" {{\n  options {{ file_path = "{file}" }}\n}}\n'
     server = started(vaults.begin(seal_key, device))
-    admin, duty, key = server.admin(), Duty("rotate"), make_signing_key()
-    admin.sys.create_or_update_acl_policy(duty.title, policy(duty.name, vaults.estate(server)))
-    admin.sys.enable_auth_method("jwt", path=duty.title)
-    trust = {"jwt_validation_pubkeys": [key.public_pem()], "bound_issuer": ISSUER}
-    admin.write_data(f"auth/{duty.title}/config", data=trust)
-    admin.write_data(f"auth/{duty.title}/role/{duty.title}", data=role(duty))
+    admin = server.admin()
     readers = 'path "smtp/data/*" { capabilities = ["read"] }'
     admin.sys.create_or_update_acl_policy("readers", readers)
     admin.auth.userpass.create_or_update_user("bob", PASSWORD, policies=["readers"])
-    return Audited(server, file, vaults, key)
+    return Audited(server, file, vaults)
 
 
 @pytest.fixture
@@ -137,7 +130,7 @@ def test_mailarks_own_reads_and_marks_are_not_seen(
     audited: Audited, admin: hvac.Client, logins: dict[DutyName, SigningKey]
 ) -> None:
     inventory = audited.logged_in("inventory", logins["inventory"])
-    rotate = audited.logged_in("rotate", audited.rotate_key)
+    rotate = audited.logged_in("rotate", logins["rotate"])
     assert audited.said(lambda: inventory.read(admin_path(TENANT))) == []
     assert audited.said(lambda: read_credential(rotate, admin_path(TENANT))) == []
     marks = reset_marks("INC-7", "system", "2026-11-22T02:00:00Z", 1)

@@ -154,15 +154,16 @@ REQUESTS: dict[tuple[str, str], set[DutyName]] = {
     ("get", "sys/storage/raft/snapshot"): {"backup"},
     ("post", "sys/storage/raft/snapshot"): {"restore"},
     ("post", "sys/storage/raft/snapshot-force"): NOBODY,
-    ("list", "smtp/metadata/"): {"backup", "inventory"},
+    ("list", "smtp/metadata/"): {"backup", "inventory", "rotate"},
     ("list", "smtp/metadata/tenant"): {"backup", "inventory"},
-    ("get", "smtp/metadata/tenant/admin"): {"backup"},
-    ("get", "smtp/data/tenant/admin"): {"inventory"},
-    ("get", "smtp/data/tenant/admin?version=1"): {"inventory"},
+    ("get", "smtp/metadata/tenant/admin"): {"backup", "rotate"},
+    ("get", "smtp/data/tenant/admin"): {"inventory", "rotate"},
+    ("get", "smtp/data/tenant/admin?version=1"): {"inventory", "rotate"},
     ("get", "vps/data/tenant/admin"): {"inventory"},
-    ("get", f"smtp/data/{CANARY.removeprefix('smtp/')}"): {"backup", "inventory"},
-    ("post", f"smtp/data/{CANARY.removeprefix('smtp/')}"): {"backup"},
-    ("post", "smtp/data/tenant/admin"): NOBODY,
+    ("get", f"smtp/data/{CANARY.removeprefix('smtp/')}"): {"backup", "inventory", "rotate"},
+    ("post", f"smtp/data/{CANARY.removeprefix('smtp/')}"): {"backup", "rotate"},
+    ("post", "smtp/data/tenant/admin"): {"rotate"},
+    ("post", "smtp/data/somebody-new/admin"): NOBODY,
     ("post", "smtp/data/new"): NOBODY,
     ("patch", "smtp/data/tenant/admin"): NOBODY,
     ("delete", "smtp/data/tenant/admin"): NOBODY,
@@ -171,6 +172,7 @@ REQUESTS: dict[tuple[str, str], set[DutyName]] = {
     ("post", "smtp/undelete/tenant/admin"): NOBODY,
     ("post", "smtp/destroy/tenant/admin"): NOBODY,
     ("post", "smtp/metadata/tenant/admin"): NOBODY,
+    ("patch", "smtp/metadata/tenant/admin"): {"rotate"},
     ("delete", "smtp/metadata/tenant/admin"): NOBODY,
     ("get", "smtp/subkeys/tenant/admin"): NOBODY,
     ("post", "smtp/config"): NOBODY,
@@ -213,8 +215,8 @@ def test_a_duty_may_do_exactly_what_it_needs(duty: DutyName, vault: VaultServer,
     allowed = {request for request in REQUESTS if _is_allowed(client, *request)}
     assert allowed == {request for request, duties in REQUESTS.items() if duty in duties}
     expected = dict(before)
-    if duty == "backup":
-        expected[CANARY] = (before[CANARY][0] + 1, {"a": "b"})
+    for path in {"backup": [CANARY], "rotate": [CANARY, "smtp/tenant/admin"]}.get(duty, []):
+        expected[path] = (before[path][0] + 1, {"a": "b"})
     assert contents(admin) == expected
     admin.secrets.kv.v2.delete_metadata_and_all_versions("test-tenant-id/admin", mount_point="smtp")
 

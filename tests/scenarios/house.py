@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -281,9 +281,24 @@ class House:
 @contextmanager
 def broken(house: House, action: str, region: str | None = None) -> Iterator[None]:
     """A deployment went wrong: the function of an action cannot start."""
+    with _handled_by("lambdas.actions.not_there.handler", house, action, region):
+        yield
+
+
+@contextmanager
+def idle(house: House, *actions: str) -> Iterator[None]:
+    """Let the functions of these actions do nothing in the primary region, as if it were gone with them."""
+    with ExitStack() as stack:
+        for action in actions:
+            stack.enter_context(_handled_by("operator.is_", house, action, None))
+        yield
+
+
+@contextmanager
+def _handled_by(handler: str, house: House, action: str, region: str | None) -> Iterator[None]:
     functions = house.lab.client("lambda", region)
     name = f"mailark-{action.replace('_', '-')}"
-    functions.update_function_configuration(FunctionName=name, Handler="lambdas.actions.not_there.handler")
+    functions.update_function_configuration(FunctionName=name, Handler=handler)
     try:
         yield
     finally:
