@@ -1,6 +1,7 @@
 """The calls to PostgreSQL, seen without a hook in the action: connections, statements, and its own programs' streams.
 
-To die between two statements that only read is one death, whichever they are: nothing has changed in between.
+To die between two statements that only read is one death, whichever they are: nothing has changed in between. So is
+what is done to a session's own temporary tables and functions, which end with it.
 """
 
 import re
@@ -22,6 +23,10 @@ _DEEDS = ("pg_terminate_backend",)
 _LONGEST = 60
 _SAME = 2
 """The first of many that are alike, and one in their middle: pieces of a stream, or one statement over and over."""
+_TEMPORARY = re.compile(
+    r"(create temporary table |(create|alter) function |analyze |insert into |alter table |create index .* on )"
+    r'"pg_temp"\.'
+)
 _TIME = re.compile(r"_\d{8}_\d{6}")
 
 
@@ -70,6 +75,8 @@ def _named(query: Any, connection: Any) -> tuple[str, int]:
     word = text.partition(" ")[0]
     if word in _READS and not any(deed in text for deed in _DEEDS):
         return word, 1
+    if _TEMPORARY.match(text):
+        return "work of its own", _SAME
     return text[:_LONGEST].strip(), _SAME
 
 
