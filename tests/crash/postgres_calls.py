@@ -24,7 +24,7 @@ _LONGEST = 60
 _SAME = 2
 """The first of many that are alike, and one in their middle: pieces of a stream, or one statement over and over."""
 _TEMPORARY = re.compile(
-    r"(create temporary table |(create|alter) function |analyze |insert into |alter table |create index .* on )"
+    r"(create temporary table |(create|alter) function |analyze |(insert into|delete from) |create unique index on )"
     r'"pg_temp"\.'
 )
 _TIME = re.compile(r"_\d{8}_\d{6}")
