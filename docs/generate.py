@@ -18,6 +18,7 @@ from lambdas.domain.mailark_error import MailarkError
 from lambdas.domain.objectives import Objective
 from lambdas.domain.operation import machine_name
 from lambdas.domain.scenarios import SCENARIOS, Scenario
+from lambdas.domain.tenant import TENANT
 from lambdas.domain.timeline import expected_in_words, in_words
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -56,11 +57,14 @@ _BEFORE = {
     "credential_compromise": """
 0. Nothing has to be prepared, and no old password is needed. If an alarm has started a response to this tenant, a
    second one joins it.
+   The tenant's id is the name of its folder in Vault: `smtp/<id>/admin` has its `username`. Whether a response runs
+   already: `.venv/bin/python -m lambdas.status`. Without an API token at `api_keys/<id>/mailu` it ends red.
 1. Start the execution. The tenant's programs read the new password from Vault; whoever asks Vault again after a
    refusal does not notice. App tokens end: a mail program that used one needs a new one.
 2. When it has succeeded, read the alert to the security contacts: open IMAP connections, and what an intruder may have
    left (forwards, aliases, managers), are for a person to end, with the commands that it gives.
-3. If it fails, it says whether the leaked password still works. Start it again; nothing is done twice.
+3. If it fails, it says whether the leaked password still works. Start it again: that sets one more password, and does
+   all that is left.
 """,
     "database_corruption": """
 0. A PostgreSQL server has to answer: the live one, however damaged its database is, or with `"on_fresh": true` the one
@@ -68,7 +72,7 @@ _BEFORE = {
    empty server at the live one's address. A new server needs the login, and the roles and extensions that the dump
    names: `python -m lambdas.break_glass open` writes the roles as SQL ([how](../break-glass.md#a-database)).
    The role in the secret of the server that is restored onto has to be a superuser: if it is a lesser one, put a
-   superuser's login into that secret now.
+   superuser's login into that secret now ([the command](../operating.md#logins-of-the-database)).
 1. Start the execution. The services are stopped once a backup is proved intact; nothing else that lives is touched
    before the swap, and whatever fails before it starts them again. All that was written since the backup is then in
    the old database alone, which stays as `kept_as` in the record names it.
@@ -101,6 +105,25 @@ _BEFORE = {
 """,
 }
 """What has to be there before a scenario can do its work, and what to know at its start."""
+
+
+_AFTERWARDS = {
+    "database_corruption": """
+## When it has ended green
+
+The damaged database stays as `kept_as` in the output names it, and must not stay for long: PostgreSQL stops taking
+writes in the end. Drop it within weeks. After `on_fresh`, take `database.fresh` out of the estate and deploy, and give
+the next nightly dump `accept_loss` once. The commands: [operating.md](../operating.md#it-is-damaged).
+""",
+    "data_deletion": """
+More: [operating.md](../operating.md#rows-were-deleted); how to approve: [operating.md](../operating.md#approvals).
+""",
+    "credential_compromise": """
+More: [what it needs, and what it leaves to a person](../operating.md#a-credential-leaks);
+[how a leak is noticed](../detection.md).
+""",
+}
+"""What a page says at its end."""
 
 
 _HAPPENED = {
@@ -211,7 +234,7 @@ def runbook(scenario: Scenario) -> str:
 | --- | --- |
 | State machine | `{machine_name(scenario.name)}` |
 | Starts | {_starts(scenario)} |
-| Changes | `{scenario.target}`: one execution at a time |
+| Changes | {_changes(scenario)} |
 | Promise | {_promise(plan.objective)} |
 | Stopped after | {in_words(asl["TimeoutSeconds"])} |
 | In the audit trail | `{scenario.completed}`, or `{scenario.failed}` |
@@ -244,7 +267,14 @@ The execution ends red. What happened and what to do stand in its *Error* and *C
 lambdas.status` prints, and in the alert. Do that, then start it again: with the same input, unless that cure asks for
 another. Nothing stays locked, and doing again what is done does no harm.
 All errors: [errors.md](../errors.md).
-"""
+{_AFTERWARDS.get(scenario.name, "")}"""
+
+
+def _changes(scenario: Scenario) -> str:
+    """What an execution has to itself."""
+    if scenario.of_tenant:
+        return f"`{TENANT}<id>`: one execution at a time for each tenant"
+    return f"`{scenario.target}`: one execution at a time"
 
 
 def error_list() -> str:
@@ -307,6 +337,8 @@ def _starts(scenario: Scenario) -> str:
     by_person = "by a person, in the console"
     if follow := FOLLOWS.get(scenario.name):
         return f"by itself when {' or '.join(follow.scenarios)} was stopped or ran out of time, and {by_person}"
+    if scenario.of_tenant:
+        return f"by itself when an alarm on the logs goes off, and {by_person}"
     if scenario.name not in SCHEDULES:
         return by_person
     return f"{SCHEDULES[scenario.name].when}, and {by_person}"

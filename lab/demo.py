@@ -59,6 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
         with Lab.started(show.step, MEGABYTES) as lab:
             tenants = make_tenants(TENANTS)
             proved = _night_and_morning(lab, tenants, show)
+            show.step("[green]All came back, proved[/green]" if proved else "[red]Not all came back[/red]")
             if given.keep:
                 _keep(lab, tenants[0], show)
             show.step("Stopping everything")
