@@ -40,7 +40,7 @@ def executions(states: Any, scenario: str, region: str) -> list[str]:
     return [each["executionArn"] for each in answer["executions"]]
 
 
-def wait_for_new(states: Any, scenario: str, region: str, known: list[str], seconds: float = 30) -> str:
+def wait_for_new(states: Any, scenario: str, region: str, known: list[str], seconds: float = 90) -> str:
     """Wait for an execution that is not among `known`: one that a schedule or an alarm has started."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
