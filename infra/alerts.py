@@ -50,16 +50,24 @@ class Topics(Construct):
 
     def tell_operations(self, alarm: cloudwatch.Alarm) -> None:
         """Let an alarm tell the operations contacts when it goes off."""
-        alarm.add_alarm_action(cloudwatch_actions.SnsAction(self.operations))
-        # A topic with a policy of its own lets an alarm in only where that says so (AWS re:Post, alarm notifications).
-        self.operations.add_to_resource_policy(
-            iam.PolicyStatement(
-                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
-                actions=["sns:Publish"],
-                resources=[self.operations.topic_arn],
-                conditions={"ArnEquals": {"aws:SourceArn": alarm.alarm_arn}},
-            )
+        _tell(self.operations, alarm)
+
+    def tell_security(self, alarm: cloudwatch.Alarm) -> None:
+        """Let an alarm tell the security contacts when it goes off."""
+        _tell(self.security, alarm)
+
+
+def _tell(topic: sns.Topic, alarm: cloudwatch.Alarm) -> None:
+    alarm.add_alarm_action(cloudwatch_actions.SnsAction(topic))
+    # A topic with a policy of its own lets an alarm in only where that says so (AWS re:Post, alarm notifications).
+    topic.add_to_resource_policy(
+        iam.PolicyStatement(
+            principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+            actions=["sns:Publish"],
+            resources=[topic.topic_arn],
+            conditions={"ArnEquals": {"aws:SourceArn": alarm.alarm_arn}},
         )
+    )
 
 
 class FailureReports(Construct):

@@ -2,10 +2,8 @@
 
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_cloudwatch_actions as cloudwatch_actions
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_logs_destinations as log_destinations
@@ -142,16 +140,7 @@ class Detection(Construct):
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
-        alarm.add_alarm_action(cloudwatch_actions.SnsAction(topics.security))
-        # A topic with a policy of its own lets an alarm in only where that says so (AWS re:Post, alarm notifications).
-        topics.security.add_to_resource_policy(
-            iam.PolicyStatement(
-                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
-                actions=["sns:Publish"],
-                resources=[topics.security.topic_arn],
-                conditions={"ArnEquals": {"aws:SourceArn": alarm.alarm_arn}},
-            )
-        )
+        topics.tell_security(alarm)
 
 
 def _keep_what_fails(scope: Construct, name: str, action: Action, queue: sqs.IQueue, *, attempts: int) -> None:

@@ -5,10 +5,14 @@ from collections.abc import Iterator
 import pytest
 
 from lab.certificates import CertificateAuthority
+from lab.mail_servers import MailServers
 from lab.tenants import Platform
 from tests.lab.emulator import Emulator
 from tests.lab.platform_vault import PlatformVaults, platform_of
 from tests.servers.vault import VaultServer
+
+Lines = list[tuple[str, str]]
+"""Lines of a log, each after its stream."""
 
 
 @pytest.fixture(scope="session")
@@ -45,3 +49,19 @@ def platform_vault(platform_vaults: PlatformVaults) -> VaultServer:
 def platform(platform_vault: VaultServer) -> Platform:
     """The platform, logged in to that Vault."""
     return platform_of(platform_vault)
+
+
+@pytest.fixture(scope="module")
+def lines() -> Lines:
+    """Every line of the lab's Mailu, with its stream."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def mail(
+    tmp_path_factory: pytest.TempPathFactory, authority: CertificateAuthority, lines: Lines
+) -> Iterator[MailServers]:
+    """The lab's Mailu, with nobody on it."""
+    folder = tmp_path_factory.mktemp("mail-servers")
+    with MailServers.started(folder, authority, lambda stream, line: lines.append((stream, line))) as mail:
+        yield mail

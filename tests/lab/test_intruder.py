@@ -3,32 +3,16 @@
 import imaplib
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from lab.certificates import CertificateAuthority
 from lab.intruder import NETWORKS, Intruder
 from lab.mail_servers import MailServers
 from lab.tenants import Tenant, make_tenants
 from lambdas.adapters.mailu import MailuApi
+from tests.lab.conftest import Lines
 
 LEFT = "collector@evil.example.com"
-Lines = list[tuple[str, str]]
-
-
-@pytest.fixture(scope="module")
-def lines() -> Lines:
-    return []
-
-
-@pytest.fixture(scope="module")
-def mail(
-    tmp_path_factory: pytest.TempPathFactory, authority: CertificateAuthority, lines: Lines
-) -> Iterator[MailServers]:
-    folder: Path = tmp_path_factory.mktemp("mail-servers")
-    with MailServers.started(folder, authority, lambda stream, line: lines.append((stream, line))) as mail:
-        yield mail
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import secrets
 import smtplib
-from collections.abc import Iterator
 
 import pytest
 
@@ -17,23 +16,7 @@ from lambdas.adapters.mailu import MailuApi
 from lambdas.domain.estate import parse_estate
 from lambdas.domain.estate_credentials import MailuServers
 from lambdas.domain.mail_login import Verdict, Way
-
-Lines = list[tuple[str, str]]
-
-
-@pytest.fixture(scope="module")
-def lines() -> Lines:
-    """Every line with its stream."""
-    return []
-
-
-@pytest.fixture(scope="module")
-def mail(
-    tmp_path_factory: pytest.TempPathFactory, authority: CertificateAuthority, lines: Lines
-) -> Iterator[MailServers]:
-    folder = tmp_path_factory.mktemp("mail-servers")
-    with MailServers.started(folder, authority, lambda stream, line: lines.append((stream, line))) as mail:
-        yield mail
+from tests.lab.conftest import Lines
 
 
 @pytest.fixture(scope="module")
